@@ -1,0 +1,1 @@
+"""Nouns, protocols, errors and exact encodings. Imports nothing of ours."""
