@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` (set up everything, run the main job) and
+# `make test` (set up everything, pass the tests). Both need Python >= 3.11, make
+# and a package index, and install exactly what requirements/*.txt lock.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check lint types contracts lock clean
+
+demo: $(STAMP)-demo
+	$(BIN)/credenza demo $(DEMO)
+
+test: $(STAMP)-dev
+	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+check: lint types contracts test
+
+lint: $(STAMP)-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)-dev
+	$(BIN)/mypy
+
+contracts: $(STAMP)-dev
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The package is installed without its dependencies: the lock already has them all.
+$(STAMP)-demo: requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(STAMP)-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Needs uv on the PATH; run it after changing dependencies in pyproject.toml.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+lock:
+	$(LOCK) pyproject.toml --extra demo --group build -o requirements/demo.txt
+	$(LOCK) pyproject.toml --extra demo --group build --group dev -c requirements/demo.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist
