@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TypeAlias
 
 from credenza.core.errors import UntrustedError
@@ -18,6 +19,9 @@ Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 MAX_BYTES = 8 * 2**20
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def sha256_hex(data: bytes) -> str:
@@ -92,23 +96,10 @@ def _integer(text: str) -> int:
 def _check_depth(data: bytes) -> None:
     """Bound the nesting before the parser recurses."""
     depth = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _bad(f"nested deeper than {MAX_DEPTH}")
-        elif byte in b"]}":
-            depth -= 1
+    for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise _bad(f"nested deeper than {MAX_DEPTH}")
 
 
 def _check(value: Json, depth: int) -> None:

@@ -1,0 +1,147 @@
+"""Evidence and policy in, verdict out: pure and total."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from credenza.gate.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known about one batch when it is judged.
+
+    Attributes:
+        vouched: it belongs to the history that a steward vouches for.
+        watched_since: window of the campaign that put its source under watch, or "".
+        flagged_rows: positions in the batch of rows that screening flagged.
+        alarms: sentences of its source's own control charts.
+        late: its window was judged before it came.
+    """
+
+    batch: str
+    source: str
+    records: int
+    vouched: bool = False
+    watched_since: str = ""
+    flagged_rows: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
+    alarms: tuple[str, ...] = ()
+    late: bool = False
+
+
+def decide(evidence: Evidence, policy: Policy) -> Verdict:
+    """The worst outcome any rule asks for, with every rule's sentence.
+
+    Total: there is no evidence without a verdict, and no reasons means ADMIT. A rule
+    can only make things worse, so an unknown or broken rule can never admit.
+
+    Complexity:
+        Linear in the evidence.
+    """
+    reasons = tuple(reason for rule in RULES for reason in rule(evidence, policy))
+    outcome = max((reason.outcome for reason in reasons), default=Outcome.ADMIT)
+    split = evidence.flagged_rows if outcome is Outcome.ADMIT else ()
+    return Verdict(evidence.batch, outcome, reasons, policy.digest, tuple(sorted(split)))
+
+
+def _vouched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    if evidence.vouched:
+        windows = policy.window.reference + policy.window.calibration
+        yield Reason(
+            "vouched",
+            Outcome.ADMIT,
+            f"one of the first {windows} windows, which the policy vouches for; "
+            "its content was profiled but not judged",
+        )
+
+
+def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    for campaign in evidence.campaigns:
+        if evidence.source in campaign.sources:
+            outcome, part = policy.outcomes.campaign_named, "named"
+        elif evidence.source in campaign.suspected:
+            outcome, part = policy.outcomes.campaign_suspected, "suspected"
+        else:
+            continue
+        yield Reason(
+            f"campaign-{part}",
+            outcome,
+            f"{evidence.source} is {part} in a campaign: {campaign.statistic} moved "
+            f"{campaign.direction} in {len(campaign.sources)} sources together "
+            f"(p = {campaign.p_value:.2g})",
+        )
+
+
+def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    if evidence.watched_since:
+        yield Reason(
+            "watched",
+            policy.outcomes.watched,
+            f"{evidence.source} took part in the campaign of {evidence.watched_since} "
+            "and no reviewer has cleared it since",
+        )
+
+
+def _source(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    for sentence in evidence.alarms:
+        yield Reason("source", policy.outcomes.source, sentence)
+
+
+def _rows(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    flagged = len(evidence.flagged_rows)
+    if not flagged:
+        return
+    share = flagged / max(1, evidence.records)
+    if share > policy.budget.batch_rows:
+        yield Reason(
+            "batch-rows",
+            Outcome.HOLD,
+            f"{flagged} of {evidence.records} rows are flagged, more than "
+            f"{policy.budget.batch_rows:.0%} of the batch",
+        )
+    fate = "kept out of the dataset" if policy.outcomes.rows is Outcome.ADMIT else "flagged"
+    yield Reason(
+        "rows", policy.outcomes.rows, f"{flagged} of {evidence.records} rows are {fate}"
+    )
+
+
+def _drift(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    for finding in evidence.findings:
+        if finding.detector == "column-drift":
+            yield Reason("drift", policy.outcomes.drift, finding.sentence)
+
+
+def _silence(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    if not evidence.vouched:
+        for silence in evidence.silences:
+            yield Reason(
+                "silence",
+                policy.outcomes.silence,
+                f"{silence.detector} did not assess it: {silence.reason}",
+            )
+
+
+def _late(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    if evidence.late:
+        yield Reason("late", policy.outcomes.late, "it came after its window had been judged")
+
+
+RULES: tuple[Callable[[Evidence, Policy], Iterator[Reason]], ...] = (
+    _vouched,
+    _campaign,
+    _watched,
+    _source,
+    _rows,
+    _drift,
+    _silence,
+    _late,
+)

@@ -1,0 +1,214 @@
+"""A policy is a TOML file with a schema and a digest; unknown keys raise."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from credenza.core.canonical import sha256_hex
+from credenza.core.errors import UsageError
+from credenza.core.types import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = "credenza.policy/1"
+
+DEFAULT_DETECTORS = (
+    "association",
+    "column-drift",
+    "confident-disagreement",
+    "duplicates",
+    "knn-disagreement",
+    "subgroup-labels",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """When batches are judged together.
+
+    Attributes:
+        days: length of a window; 0 judges every batch alone, as it arrives.
+        anchor: a date on which a window starts.
+        reference: first windows, vouched for by a steward, that teach the reference.
+        calibration: windows after those, vouched for too, that set the baselines.
+    """
+
+    days: int = 7
+    anchor: datetime.date = datetime.date(1970, 1, 5)
+    reference: int = 16
+    calibration: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many false alarms the user is ready to pay for.
+
+    Attributes:
+        rows: share of clean rows that may be quarantined.
+        fdr: false discovery rate among flagged rows and sources.
+        campaign_rate: false campaigns per window.
+        batch_rows: a batch with a larger share of flagged rows is held whole.
+    """
+
+    rows: float = 0.001
+    fdr: float = 0.05
+    campaign_rate: float = 0.01
+    batch_rows: float = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What each kind of evidence does to a batch.
+
+    Attributes:
+        campaign_named: the batch's source is named in a campaign of this window.
+        campaign_suspected: it moved the same way, short of being named.
+        source: its own control chart alarms.
+        watched: a campaign named or suspected it earlier, and nobody cleared it.
+        rows: it has flagged rows; ADMIT lets the batch pass without them.
+        drift: its columns drift from trusted data.
+        silence: a configured detector could not assess it.
+        late: it came after its window was judged.
+    """
+
+    campaign_named: Outcome = Outcome.QUARANTINE
+    campaign_suspected: Outcome = Outcome.HOLD
+    source: Outcome = Outcome.HOLD
+    watched: Outcome = Outcome.HOLD
+    rows: Outcome = Outcome.ADMIT
+    drift: Outcome = Outcome.ADMIT
+    silence: Outcome = Outcome.HOLD
+    late: Outcome = Outcome.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules that turn evidence into verdicts.
+
+    Attributes:
+        digest: SHA-256 of the file's exact bytes.
+    """
+
+    digest: str
+    window: WindowRule = field(default_factory=WindowRule)
+    budget: Budget = field(default_factory=Budget)
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    detectors: tuple[str, ...] = DEFAULT_DETECTORS
+    campaigns: bool = True
+
+
+DEFAULT_POLICY = """\
+# What credenza does with what it finds. Outcomes: admit, hold, quarantine, reject.
+schema = "credenza.policy/1"
+detectors = [
+  "association", "column-drift", "confident-disagreement",
+  "duplicates", "knn-disagreement", "subgroup-labels",
+]
+campaigns = true            # look for sources that move together (needs days > 0)
+
+[window]
+days = 7                    # judge a week at a time; 0 judges each batch as it arrives
+anchor = 1970-01-05         # a day on which a window starts
+reference = 16              # first windows, vouched for by you, that teach the reference
+calibration = 10            # windows after those, vouched for too, that set the baselines
+
+[budget]
+rows = 0.001                # share of clean rows that may be quarantined
+fdr = 0.05                  # false discoveries among what is flagged
+campaign_rate = 0.01        # false campaigns per window
+batch_rows = 0.10           # a batch with more flagged rows than this is held whole
+
+[outcomes]
+campaign_named = "quarantine"
+campaign_suspected = "hold"
+source = "hold"             # one source's own alarm
+watched = "hold"            # named or suspected earlier and not cleared since
+rows = "admit"              # admit the batch without its flagged rows
+drift = "admit"             # column drift is noted
+silence = "hold"            # what could not be assessed does not pass
+late = "hold"               # came after its window was judged
+"""
+
+
+def load_policy(data: bytes) -> Policy:
+    """Read a policy and check every key, type and range.
+
+    Raises:
+        UsageError: with the key, its value, and what was expected.
+    """
+    try:
+        tree = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise _bad("the file is not TOML", str(wrong)) from wrong
+    if tree.pop("schema", None) != SCHEMA:
+        raise _bad("the schema is missing or unknown", f"expected schema = {SCHEMA!r}")
+    known = {"window", "budget", "outcomes", "detectors", "campaigns"}
+    if unknown := sorted(set(tree) - known):
+        raise _bad(f"unknown key {unknown[0]!r}", f"the known keys are: {', '.join(sorted(known))}")
+    detectors = tree.get("detectors", list(DEFAULT_DETECTORS))
+    if not isinstance(detectors, list) or not all(isinstance(name, str) for name in detectors):
+        raise _bad("'detectors' must be a list of names", f"it is {detectors!r}")
+    campaigns = tree.get("campaigns", True)
+    if not isinstance(campaigns, bool):
+        raise _bad("'campaigns' must be true or false", f"it is {campaigns!r}")
+    policy = Policy(
+        digest=sha256_hex(data),
+        window=_section(WindowRule, tree.get("window", {}), "window"),
+        budget=_section(Budget, tree.get("budget", {}), "budget"),
+        outcomes=_section(Outcomes, tree.get("outcomes", {}), "outcomes"),
+        detectors=tuple(detectors),
+        campaigns=campaigns,
+    )
+    _check_ranges(policy)
+    return policy
+
+
+def _section(kind: type[Any], found: object, name: str) -> Any:  # noqa: ANN401  # one of three
+    """Fill a section's dataclass from a table, field by field and typed by the defaults."""
+    if not isinstance(found, dict):
+        raise _bad(f"[{name}] must be a table", f"it is {found!r}")
+    known = {entry.name: getattr(kind(), entry.name) for entry in fields(kind)}
+    if unknown := sorted(set(found) - set(known)):
+        raise _bad(
+            f"unknown key {unknown[0]!r} in [{name}]", f"the known keys are: {', '.join(known)}"
+        )
+    return kind(**{key: _typed(value, known[key], f"{name}.{key}") for key, value in found.items()})
+
+
+def _typed(value: object, default: object, key: str) -> object:
+    if isinstance(default, Outcome):
+        names = {outcome.name.lower(): outcome for outcome in Outcome}
+        if value not in names:
+            raise _bad(f"{key} = {value!r} is no outcome", f"outcomes are: {', '.join(names)}")
+        return names[str(value)]
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise _bad(
+            f"{key} = {value!r} has the wrong type", f"expected {type(default).__name__}"
+        )
+    return value
+
+
+def _check_ranges(policy: Policy) -> None:
+    """Bounds beyond which a setting has no meaning."""
+    bounds: Mapping[str, tuple[float, float, float]] = {
+        "window.days": (policy.window.days, 0, 366),
+        "window.reference": (policy.window.reference, 1, 10_000),
+        "window.calibration": (policy.window.calibration, 0, 10_000),
+        "budget.rows": (policy.budget.rows, 0.0, 0.5),
+        "budget.fdr": (policy.budget.fdr, 1e-6, 0.5),
+        "budget.campaign_rate": (policy.budget.campaign_rate, 1e-4, 0.5),
+        "budget.batch_rows": (policy.budget.batch_rows, 0.0, 1.0),
+    }
+    for key, (value, low, high) in bounds.items():
+        if not low <= value <= high:
+            raise _bad(f"{key} = {value} is out of range", f"expected {low} to {high}")
+
+
+def _bad(what: str, why: str) -> UsageError:
+    return UsageError("bad-policy", what, why=why, fix="see `credenza policy show` for a whole one")

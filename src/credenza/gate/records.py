@@ -1,0 +1,106 @@
+"""Nouns to JSON and back, for the ledger: integers and strings, no floats.
+
+A float is written as its shortest decimal string, so that the record of a verdict
+has one byte string in every language.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, cast
+
+from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Unit, Verdict
+
+if TYPE_CHECKING:
+    from credenza.core.canonical import Json
+
+
+def to_json(value: object) -> Json:
+    """A noun, container or scalar as JSON without floats.
+
+    Outcomes and other enumerations become their lower-case names. Anything that has
+    no JSON form becomes its text, because evidence must never fail to be recorded.
+    """
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):  # a lone surrogate has no UTF-8 form: show it escaped
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, int):
+        return value if abs(value) < 2**53 else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value) if isinstance(value, (set, frozenset)) else value
+        return [to_json(item) for item in items]
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return to_json(value.tolist())
+    return str(value)
+
+
+def verdict_from(document: Mapping[str, Json]) -> Verdict:
+    """The verdict that ``to_json`` wrote."""
+    return Verdict(
+        batch=str(document["batch"]),
+        outcome=Outcome[str(document["outcome"]).upper()],
+        reasons=tuple(
+            Reason(str(r["rule"]), Outcome[str(r["outcome"]).upper()], str(r["sentence"]))
+            for r in _tables(document["reasons"])
+        ),
+        policy=str(document["policy"]),
+        quarantined_rows=_integers(document["quarantined_rows"]),
+    )
+
+
+def finding_from(document: Mapping[str, Json]) -> Finding:
+    """The finding that ``to_json`` wrote; floats in its exhibits stay strings."""
+    return Finding(
+        detector=str(document["detector"]),
+        unit=Unit[str(document["unit"]).upper()],
+        subjects=_strings(document["subjects"]),
+        p_value=float(str(document["p_value"])),
+        sentence=str(document["sentence"]),
+        exhibits=cast("Mapping[str, object]", document["exhibits"]),
+        rows=_integers(document["rows"]),
+    )
+
+
+def silence_from(document: Mapping[str, Json]) -> Silence:
+    """The silence that ``to_json`` wrote."""
+    return Silence(str(document["detector"]), str(document["reason"]))
+
+
+def campaign_from(document: Mapping[str, Json]) -> Campaign:
+    """The campaign that ``to_json`` wrote; floats in its evidence stay strings."""
+    return Campaign(
+        sources=_strings(document["sources"]),
+        suspected=_strings(document["suspected"]),
+        batches=_strings(document["batches"]),
+        statistic=str(document["statistic"]),
+        direction=str(document["direction"]),
+        window=str(document["window"]),
+        p_value=float(str(document["p_value"])),
+        removed_common_cause=float(str(document["removed_common_cause"])),
+        evidence=cast("Mapping[str, object]", document["evidence"]),
+    )
+
+
+def _tables(value: Json) -> list[dict[str, Json]]:
+    return cast("list[dict[str, Json]]", value)
+
+
+def _strings(value: Json) -> tuple[str, ...]:
+    return tuple(str(item) for item in cast("list[Json]", value))
+
+
+def _integers(value: Json) -> tuple[int, ...]:
+    return tuple(int(cast("int", item)) for item in cast("list[Json]", value))
