@@ -20,7 +20,9 @@ MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 MAX_BYTES = 8 * 2**20
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Ends at the closing quote or the end of the data, so it always matches once begun
+# and an unclosed string cannot make the scan quadratic.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.|\\\Z)*+(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
