@@ -1,0 +1,51 @@
+"""The stages of a batch, each a type: skipping one does not type-check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from credenza.core.types import Batch, Campaign, Silence, Verdict
+    from credenza.gate.decide import Evidence
+    from credenza.profiling.kernel import State
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """A verified batch, its rows, and their mergeable profile.
+
+    Attributes:
+        window: the window it waits for.
+    """
+
+    batch: Batch
+    table: pa.Table
+    profile: State
+    window: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """All batches of one window with the evidence on each.
+
+    Attributes:
+        panel: state of the campaign scan after this window, before acceptance.
+    """
+
+    dataset: str
+    window: str
+    evidence: tuple[Evidence, ...]
+    campaigns: tuple[Campaign, ...]
+    silences: tuple[Silence, ...]
+    panel: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Verdicts on all batches of one window, with the evidence they rest on."""
+
+    screened: Screened
+    verdicts: tuple[Verdict, ...]
