@@ -1,7 +1,7 @@
 """One byte string per value, and a parser that refuses everything ambiguous.
 
 What is signed or hashed is written by ``canonical_json`` and read by
-``strict_json``: strings, integers within ±(2^53 − 1), booleans, null, lists and
+``strict_json``: strings, integers within ±(2^53 - 1), booleans, null, lists and
 objects with sorted keys. No floats, so no two languages can disagree on digits.
 """
 
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from credenza.core.errors import UntrustedError
 
-Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
@@ -46,7 +46,7 @@ def canonical_json(value: Json) -> bytes:
 def strict_json(data: bytes, *, max_bytes: int = MAX_BYTES) -> Json:
     """Parse JSON that has exactly one meaning.
 
-    Refuses duplicate keys, floats, NaN, integers beyond 2^53 − 1, a byte order
+    Refuses duplicate keys, floats, NaN, integers beyond 2^53 - 1, a byte order
     mark, lone surrogates, invalid UTF-8, and nesting beyond ``MAX_DEPTH``.
 
     Raises:
@@ -107,7 +107,19 @@ def _check_depth(data: bytes) -> None:
 def _check(value: Json, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise _bad(f"nested deeper than {MAX_DEPTH}")
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, list):
+        for item in value:
+            _check(item, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check(key, depth + 1)
+            _check(item, depth + 1)
+    else:
+        _check_scalar(value)
+
+
+def _check_scalar(value: str | int | bool | None) -> None:  # noqa: FBT001, PYI041  # a JSON value
+    if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
         try:
@@ -117,12 +129,5 @@ def _check(value: Json, depth: int) -> None:
     elif isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             raise _bad("an integer lies beyond 2^53 - 1")
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth + 1)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check(key, depth + 1)
-            _check(item, depth + 1)
     else:
         raise _bad(f"{type(value).__name__} has no canonical form")

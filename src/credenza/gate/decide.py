@@ -109,9 +109,7 @@ def _rows(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
             f"{policy.budget.batch_rows:.0%} of the batch",
         )
     fate = "kept out of the dataset" if policy.outcomes.rows is Outcome.ADMIT else "flagged"
-    yield Reason(
-        "rows", policy.outcomes.rows, f"{flagged} of {evidence.records} rows are {fate}"
-    )
+    yield Reason("rows", policy.outcomes.rows, f"{flagged} of {evidence.records} rows are {fate}")
 
 
 def _drift(evidence: Evidence, policy: Policy) -> Iterator[Reason]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import tomllib
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ class WindowRule:
     """
 
     days: int = 7
-    anchor: datetime.date = datetime.date(1970, 1, 5)
+    anchor: dt.date = dt.date(1970, 1, 5)
     reference: int = 16
     calibration: int = 10
 
@@ -188,9 +188,7 @@ def _typed(value: object, default: object, key: str) -> object:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default):
-        raise _bad(
-            f"{key} = {value!r} has the wrong type", f"expected {type(default).__name__}"
-        )
+        raise _bad(f"{key} = {value!r} has the wrong type", f"expected {type(default).__name__}")
     return value
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from credenza.core.canonical import Json
 
 
-def to_json(value: object) -> Json:
+def to_json(value: object) -> Json:  # noqa: PLR0911  # one return per kind of value
     """A noun, container or scalar as JSON without floats.
 
     Outcomes and other enumerations become their lower-case names. Anything that has

@@ -1,0 +1,104 @@
+"""Decisions are pure, total, and can only get worse with more evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credenza.core.types import Campaign, Finding, Outcome, Silence, Unit
+from credenza.gate.decide import Evidence, decide
+from credenza.gate.policy import Outcomes, Policy
+
+POLICY = Policy(digest="d" * 64)
+CLEAN = Evidence(batch="b" * 64, source="feed-a", records=100)
+CAMPAIGN = Campaign(("feed-a", "feed-b"), ("feed-c",), (), "label-rate", "down", "", 0.003, 0.4)
+
+
+def test_a_batch_with_nothing_against_it_is_admitted_without_reasons() -> None:
+    verdict = decide(CLEAN, POLICY)
+    assert verdict.outcome is Outcome.ADMIT
+    assert verdict.reasons == ()
+    assert verdict.policy == POLICY.digest
+
+
+def test_a_named_source_is_quarantined_and_a_suspected_one_held() -> None:
+    named = decide(replace(CLEAN, campaigns=(CAMPAIGN,)), POLICY)
+    suspected = decide(replace(CLEAN, source="feed-c", campaigns=(CAMPAIGN,)), POLICY)
+    stranger = decide(replace(CLEAN, source="feed-d", campaigns=(CAMPAIGN,)), POLICY)
+    assert named.outcome is Outcome.QUARANTINE
+    assert suspected.outcome is Outcome.HOLD
+    assert stranger.outcome is Outcome.ADMIT
+    assert "feed-a is named in a campaign: label-rate moved down" in named.reasons[0].sentence
+
+
+def test_flagged_rows_stay_out_while_their_batch_is_admitted() -> None:
+    verdict = decide(replace(CLEAN, flagged_rows=(7, 3)), POLICY)
+    assert verdict.outcome is Outcome.ADMIT
+    assert verdict.quarantined_rows == (3, 7)
+
+
+def test_a_batch_with_too_many_flagged_rows_is_held_whole() -> None:
+    verdict = decide(replace(CLEAN, flagged_rows=tuple(range(11))), POLICY)
+    assert verdict.outcome is Outcome.HOLD
+    assert verdict.quarantined_rows == ()
+
+
+def test_silence_holds_a_batch_but_not_one_that_is_vouched_for() -> None:
+    silent = replace(CLEAN, silences=(Silence("knn-disagreement", "no trusted rows"),))
+    assert decide(silent, POLICY).outcome is Outcome.HOLD
+    assert decide(replace(silent, vouched=True), POLICY).outcome is Outcome.ADMIT
+
+
+def test_a_source_on_watch_is_held_until_it_is_cleared() -> None:
+    verdict = decide(replace(CLEAN, watched_since="2013-08-27"), POLICY)
+    assert verdict.outcome is Outcome.HOLD
+    assert "2013-08-27" in verdict.reasons[0].sentence
+
+
+outcomes = st.sampled_from(Outcome)
+policies = st.builds(
+    Policy,
+    digest=st.just("d" * 64),
+    outcomes=st.builds(
+        Outcomes,
+        campaign_named=outcomes,
+        campaign_suspected=outcomes,
+        source=outcomes,
+        watched=outcomes,
+        rows=outcomes,
+        drift=outcomes,
+        silence=outcomes,
+        late=outcomes,
+    ),
+)
+evidences = st.builds(
+    Evidence,
+    batch=st.just("b" * 64),
+    source=st.sampled_from(["feed-a", "feed-c", "feed-d"]),
+    records=st.integers(0, 200),
+    vouched=st.booleans(),
+    watched_since=st.sampled_from(["", "2013-01-01"]),
+    flagged_rows=st.lists(st.integers(0, 199), unique=True).map(tuple),
+    findings=st.sampled_from([(), (Finding("column-drift", Unit.SOURCE, ("a",), 0.01, "drift"),)]),
+    silences=st.sampled_from([(), (Silence("x", "y"),)]),
+    campaigns=st.sampled_from([(), (CAMPAIGN,)]),
+    alarms=st.sampled_from([(), ("label rate alarms",)]),
+    late=st.booleans(),
+)
+
+
+@given(evidences, policies)
+def test_every_evidence_has_a_verdict_that_is_its_worst_reason(
+    evidence: Evidence, policy: Policy
+) -> None:
+    verdict = decide(evidence, policy)
+    assert verdict.outcome == max((r.outcome for r in verdict.reasons), default=Outcome.ADMIT)
+    assert decide(evidence, policy) == verdict
+
+
+@given(evidences, policies)
+def test_more_evidence_never_makes_a_verdict_milder(evidence: Evidence, policy: Policy) -> None:
+    more = replace(evidence, campaigns=(CAMPAIGN,), late=True, alarms=("an alarm",))
+    assert decide(more, policy).outcome >= decide(evidence, policy).outcome
