@@ -118,7 +118,7 @@ def _check(value: Json, depth: int) -> None:
         _check_scalar(value)
 
 
-def _check_scalar(value: str | int | bool | None) -> None:  # noqa: FBT001, PYI041  # a JSON value
+def _check_scalar(value: str | int | bool | None) -> None:  # a JSON value
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):

@@ -1,0 +1,34 @@
+"""Which window a batch waits for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from credenza.core.errors import UntrustedError
+
+if TYPE_CHECKING:
+    from credenza.gate.policy import WindowRule
+
+
+def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
+    """The window's first day as an ISO date, or the batch itself when ``days`` is 0.
+
+    A batch belongs to the window in which its collection began: the source signs that
+    time, so it cannot be moved later without a new signature.
+
+    Raises:
+        UntrustedError: the time is not ISO 8601.
+    """
+    if rule.days == 0:
+        return f"batch {batch[:16]}"
+    try:
+        day = dt.datetime.fromisoformat(collected_from).date()
+    except ValueError as wrong:
+        raise UntrustedError(
+            "bad-manifest",
+            f"the collection time {collected_from[:40]!r} is not ISO 8601",
+            fix="sign the batch with times like 2013-06-03T00:00:00Z",
+        ) from wrong
+    behind = (day - rule.anchor).days % rule.days
+    return (day - dt.timedelta(days=behind)).isoformat()
