@@ -1,0 +1,1 @@
+"""The porch: translate between people, terminals and the workspace; never decide."""

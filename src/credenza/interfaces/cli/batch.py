@@ -1,0 +1,115 @@
+"""``credenza batch``: what came in, what became of it, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.interfaces.cli.answer import EXIT_OF_STATUS, Answer, exit_of, jsonable
+from credenza.interfaces.cli.command import family, open_workspace
+from credenza.interfaces.cli.stories import campaign_lines
+from credenza.interfaces.cli.terminal import Screen, count, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from credenza.workspace import BatchRecord
+
+
+@family("batch")
+def command() -> None:
+    """What came in, what became of it, and why."""
+
+
+@command.use_case(
+    "list", examples=("credenza batch list", "credenza batch list --dataset flights --status held")
+)
+@click.option("--dataset", help="Of this dataset only.")
+@click.option("--status", type=click.Choice(list(EXIT_OF_STATUS)), help="Of this status only.")
+def list_batches(home: Path | None, dataset: str | None, status: str | None) -> Answer:
+    """List batches, in the order of the ledger."""
+    with open_workspace(home) as workspace:
+        found = workspace.batches(dataset=dataset, status=status)
+    return batches_answer(found)
+
+
+@command.use_case("show", judges=True, examples=("credenza batch show BATCH --exit-zero",))
+@click.argument("batch")
+def show_batch(home: Path | None, batch: str) -> Answer:
+    """Show one batch, named by its digest or the first digits of it.
+
+    The exit code is that of its status, so that a sender's script can ask.
+    """
+    with open_workspace(home) as workspace:
+        found = workspace.batch(batch)
+    return Answer(
+        "credenza.batch/1",
+        {"batch": jsonable(found)},
+        lambda screen: show_record(screen, found),
+        exit_of(found.status),
+    )
+
+
+@command.use_case("explain", examples=("credenza batch explain BATCH",))
+@click.argument("batch")
+def explain(home: Path | None, batch: str) -> Answer:
+    """Say why a batch was judged as it was: reasons, evidence, and what kept silent."""
+    with open_workspace(home) as workspace:
+        found = workspace.explain(batch)
+
+    def show(screen: Screen) -> None:
+        show_record(screen, found.record)
+        _section(screen, "reasons", [f"[{r.rule}] {r.sentence}" for r in found.reasons])
+        _section(
+            screen,
+            "evidence",
+            [f"[{f.detector}] {f.sentence} (p = {f.p_value:.2g})" for f in found.findings],
+        )
+        for campaign in found.campaigns:
+            for line in campaign_lines(campaign):
+                screen.line(line)
+        _section(screen, "not assessed", [f"[{s.detector}] {s.reason}" for s in found.silences])
+
+    return Answer("credenza.explanation/1", {"explanation": jsonable(found)}, show)
+
+
+def batches_answer(found: Sequence[BatchRecord]) -> Answer:
+    """A list of batches as an answer; ``review list`` gives the same."""
+
+    def show(screen: Screen) -> None:
+        screen.table(
+            ("batch", "dataset", "source", "window", "rows", "status"),
+            [
+                (short(b.digest), b.dataset, b.source, b.window, f"{b.records:,}", b.status)
+                for b in found
+            ],
+        )
+        screen.line(count(len(found), "batch", "batches"))
+
+    return Answer("credenza.batches/1", {"batches": [jsonable(one) for one in found]}, show)
+
+
+def show_record(screen: Screen, record: BatchRecord) -> None:
+    """One batch's fields."""
+    screen.fields(
+        [
+            ("batch", record.digest),
+            ("status", record.status),
+            ("dataset", record.dataset),
+            ("source", record.source),
+            ("sequence", record.sequence),
+            ("window", record.window),
+            ("rows", f"{record.records:,}"),
+            ("version", record.version),
+        ]
+    )
+
+
+def _section(screen: Screen, title: str, lines: Iterable[Any]) -> None:
+    for place, line in enumerate(lines):
+        if place == 0:
+            screen.line(title, style="bold")
+        screen.line(f"  {line}")

@@ -1,0 +1,100 @@
+"""``credenza dataset``: versions, which are only ever followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.interfaces.cli.command import family, open_workspace
+from credenza.interfaces.cli.terminal import Screen, count, short
+
+if TYPE_CHECKING:
+    from credenza.core.types import Version
+
+
+@family("dataset")
+def command() -> None:
+    """Versions of a dataset: look, check out, roll back."""
+
+
+@command.use_case("log", examples=("credenza dataset log flights",))
+@click.argument("dataset")
+def log(home: Path | None, dataset: str) -> Answer:
+    """List the versions of DATASET and why each was made."""
+    with open_workspace(home) as workspace:
+        versions = workspace.dataset_log(dataset)
+
+    def show(screen: Screen) -> None:
+        screen.table(
+            ("version", "rows", "batches", "why"),
+            [(v.number, f"{v.rows:,}", len(v.batches), v.rationale) for v in versions],
+        )
+        screen.line(count(len(versions), "version"))
+
+    return Answer(
+        "credenza.versions/1",
+        {"dataset": dataset, "versions": [jsonable(one) for one in versions]},
+        show,
+    )
+
+
+@command.use_case("show", examples=("credenza dataset show flights",))
+@click.argument("dataset")
+@click.option("--version", type=int, help="The newest by default.")
+def show_version(home: Path | None, dataset: str, version: int | None) -> Answer:
+    """Show one version: rows, rationale, the batches it was made of."""
+    with open_workspace(home) as workspace:
+        return _one(workspace.dataset(dataset, version))
+
+
+@command.use_case(
+    "rollback", examples=('credenza dataset rollback flights 1 --reason "a partner was hacked"',)
+)
+@click.argument("dataset")
+@click.argument("version", type=int)
+@click.option("--reason", required=True, help="Goes into the ledger.")
+def rollback(home: Path | None, dataset: str, version: int, reason: str) -> Answer:
+    """Make the content of VERSION the newest version. Nothing is destroyed."""
+    with open_workspace(home) as workspace:
+        return _one(workspace.rollback(dataset, version, reason))
+
+
+@command.use_case("checkout", examples=("credenza dataset checkout flights --out flights-now",))
+@click.argument("dataset")
+@click.option("--version", type=int, help="The newest by default.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the Parquet goes; must not exist yet.",
+)
+def checkout(home: Path | None, dataset: str, version: int | None, out: Path) -> Answer:
+    """Write the rows of a version as Parquet, unsigned: for looking, not for training."""
+    with open_workspace(home) as workspace:
+        chosen = workspace.dataset(dataset, version)
+        workspace.checkout(dataset, chosen.number, out)
+
+    def show(screen: Screen) -> None:
+        screen.line(f"wrote version {chosen.number}, {count(chosen.rows, 'row')}, to {out}")
+
+    return Answer("credenza.checkout/1", {"version": jsonable(chosen), "out": str(out)}, show)
+
+
+def _one(version: Version) -> Answer:
+    def show(screen: Screen) -> None:
+        screen.fields(
+            [
+                ("dataset", version.dataset),
+                ("version", version.number),
+                ("parent", version.parent),
+                ("rows", f"{version.rows:,}"),
+                ("why", version.rationale),
+                ("batches", len(version.batches)),
+                *(("batch", short(digest)) for digest in version.batches[:20]),
+            ]
+        )
+
+    return Answer("credenza.version/1", {"version": jsonable(version)}, show)

@@ -1,0 +1,101 @@
+"""Every way to fail, said in three lines or one object, with the right exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.core.errors import CredenzaError, InternalError, UsageError
+from credenza.interfaces.cli.answer import ascii_json
+from credenza.interfaces.cli.terminal import Screen, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USAGE_EXIT = 2
+INTERRUPTED_EXIT = 130
+
+
+def as_error(wrong: BaseException) -> CredenzaError:
+    """Any exception as one of ours: what, why and fix in the reader's terms."""
+    if isinstance(wrong, CredenzaError):
+        return wrong
+    if isinstance(wrong, click.ClickException):
+        return UsageError(
+            "bad-usage",
+            wrong.format_message(),
+            fix=f"run `{_help_of(wrong)} --help`",
+        )
+    if isinstance(wrong, OSError):
+        return UsageError(
+            "file-trouble",
+            f"{wrong.strerror or type(wrong).__name__}: {wrong.filename or 'a file'}",
+            why=f"the operating system refused ({type(wrong).__name__})",
+            fix="check that the path exists, may be read or written, and that the disk has room",
+        )
+    return InternalError(
+        "defect",
+        "credenza met a case it does not know",
+        why=f"{type(wrong).__name__}: {wrong}",
+        fix="run it again with `--debug` and report the traceback; nothing was let through",
+    )
+
+
+def report(
+    wrong: BaseException, *, as_json: bool, debug: bool = False, judges: bool = False
+) -> int:
+    """Show an exception and say the exit code.
+
+    Args:
+        wrong: what was raised.
+        as_json: one object on stdout instead of three lines on stderr.
+        debug: the traceback too, on stderr.
+        judges: for commands whose codes mean a judgement, a defect of ours is 2.
+    """
+    error = as_error(wrong)
+    if debug:
+        traceback.print_exception(wrong, file=sys.stderr)
+    if as_json:
+        click.echo(ascii_json(_object(error)))
+    else:
+        screen = Screen(sys.stderr)
+        screen.line(f"error[{plain(error.code)}]: {plain(error.what)}", style="red")
+        for name, text in (("why", error.why), ("fix", error.fix)):
+            if text:
+                screen.line(f"  {name}: {plain(text, limit=2_000)}")
+    defect = error.exit_code not in (1, 2, 3, 4)
+    return USAGE_EXIT if judges and defect else error.exit_code
+
+
+def stop(wrong: BaseException, *, as_json: bool) -> int:
+    """The exit code when a command line ends before or around its command."""
+    if isinstance(wrong, BrokenPipeError):
+        # The reader went away (`| head`); silence the flush at interpreter exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(wrong, click.Abort):
+        Screen(sys.stderr).line("interrupted")
+        return INTERRUPTED_EXIT
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        click.echo(wrong.format_message(), err=True)
+        return USAGE_EXIT
+    return report(wrong, as_json=as_json)
+
+
+def _object(error: CredenzaError) -> Mapping[str, object]:
+    return {
+        "schema": "credenza.error/1",
+        "code": error.code,
+        "what": error.what,
+        "why": error.why,
+        "fix": error.fix,
+    }
+
+
+def _help_of(wrong: click.ClickException) -> str:
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    return context.command_path if context is not None else "credenza"

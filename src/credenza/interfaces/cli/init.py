@@ -1,0 +1,41 @@
+"""``credenza init``: a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.interfaces.cli.answer import Answer
+from credenza.interfaces.cli.command import use_case
+
+if TYPE_CHECKING:
+    from credenza.interfaces.cli.terminal import Screen
+
+HOME = ".credenza"
+NEXT = "credenza key new acme.key, then credenza source add acme --key acme.key.pub"
+
+
+@use_case(
+    "init",
+    at_home=False,
+    examples=("credenza init", "credenza init /srv/gate/.credenza"),
+)
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+def command(directory: Path | None) -> Answer:
+    """Make a workspace: ledger, content store, datasets, policy, signing key.
+
+    DIRECTORY is .credenza here by default. Other commands find it by --home,
+    by $CREDENZA_HOME, or by looking for .credenza upward from where you are.
+    """
+    from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
+
+    with Workspace.init(directory if directory is not None else Path(HOME)) as workspace:
+        home, key = str(workspace.home), workspace.public_key
+
+    def show(screen: Screen) -> None:
+        screen.line(f"workspace {home}")
+        screen.fields([("public key", key), ("next", NEXT)])
+
+    return Answer("credenza.init/1", {"home": home, "public_key": key}, show)

@@ -1,0 +1,108 @@
+"""``credenza release``: what a training job may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.interfaces.cli.command import family, open_workspace
+from credenza.interfaces.cli.key import public_key
+from credenza.interfaces.cli.terminal import Screen, short
+
+if TYPE_CHECKING:
+    from credenza.core.types import Release
+
+
+@family("release")
+def command() -> None:
+    """Signed, exact file sets that a training job verifies offline."""
+
+
+@command.use_case("create", examples=("credenza release create flights --out flights-r1",))
+@click.argument("dataset")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the release goes; must not exist yet.",
+)
+@click.option("--version", type=int, help="The newest by default.")
+def create(home: Path | None, dataset: str, out: Path, version: int | None) -> Answer:
+    """Export a version as Parquet with a signed statement of exactly these files."""
+    with open_workspace(home) as workspace:
+        made = workspace.release(dataset, out, version=version)
+        key = workspace.public_key
+
+    def show(screen: Screen) -> None:
+        _show(screen, made)
+        screen.line(f"verify it with: credenza release verify {out} --trust {key}")
+
+    return Answer(
+        "credenza.release/1", {"release": jsonable(made), "out": str(out), "public_key": key}, show
+    )
+
+
+@command.use_case(
+    "verify",
+    at_home=False,
+    judges=True,
+    examples=("credenza release verify flights-r1 --trust KEY",),
+)
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--trust",
+    "trusted",
+    multiple=True,
+    required=True,
+    metavar="KEY",
+    help="Public key of the gate: 64 hex digits or a .pub file. May be given several times.",
+)
+def verify(directory: Path, trusted: tuple[str, ...]) -> Answer:
+    """Check that DIRECTORY holds exactly the files that were released, unchanged.
+
+    Needs no workspace and no network. Exits with 3 when a file was added, changed,
+    hidden, linked or left out, or when nobody you trust signed.
+    """
+    from credenza import verify_release  # noqa: PLC0415 - help stays light
+
+    found = verify_release(directory, trust=[public_key(key) for key in trusted])
+
+    def show(screen: Screen) -> None:
+        screen.line("verified")
+        _show(screen, found)
+
+    return Answer("credenza.verification/1", {"verified": True, "release": jsonable(found)}, show)
+
+
+@command.use_case("recall", examples=('credenza release recall RELEASE --reason "poison found"',))
+@click.argument("release")
+@click.option("--reason", required=True, help="Goes into the ledger.")
+def recall(home: Path | None, release: str, reason: str) -> Answer:
+    """Say in the ledger that RELEASE must not be used any more.
+
+    A copy that is verified offline cannot know of it; loaders that ask can.
+    """
+    with open_workspace(home) as workspace:
+        workspace.recall(release, reason)
+
+    def show(screen: Screen) -> None:
+        screen.line(f"release {short(release)} is recalled: {reason}")
+
+    return Answer("credenza.recall/1", {"release": release, "reason": reason}, show)
+
+
+def _show(screen: Screen, release: Release) -> None:
+    screen.fields(
+        [
+            ("release", release.digest),
+            ("dataset", release.dataset),
+            ("version", release.version),
+            ("rows", f"{release.rows:,}"),
+            ("batches", len(release.batches)),
+            ("files", len(release.files)),
+            ("policy", short(release.policy)),
+        ]
+    )

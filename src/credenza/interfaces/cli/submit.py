@@ -1,0 +1,106 @@
+"""``credenza submit``: sign files and hand them in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.core.errors import UsageError
+from credenza.interfaces.cli.answer import Answer, exit_of, jsonable
+from credenza.interfaces.cli.command import open_workspace, use_case
+from credenza.interfaces.cli.terminal import Screen, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@use_case(
+    "submit",
+    judges=True,
+    examples=(
+        "credenza submit june.parquet --source acme --key acme.key --dataset flights --label late",
+    ),
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--source", required=True, help="Who sends it; registered by `source add`.")
+@click.option(
+    "--key",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The source's private key file.",
+)
+@click.option("--dataset", required=True, help="The dataset it is meant for.")
+@click.option("--label", default="", metavar="COL", help="The column a model will predict.")
+@click.option(
+    "--collected",
+    nargs=2,
+    metavar="START END",
+    help="When it was collected: two ISO dates or times in UTC, END excluded.",
+)
+@click.option("--licence", default="", help="Licence of the data, as an SPDX name.")
+@click.option(
+    "--provenance",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A Data & Trust Alliance field. May be given several times.",
+)
+def command(  # noqa: PLR0917 - click passes each option by its name
+    home: Path | None,
+    files: tuple[Path, ...],
+    source: str,
+    key: Path,
+    dataset: str,
+    label: str,
+    collected: tuple[str, str] | None,
+    licence: str,
+    provenance: tuple[str, ...],
+) -> Answer:
+    """Sign FILES as one batch and hand it to the gate.
+
+    Reads Parquet, CSV and JSON Lines. The batch waits until its window is complete,
+    and `credenza settle` judges the window as a whole: exit code 4 says that it
+    waits, 0 that it was admitted at once, 1 that it was refused.
+    """
+    with open_workspace(home) as workspace:
+        receipt = workspace.submit(
+            list(files),
+            source=source,
+            key=key,
+            dataset=dataset,
+            label=label,
+            collected=collected,
+            licence=licence,
+            provenance=_fields(provenance),
+        )
+
+    def show(screen: Screen) -> None:
+        screen.line(f"batch {short(receipt.batch)} {receipt.status}")
+        screen.fields(
+            [
+                ("rows", f"{receipt.records:,}"),
+                ("window", receipt.window),
+                ("ledger entry", receipt.index),
+                ("digest", receipt.batch),
+            ]
+        )
+
+    return Answer(
+        "credenza.receipt/1", {"receipt": jsonable(receipt)}, show, exit_of(receipt.status)
+    )
+
+
+def _fields(words: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE words as a mapping."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name:
+            raise UsageError(
+                "bad-provenance",
+                f"{word!r} is not NAME=VALUE",
+                fix='for example --provenance "data-origin-geography=US"',
+            )
+        found[name] = value
+    return found
