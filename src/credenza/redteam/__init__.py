@@ -1,0 +1,1 @@
+"""Attacks on one's own gate: poison with a truthful mask, and the feeds it goes into."""

@@ -1,0 +1,1 @@
+"""One attack a file; ``credenza.redteam.builtin`` lists them."""
