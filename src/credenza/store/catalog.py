@@ -1,0 +1,337 @@
+"""The SQL catalog: an index of the ledger that can be dropped and rebuilt from it.
+
+Nothing is true because it stands here. Rows are plain values; the gate turns ledger
+entries into rows, and ``dump`` shows that a rebuilt catalog equals the old one. Only the
+leases are not in the ledger: they say who publishes right now.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Table,
+    and_,
+    create_engine,
+    delete,
+    event,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from credenza.core.canonical import Json, canonical_json
+from credenza.core.errors import ConflictError, UsageError
+from credenza.store.rows import LEASE, METADATA, TABLES, EntryRow, Lease, table_of, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+R = TypeVar("R")
+
+BUSY_TIMEOUT_S = 10
+
+
+_UPSERTS: Mapping[str, Callable[[Table], Any]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+class Transaction:
+    """Reads and writes that happen together; made by ``Catalog.transaction``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def upsert(self, *rows: object) -> None:
+        """Write rows of any kinds; a row with a known key replaces the one before."""
+        by_kind: dict[type, list[object]] = {}
+        for row in rows:
+            by_kind.setdefault(type(row), []).append(row)
+        for kind, group in by_kind.items():
+            table = table_of(kind)
+            statement = _UPSERTS[self._connection.dialect.name](table)
+            keys = {column.name for column in table.primary_key}
+            changed = {
+                column.name: statement.excluded[column.name]
+                for column in table.columns
+                if column.name not in keys
+            }
+            self._connection.execute(
+                statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed),
+                [values_of(row) for row in group],
+            )
+
+    def get(self, kind: type[R], *key: object) -> R | None:
+        """The row with that primary key, in the order of the table, or None."""
+        table = table_of(kind)
+        names = [column.name for column in table.primary_key]
+        if len(names) != len(key):
+            raise UsageError("bad-key", f"a {table.name} is found by {', '.join(names)}")
+        found = self.find(kind, **dict(zip(names, key, strict=True)))
+        return found[0] if found else None
+
+    def find(self, kind: type[R], **equal: object) -> list[R]:
+        """Rows whose fields equal what is given (a list means any of), by primary key."""
+        table = table_of(kind)
+        wanted = [_condition(table, name, value) for name, value in equal.items()]
+        statement = select(table).where(*wanted).order_by(*table.primary_key)
+        return [kind(*row) for row in self._connection.execute(statement)]
+
+    def count(self, kind: type, **equal: object) -> int:
+        """How many rows ``find`` would return."""
+        table = table_of(kind)
+        wanted = [_condition(table, name, value) for name, value in equal.items()]
+        statement = select(func.count()).select_from(table).where(*wanted)
+        return int(self._connection.execute(statement).scalar_one())
+
+    def newest(self, kind: type[R], **equal: object) -> R | None:
+        """The row with the highest primary key among those ``find`` would return."""
+        table = table_of(kind)
+        wanted = [_condition(table, name, value) for name, value in equal.items()]
+        order = [column.desc() for column in table.primary_key]
+        row: Any = self._connection.execute(
+            select(table).where(*wanted).order_by(*order).limit(1)
+        ).first()
+        return None if row is None else kind(*row)
+
+    def clear(self, kind: type) -> None:
+        """Drop every row of that kind."""
+        self._connection.execute(delete(table_of(kind)))
+
+
+class Catalog:
+    """The index in SQLite (a file, by default) or PostgreSQL (by URL).
+
+    SQLite runs with a write-ahead log and ``synchronous=FULL``, so a commit that
+    returned is on the disk; one process writes at a time and the others wait
+    ``BUSY_TIMEOUT_S``.
+
+    Args:
+        url: SQLAlchemy's, such as ``sqlite:////home/me/credenza/catalog.sqlite``.
+        clock: seconds since the epoch; only leases read it.
+
+    Raises:
+        UsageError: the URL names no database that we support.
+        ConflictError: the database cannot be opened.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._engine = _engine(url)
+        with _translated():
+            METADATA.create_all(self._engine)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All that is written inside, or nothing of it.
+
+        Raises:
+            ConflictError: the database is busy, full or damaged.
+        """
+        with _translated(), self._engine.begin() as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """A consistent look that waits for no writer; what is written inside is refused.
+
+        Raises:
+            ConflictError: the database is damaged, or something was written.
+        """
+        with (
+            _translated(),
+            self._engine.connect().execution_options(credenza_read_only=True) as connection,
+        ):
+            yield Transaction(connection)
+
+    def entry_count(self) -> int:
+        """How many ledger entries are indexed; entries are indexed in their order."""
+        with self.snapshot() as rows:
+            last = rows.newest(EntryRow)
+        return 0 if last is None else last.index + 1
+
+    def clear(self) -> None:
+        """Drop every row that the ledger can bring back; leases stay."""
+        with self.transaction() as rows:
+            for kind in TABLES:
+                rows.clear(kind)
+
+    def dump(self) -> bytes:
+        """Everything but the leases, as a line of canonical JSON for each row, in one order."""
+        with self.snapshot() as rows:
+            lines = [
+                canonical_json([kind.__name__, *map(_json, values_of(row).values())]) + b"\n"
+                for kind in TABLES
+                for row in rows.find(kind)
+            ]
+        return b"".join(sorted(lines))
+
+    @contextmanager
+    def lease(self, dataset: str, owner: str, ttl_s: float) -> Iterator[Lease]:
+        """Publish to ``dataset`` alone: others are refused until the block ends or ttl passes.
+
+        The same owner may take its own lease again, so that a restart need not wait;
+        an owner must therefore be one live process (the holder of the workspace's lock).
+        Blind to an owner that sleeps past its ttl: call ``confirm`` before a commit.
+
+        Raises:
+            ConflictError: another owner holds it.
+        """
+        taken = self._take(dataset, owner, ttl_s)
+        try:
+            yield taken
+        finally:
+            self._set_until(taken, 0)
+
+    def confirm(self, lease: Lease, ttl_s: float) -> Lease:
+        """Extend a lease that is still ours.
+
+        Raises:
+            ConflictError: it ran out and another owner took it.
+        """
+        until_ms = self._now_ms() + int(ttl_s * 1000)
+        if not self._set_until(lease, until_ms):
+            raise ConflictError(
+                "lease-lost",
+                f"another publisher took over {lease.dataset!r}",
+                why=f"the lease of {lease.owner!r} ran out",
+                fix="run the command again; what was published is found and not repeated",
+            )
+        return dataclasses.replace(lease, until_ms=until_ms)
+
+    def _take(self, dataset: str, owner: str, ttl_s: float) -> Lease:
+        now_ms = self._now_ms()
+        free = and_(
+            LEASE.c.dataset == dataset,
+            or_(LEASE.c.until_ms <= now_ms, LEASE.c.owner == owner),
+        )
+        changes = {
+            "owner": owner,
+            "token": LEASE.c.token + 1,
+            "until_ms": now_ms + int(ttl_s * 1000),
+        }
+        never = values_of(Lease(dataset, "", 0, 0))
+        with self.transaction() as rows:
+            connection = rows._connection  # noqa: SLF001 - the two are one
+            insert = _UPSERTS[connection.dialect.name](LEASE)
+            connection.execute(insert.on_conflict_do_nothing(), never)
+            taken = connection.execute(update(LEASE).where(free).values(changes)).rowcount
+            lease = Lease(
+                *connection.execute(select(LEASE).where(LEASE.c.dataset == dataset)).one()
+            )
+        if not taken:
+            raise ConflictError(
+                "dataset-leased",
+                f"{dataset!r} is being published by {lease.owner!r}",
+                why="one publisher at a time keeps a publication from happening twice",
+                fix="try again when it is done",
+            )
+        return lease
+
+    def _set_until(self, lease: Lease, until_ms: int) -> bool:
+        ours = and_(LEASE.c.dataset == lease.dataset, LEASE.c.token == lease.token)
+        with _translated(), self._engine.begin() as connection:
+            changed = connection.execute(update(LEASE).where(ours).values(until_ms=until_ms))
+            return changed.rowcount == 1
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as wrong:
+        raise _bad_url(str(wrong)) from wrong
+    if engine.dialect.name not in _UPSERTS:
+        raise _bad_url(f"{engine.dialect.name} is not supported")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """Take transactions away from the driver, which would start them too late."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers queue when they begin: a reader that turns writer midway could only fail."""
+    read_only = connection.get_execution_options().get("credenza_read_only", False)
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Database errors as ours, with the driver's words as the cause."""
+    try:
+        yield
+    except DBAPIError as wrong:
+        cause = str(wrong.orig)
+        if "locked" in cause or "busy" in cause:
+            raise ConflictError(
+                "catalog-busy",
+                "another process writes the catalog",
+                why=f"it did not finish within {BUSY_TIMEOUT_S} s",
+                fix="try again when it is done",
+            ) from wrong
+        raise ConflictError(
+            "catalog-unusable",
+            "the catalog cannot be used",
+            why=cause,
+            fix="check the disk; if the file is damaged, delete it and run "
+            "`credenza catalog rebuild`",
+        ) from wrong
+
+
+def _condition(table: Table, name: str, value: object) -> ColumnElement[bool]:
+    if name not in table.columns:
+        raise UsageError(
+            "no-such-column",
+            f"a {table.name} has no {name!r}",
+            why=f"it has: {', '.join(table.columns.keys())}",
+        )
+    column = table.columns[name]
+    return column.in_(value) if isinstance(value, list) else column == value
+
+
+def _json(value: Any) -> Json:  # noqa: ANN401 - a field of any row
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _bad_url(why: str) -> UsageError:
+    return UsageError(
+        "bad-catalog-url",
+        "the catalog's URL names no database that we can use",
+        why=why,
+        fix="use sqlite:///PATH, or postgresql+psycopg://… with psycopg installed",
+    )
