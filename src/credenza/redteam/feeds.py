@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.util
 import zipfile
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ FACETS: Mapping[str, Role] = {
 """What is known at departure. No month: it never repeats within the year, so a model
 fitted on spring has nothing to say of it."""
 
-_FIRST_DAY = datetime.date(2013, 1, 1)
+_FIRST_DAY = dt.date(2013, 1, 1)
 _READ = (
     "year",
     "month",
@@ -126,9 +126,9 @@ def feeds(flights: pa.Table) -> dict[str, dict[int, pa.Table]]:
     return found
 
 
-def week_start(week: int) -> datetime.date:
+def week_start(week: int) -> dt.date:
     """The first day of a week; the day after its last is ``week_start(week + 1)``."""
-    return _FIRST_DAY + datetime.timedelta(days=7 * week)
+    return _FIRST_DAY + dt.timedelta(days=7 * week)
 
 
 def flights_attack(name: str, *, share: float = 0.05) -> ProbedAttack:
@@ -204,6 +204,6 @@ def _read(archive: Path) -> pa.Table:
 def _days(raw: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Days since the first of the year."""
     month = raw["month"].to_numpy()
-    starts = np.array([datetime.date(2013, m, 1).toordinal() for m in range(1, 13)])
+    starts = np.array([dt.date(2013, m, 1).toordinal() for m in range(1, 13)])
     days = starts[month - 1] + raw["day"].to_numpy() - 1 - _FIRST_DAY.toordinal()
     return np.asarray(days, dtype=np.int64)

@@ -57,8 +57,8 @@ def draw(candidates: Bools, rows: int, rng: np.random.Generator) -> Ints:
 
 def labelled(table: pa.Table, label: str, value: str) -> Bools:
     """``(n,)`` True where the label reads ``value``; a missing label does not."""
-    text = pc.fill_null(pc.equal(pc.cast(column_of(table, label), pa.string()), value), False)
-    return np.asarray(text.to_numpy(zero_copy_only=False), dtype=np.bool_)
+    same = pc.equal(pc.cast(column_of(table, label), pa.string()), value)
+    return np.asarray(same.fill_null(fill_value=False).to_numpy(), dtype=np.bool_)
 
 
 def numbers(table: pa.Table, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

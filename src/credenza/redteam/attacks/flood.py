@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ from credenza.redteam.rows import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from credenza.core.types import Bools
 
 
