@@ -1,0 +1,334 @@
+"""The scan of a panel, window by window: ``PanelScanner`` and ``scan_panel``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from credenza.campaigns import common_cause, self_calibrate, standardise
+from credenza.campaigns.scan import berk_jones
+from credenza.campaigns.state import PanelState, Pending, new_state, pack, unpack
+from credenza.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from credenza.core.types import Bools, Floats
+
+SCALES = (1.0, 0.3, 0.1)
+"""Weight of the newest window: a jump, a few windows, a slow ramp."""
+WARM_UP = 8
+"""Accepted windows before residuals are scored."""
+NAMED_U, SUSPECTED_U = 3.0, 2.0
+SOURCE_U = 4.5
+
+
+@dataclass(frozen=True, slots=True)
+class PanelCampaign:
+    """Sources that moved together in one window.
+
+    Attributes:
+        sources: positions of the named sources.
+        suspected: positions of those that moved the same way without being named.
+        statistic: position of the statistic.
+        direction: "up" or "down".
+        p_value: of the window's largest score; never finer than 1 / (history + 1).
+        scale: weight of the newest window in the average that showed it.
+        score: in mean excesses over the ordinary.
+        without: ``score`` without each named source.
+    """
+
+    sources: tuple[int, ...]
+    suspected: tuple[int, ...]
+    statistic: int
+    direction: str
+    p_value: float
+    scale: float
+    score: float
+    without: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAlarm:
+    """One source far from its own past, whatever the others do."""
+
+    source: int
+    statistic: int
+    direction: str
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What the scan says of one window.
+
+    Attributes:
+        t: position of the window.
+        p_value: of the largest campaign score, floored at 1 / (history + 1).
+        campaign: what moved together, or None.
+        source_alarms: sources that moved alone or far.
+        residual: ``(S, P)`` standard units, common cause removed; NaN = absent.
+        common_shift: ``(P,)`` shift shared by most sources, in standard units.
+        expected: ``(S, P)`` what each source was expected to show.
+        scale: ``(S, P)`` one standard unit.
+        history: accepted windows that the p-value rests on.
+        alarms_so_far: share of the judged windows that had a campaign.
+    """
+
+    t: int
+    p_value: float
+    campaign: PanelCampaign | None
+    source_alarms: tuple[SourceAlarm, ...]
+    residual: Floats
+    common_shift: Floats
+    expected: Floats
+    scale: Floats
+    history: int
+    alarms_so_far: float
+
+
+class PanelScanner:
+    """Judges one window after the other; its state is small and never rescans.
+
+    ``step`` judges, ``accept`` learns. Sources that are not accepted keep every part of
+    their state as it was, or an attacker would train the baseline. The order of sources
+    does not matter to the verdict.
+
+    Args:
+        sources: names.
+        statistics: names.
+        groups: group of each source; sources of one group count once. "" = alone.
+        rate: false campaigns per window that are accepted.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        statistics: Sequence[str],
+        *,
+        groups: Sequence[str] | None = None,
+        rate: float = 0.01,
+    ) -> None:
+        self.state: PanelState = new_state(
+            tuple(sources), tuple(statistics), tuple(groups or [""] * len(sources)), rate
+        )
+
+    def step(
+        self,
+        values: Floats,
+        sampling_sd: Floats | None = None,
+        present: Bools | None = None,
+    ) -> WindowResult:
+        """Judge one window; nothing is learnt before ``accept``.
+
+        Args:
+            values: ``(S, P)``; NaN = absent.
+            sampling_sd: ``(S, P)`` sampling error of each, when it is known.
+            present: ``(S,)`` sources that sent anything.
+        """
+        state = self.state
+        x, sd, seen = _checked(state, values, sampling_sd, present)
+        scale = standardise.scales(state.levels, sd)
+        ready = seen & (state.levels.count >= WARM_UP)
+        z = np.where(seen & (state.levels.count > 0), (x - state.levels.mean) / scale, 0.0)
+        shift = common_cause.common_shift(z, state.loadings, ready)
+        residual = np.where(ready, common_cause.remove(z, state.loadings, shift), np.nan)
+        averages = _averages(state.averages, residual)
+        scores, ks = _scan(averages, state.groups)
+        y = self_calibrate.standardise_scores(state.ordinary, scores)
+        top = int(np.argmax(y))
+        chance = self_calibrate.tail_p(state.ordinary, float(y[top]))
+        floor = self_calibrate.finest(state.ordinary)
+        campaign = None
+        if chance <= state.rate:
+            campaign = _campaign(averages, top, int(ks[top]), max(chance, floor), float(y[top]))
+        self.state = state.with_pending(
+            Pending(x, sd, seen, z, shift, residual, scores, float(y[top])),
+            judged=len(state.ordinary.maxima) >= self_calibrate.LEAST_WINDOWS,
+            alarm=campaign is not None,
+        )
+        return WindowResult(
+            t=state.windows,
+            p_value=max(chance, floor),
+            campaign=campaign,
+            source_alarms=_source_alarms(residual),
+            residual=residual,
+            common_shift=shift,
+            expected=state.levels.mean + scale * common_cause.loading(state.loadings) * shift,
+            scale=scale,
+            history=len(state.ordinary.maxima),
+            alarms_so_far=state.alarms / max(1, state.judged),
+        )
+
+    def accept(self, accepted: Bools | None = None) -> None:
+        """Learn from the window judged last, for the accepted sources only.
+
+        Args:
+            accepted: ``(S,)``; None: all of them.
+
+        Raises:
+            UsageError: no window is pending.
+        """
+        state, pending = self.state, self.state.pending
+        if pending is None:
+            raise UsageError(
+                "no-window", "no window waits to be accepted", fix="call step before accept"
+            )
+        taken = np.ones(len(state.sources), bool) if accepted is None else np.asarray(accepted)
+        mask = pending.seen & taken[:, None]
+        averaged = mask & np.isfinite(pending.residual)
+        ordinary = state.ordinary
+        held = np.any(pending.seen, axis=1) & ~taken
+        if np.isfinite(pending.residual).any() and not held.any():
+            ordinary = self_calibrate.extend(ordinary, pending.scores, pending.maximum)
+        self.state = state.after(
+            levels=standardise.update(state.levels, pending.values, pending.sd, mask),
+            loadings=common_cause.update(
+                state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0)
+            ),
+            averages=np.where(
+                averaged, _averages(state.averages, pending.residual, raw=True), state.averages
+            ),
+            ordinary=ordinary,
+        )
+
+    def to_bytes(self) -> bytes:
+        """The whole state, a window that waits for acceptance included."""
+        return pack(self.state)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PanelScanner:
+        """The scanner that ``to_bytes`` wrote.
+
+        Raises:
+            UntrustedError: the bytes are not such a state.
+        """
+        scanner = cls.__new__(cls)
+        scanner.state = unpack(data)
+        return scanner
+
+
+def scan_panel(
+    values: Floats,
+    *,
+    start: int,
+    periods: Sequence[int] = (),
+    groups: Sequence[str] | None = None,
+    rate: float = 0.01,
+    accepted: Bools | None = None,
+) -> Iterator[WindowResult]:
+    """Judge every window of a panel from ``start`` on, each by its past alone.
+
+    Args:
+        values: ``(S, T, P)`` sources, windows, statistics; NaN = absent.
+        start: first window that is judged; those before it are vetted history.
+        periods: lengths of cycles in windows, such as 7 for days of the week.
+        groups: group of each source; sources of one group count once.
+        rate: false campaigns per window that are accepted.
+        accepted: ``(S, T)`` False where a batch was held and must teach nothing; None:
+            a window with a campaign teaches nothing of its named and suspected sources.
+
+    Yields:
+        One ``WindowResult`` a window, in order.
+
+    Raises:
+        UsageError: a shape does not fit.
+    """
+    if values.ndim != 3 or not 0 <= start <= values.shape[1]:
+        raise UsageError(
+            "bad-panel",
+            "the panel is not (sources, windows, statistics) with a start inside it",
+            why=f"shape {values.shape}, start {start}",
+            fix="give a three-dimensional array, NaN where a source is absent",
+        )
+    sources, windows, statistics = values.shape
+    names = [f"{s:06d}" for s in range(sources)]
+    scanner = PanelScanner(names, [f"{p:06d}" for p in range(statistics)], groups=groups, rate=rate)
+    for t in range(windows):
+        result = scanner.step(values[:, t, :])
+        if t >= start:
+            yield result
+        taken = np.ones(sources, bool)
+        if accepted is not None:
+            taken = np.asarray(accepted[:, t], dtype=bool)
+        elif t >= start and result.campaign is not None:
+            taken[list(result.campaign.sources + result.campaign.suspected)] = False
+        scanner.accept(taken)
+
+
+def _checked(
+    state: PanelState, values: Floats, sampling_sd: Floats | None, present: Bools | None
+) -> tuple[Floats, Floats, Bools]:
+    x = np.asarray(values, dtype=np.float64)
+    shape = (len(state.sources), len(state.statistics))
+    sd = np.zeros(shape) if sampling_sd is None else np.asarray(sampling_sd, dtype=np.float64)
+    if x.shape != shape or sd.shape != shape:
+        raise UsageError(
+            "bad-panel",
+            "a window has another shape than the panel",
+            why=f"{x.shape} and {sd.shape} against {shape}",
+            fix="give one row per source and one column per statistic",
+        )
+    seen = np.isfinite(x) & np.isfinite(sd)
+    if present is not None:
+        seen &= np.asarray(present, dtype=bool)[:, None]
+    return np.where(seen, x, 0.0), np.where(seen, sd, 0.0), seen
+
+
+def _averages(old: Floats, residual: Floats, *, raw: bool = False) -> Floats:
+    """``(3, S, P)`` weighted averages after this window; in standard units unless raw."""
+    weight = np.asarray(SCALES)[:, None, None]
+    new = (1 - weight) * old + weight * np.nan_to_num(np.clip(residual, -12, 12))
+    if raw:
+        return np.asarray(new)
+    steady = np.sqrt(weight / (2 - weight))
+    return np.asarray(np.where(np.isnan(residual), np.nan, new / steady))
+
+
+def _scan(averages: Floats, groups: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """``(C,)`` scores and k of every cell: scale × direction × statistic."""
+    both = np.stack([averages, -averages], axis=1)
+    u = np.moveaxis(both, 2, 0)
+    u = _one_per_group(u, groups)
+    score, k = berk_jones(u, drop=1)
+    return score.ravel(), k.ravel()
+
+
+def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
+    """Sources of one declared group are one: the middle of its members."""
+    for name in sorted({g for g in groups if g}):
+        members = [i for i, g in enumerate(groups) if g == name]
+        with np.errstate(all="ignore"):
+            middle = np.nanmedian(u[members], axis=0) if len(members) > 1 else u[members[0]]
+        u[members] = np.nan
+        u[members[0]] = middle
+    return u
+
+
+def _campaign(averages: Floats, cell: int, k: int, p_value: float, y: float) -> PanelCampaign:
+    scale, sign, statistic = np.unravel_index(cell, (len(SCALES), 2, averages.shape[2]))
+    u = averages[scale, :, statistic] * (1 - 2 * int(sign))
+    order = np.argsort(-np.nan_to_num(u, nan=-np.inf), kind="stable")
+    named = [int(s) for s in order[:k] if u[s] >= NAMED_U]
+    suspected = [int(s) for s in order if np.isfinite(u[s]) and SUSPECTED_U <= u[s]]
+    suspected = [s for s in suspected if s not in named]
+    return PanelCampaign(
+        tuple(sorted(named)),
+        tuple(sorted(suspected)),
+        int(statistic),
+        ("up", "down")[int(sign)],
+        p_value,
+        SCALES[int(scale)],
+        y,
+        tuple(float(u[s]) for s in sorted(named)),
+    )
+
+
+def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:
+    far = np.argwhere(np.abs(np.nan_to_num(residual)) >= SOURCE_U)
+    return tuple(
+        SourceAlarm(int(s), int(p), "up" if residual[s, p] > 0 else "down", float(residual[s, p]))
+        for s, p in far
+    )

@@ -1,0 +1,96 @@
+"""Each source against its own past: z-scores with a tracked level and an honest scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from credenza.core.types import Bools, Floats
+
+LEVEL_RATE = 0.08
+SCALE_RATE = 0.03
+CLIP = 3.0
+"""Largest step, in standard units, that a window may move the level or the scale by."""
+PRIOR_WINDOWS = 10.0
+"""Weight, in windows, of what all sources say about the scale of one."""
+LEAST_SCALE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What each source's statistics usually are; all arrays ``(S, P)``.
+
+    Attributes:
+        count: accepted windows.
+        mean: tracked level.
+        spread: tracked mean square deviation from the level.
+        sampling: tracked mean square of the sampling error; 0 when it is not known.
+    """
+
+    count: Floats
+    mean: Floats
+    spread: Floats
+    sampling: Floats
+
+
+def new_levels(sources: int, statistics: int) -> Levels:
+    """Levels before any window."""
+    zero = np.zeros((sources, statistics))
+    return Levels(zero, zero.copy(), zero.copy(), zero.copy())
+
+
+def scales(levels: Levels, sampling_sd: Floats) -> Floats:
+    """``(S, P)`` standard deviation expected of the next window.
+
+    A source's own spread, shrunk towards what its sampling error makes of it in the
+    other sources, because twenty windows say little of a spread; never below the
+    sampling error, and wider for a level that is itself uncertain.
+    """
+    floor = np.square(sampling_sd)
+    known = (levels.sampling > 0) & (levels.count > 1)
+    ratio = np.where(known, levels.spread / np.where(known, levels.sampling, 1.0), np.nan)
+    ratio = np.maximum(_column_median(ratio), 1.0)
+    prior = np.where(known & np.isfinite(ratio), ratio * levels.sampling, levels.spread)
+    weight = levels.count / (levels.count + PRIOR_WINDOWS)
+    variance = np.maximum(weight * levels.spread + (1 - weight) * prior, floor)
+    step = np.maximum(1 / np.maximum(levels.count, 1.0), LEVEL_RATE)
+    return np.asarray(np.maximum(np.sqrt(variance * (1 + step)), LEAST_SCALE))
+
+
+def update(levels: Levels, values: Floats, sampling_sd: Floats, accepted: Bools) -> Levels:
+    """Levels after a window, moved only where ``accepted`` ``(S, P)`` is True.
+
+    Steps are clipped, so that one wild window cannot carry the level away; a slow ramp
+    still can, which is what the slow scale of the scan is for.
+    """
+    count = levels.count + 1
+    first = levels.count == 0
+    scale = np.where(first, np.inf, scales(levels, sampling_sd))
+    # A scale of two windows is no ground to clip on.
+    clip = np.where(levels.count < 8, np.inf, CLIP * scale)
+    step = np.where(first, values, np.clip(values - levels.mean, -clip, clip))
+    step = np.nan_to_num(step)
+    mean = levels.mean + step * np.maximum(1 / count, LEVEL_RATE)
+    # The deviation from the old level has variance (1 + 1/n) of a new value's.
+    square = np.square(step) * levels.count / count
+    spread = levels.spread + (square - levels.spread) / np.maximum(
+        1.0, np.minimum(count - 1, 1 / SCALE_RATE)
+    )
+    sampling = levels.sampling + (np.square(sampling_sd) - levels.sampling) / np.minimum(
+        count, 1 / SCALE_RATE
+    )
+    return Levels(
+        np.where(accepted, count, levels.count),
+        np.where(accepted, mean, levels.mean),
+        np.where(accepted, np.where(first, 0.0, spread), levels.spread),
+        np.where(accepted, sampling, levels.sampling),
+    )
+
+
+def _column_median(values: Floats) -> Floats:
+    """Median over sources, 1 where no source says anything."""
+    filled = np.where(np.isfinite(values).any(axis=0), values, 1.0)
+    return np.asarray(np.nanmedian(filled, axis=0))

@@ -1,0 +1,197 @@
+"""What the scan remembers between windows, and its bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from credenza.campaigns.common_cause import Loadings, new_loadings
+from credenza.campaigns.self_calibrate import Ordinary, new_ordinary
+from credenza.campaigns.standardise import Levels, new_levels
+from credenza.core.errors import UntrustedError
+
+if TYPE_CHECKING:
+    from credenza.core.types import Bools, Floats
+
+FORMAT = 1
+SCALE_COUNT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A window that was judged and waits for acceptance; arrays as in ``step``."""
+
+    values: Floats
+    sd: Floats
+    seen: Bools
+    z: Floats
+    shift: Floats
+    residual: Floats
+    scores: Floats
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class PanelState:
+    """About 10 floats per source and statistic, and the scores of past windows."""
+
+    sources: tuple[str, ...]
+    statistics: tuple[str, ...]
+    groups: tuple[str, ...]
+    rate: float
+    windows: int
+    judged: int
+    alarms: int
+    levels: Levels
+    loadings: Loadings
+    averages: Floats
+    ordinary: Ordinary
+    pending: Pending | None = None
+
+    def with_pending(self, pending: Pending, *, judged: bool, alarm: bool) -> PanelState:
+        """After a window was judged."""
+        return replace(
+            self,
+            pending=pending,
+            windows=self.windows + 1,
+            judged=self.judged + judged,
+            alarms=self.alarms + alarm,
+        )
+
+    def after(
+        self, *, levels: Levels, loadings: Loadings, averages: Floats, ordinary: Ordinary
+    ) -> PanelState:
+        """After a window was accepted."""
+        return replace(
+            self,
+            levels=levels,
+            loadings=loadings,
+            averages=averages,
+            ordinary=ordinary,
+            pending=None,
+        )
+
+
+def new_state(
+    sources: tuple[str, ...], statistics: tuple[str, ...], groups: tuple[str, ...], rate: float
+) -> PanelState:
+    """A panel that has seen no window."""
+    shape = (len(sources), len(statistics))
+    return PanelState(
+        sources,
+        statistics,
+        groups,
+        rate,
+        0,
+        0,
+        0,
+        new_levels(*shape),
+        new_loadings(*shape),
+        np.zeros((SCALE_COUNT, *shape)),
+        new_ordinary(2 * SCALE_COUNT * shape[1]),
+    )
+
+
+_ARRAYS = {
+    "count": "levels",
+    "mean": "levels",
+    "spread": "levels",
+    "sampling": "levels",
+    "power": "loadings",
+    "cross": "loadings",
+    "scores": "ordinary",
+    "maxima": "ordinary",
+}
+_PENDING = ("values", "sd", "seen", "z", "shift", "residual", "scores")
+
+
+def pack(state: PanelState) -> bytes:
+    """The state as a NumPy archive: no pickle, the same bytes for the same state."""
+    arrays = {name: np.asarray(_parts(state)[home][name]) for name, home in _ARRAYS.items()}
+    arrays["averages"] = state.averages
+    head = {
+        "format": FORMAT,
+        "sources": state.sources,
+        "statistics": state.statistics,
+        "groups": state.groups,
+        "rate": state.rate,
+        "windows": state.windows,
+        "judged": state.judged,
+        "alarms": state.alarms,
+        "maximum": None,
+    }
+    if state.pending is not None:
+        head["maximum"] = state.pending.maximum
+        found = _fields(state.pending)
+        arrays |= {f"pending_{name}": np.asarray(found[name]) for name in _PENDING}
+    text = json.dumps(head, sort_keys=True).encode()
+    arrays["head"] = np.frombuffer(text, dtype=np.uint8)
+    out = io.BytesIO()
+    # np.savez would stamp the clock into the archive.
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            body = io.BytesIO()
+            np.save(body, arrays[name], allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), body.getvalue())
+    return out.getvalue()
+
+
+def unpack(data: bytes) -> PanelState:
+    """The state that ``pack`` wrote.
+
+    Raises:
+        UntrustedError: the bytes are not such a state.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        head = json.loads(arrays.pop("head").tobytes())
+        if head["format"] != FORMAT:
+            raise ValueError(f"format {head['format']}")
+        parts = {
+            home: {n: arrays[n] for n, h in _ARRAYS.items() if h == home}
+            for home in ("levels", "loadings", "ordinary")
+        }
+        pending = None
+        if head["maximum"] is not None:
+            pending = Pending(
+                **{name: arrays[f"pending_{name}"] for name in _PENDING}, maximum=head["maximum"]
+            )
+        return PanelState(
+            tuple(head["sources"]),
+            tuple(head["statistics"]),
+            tuple(head["groups"]),
+            float(head["rate"]),
+            int(head["windows"]),
+            int(head["judged"]),
+            int(head["alarms"]),
+            Levels(**parts["levels"]),
+            Loadings(**parts["loadings"]),
+            arrays["averages"],
+            Ordinary(**parts["ordinary"]),
+            pending,
+        )
+    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as wrong:
+        raise UntrustedError(
+            "bad-panel-state",
+            "the campaign scan's state cannot be read",
+            why=str(wrong),
+            fix="rebuild it from the ledger",
+        ) from wrong
+
+
+def _fields(value: object) -> dict[str, object]:
+    return {name: getattr(value, name) for name in type(value).__slots__}  # type: ignore[attr-defined]  # every part here is a slotted dataclass
+
+
+def _parts(state: PanelState) -> dict[str, dict[str, object]]:
+    return {
+        "levels": _fields(state.levels),
+        "loadings": _fields(state.loadings),
+        "ordinary": _fields(state.ordinary),
+    }
