@@ -1,0 +1,1 @@
+"""Versioned datasets, quarantine, signed releases, and where each row came from."""

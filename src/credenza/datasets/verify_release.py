@@ -1,0 +1,376 @@
+"""Check a release where training happens: the standard library and ``cryptography``, no more.
+
+A release is one flat directory: the files that its attestation names, the attestation,
+and nothing else. Everything in it is hostile until the last byte agreed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from credenza.core import dsse
+from credenza.core.canonical import MAX_BYTES, Json, sha256_hex, strict_json
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.types import FileDigest, Release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+ATTESTATION = "release.dsse.json"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:credenza:release:1"
+
+MAX_NAME = 128
+# Lower-case ASCII, no dot at either end or beside another: so no hidden file, no dot
+# segment, no separator, no newline, and no two names that a file system could confuse.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_CHUNK_BYTES = 2**20
+_STATEMENT_FIELDS = frozenset({"_type", "subject", "predicateType", "predicate"})
+_PREDICATE_FIELDS = frozenset(
+    {"dataset", "version", "rows", "batches", "files", "policy", "checkpoint", "created"}
+)
+
+
+class Attestation(NamedTuple):
+    """What the signer said: the release, and what surrounds it.
+
+    Attributes:
+        checkpoint: the ledger's signed checkpoint that covers every verdict, as text.
+        created: when, as the operator says.
+        keyid: name of the key that signed.
+    """
+
+    release: Release
+    checkpoint: str
+    created: str
+    keyid: str
+
+
+def is_release_name(name: str) -> bool:
+    """Whether a file of a release may have that name."""
+    return len(name) <= MAX_NAME and bool(_NAME.match(name)) and name != ATTESTATION
+
+
+def verify_release(
+    directory: Path,
+    *,
+    trust: Iterable[str],
+    recalls: Mapping[str, str] | None = None,
+    copy_to: Path | None = None,
+) -> Release:
+    """The release in ``directory``, if it is exactly what a trusted key signed.
+
+    Every file is a regular one, opened once and without following links, hashed as it
+    is read, and of the attested size; the set of names is equal on both sides. With
+    ``copy_to`` the bytes that were hashed are the bytes that are kept, so that a swap
+    afterwards changes nothing; train from that copy.
+
+    Blind to an older release of the same signer that is offered in place of a newer one
+    (compare ``dataset`` and ``version``), to recalls it is not given, and, without
+    ``copy_to``, to whatever happens to the directory later.
+
+    Args:
+        directory: what was fetched.
+        trust: public keys as 64 hex digits; one of them must have signed.
+        recalls: reason by digest of each recalled release.
+        copy_to: a directory that does not exist yet; made whole or not at all,
+            its files read-only.
+
+    Returns:
+        The release, as attested.
+
+    Raises:
+        UntrustedError: anything differs from the attestation, or it was recalled.
+        UsageError: no key is trusted, or a key is malformed.
+        ConflictError: ``copy_to`` exists.
+        NotFoundError: there is no such directory.
+    """
+    keys = dsse.keys_by_id(trust)
+    if not keys:
+        raise UsageError(
+            "no-trusted-key",
+            "a release cannot be verified without a trusted key",
+            fix="give the signer's public key with --trust",
+        )
+    with _opened(directory) as handle:
+        envelope = _read_small(handle, ATTESTATION)
+        attested = read_attestation(envelope, keys)
+        _check_recall(attested.release, recalls or {})
+        _check_names(handle, attested.release)
+        if copy_to is None:
+            for file in attested.release.files:
+                _check_file(handle, file, _ignore)
+        else:
+            _copy(handle, attested.release, envelope, copy_to)
+        _check_names(handle, attested.release)
+    return attested.release
+
+
+def read_attestation(envelope: bytes, keys: Mapping[str, str]) -> Attestation:
+    """What a release's envelope says, once its signature and its form hold.
+
+    A release's digest is that of the signed statement, not of the envelope: the same
+    statement signed by another trusted key is the same release, and as recalled.
+
+    Raises:
+        UntrustedError: signature, type, fields or names are not as they must be.
+    """
+    signed = dsse.verify(envelope, keys)
+    if signed.payload_type != PAYLOAD_TYPE:
+        raise _malformed(f"its payload type is {signed.payload_type[:80]!a}")
+    statement = _object(strict_json(signed.payload), _STATEMENT_FIELDS, "statement")
+    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
+        raise _malformed("it is not a statement about a credenza release")
+    predicate = _object(statement["predicate"], _PREDICATE_FIELDS, "predicate")
+    files = _files(statement["subject"], predicate["files"])
+    batches = [_digest(batch) for batch in _list(predicate["batches"], "batches")]
+    if batches != sorted(set(batches)):
+        raise _malformed("its batches are not sorted or come twice")
+    rows = _natural(predicate["rows"], "rows")
+    if rows != sum(counted for _, counted in files):
+        raise _malformed("its rows are not the sum of the rows of its files")
+    release = Release(
+        digest=sha256_hex(signed.payload),
+        dataset=_text(predicate["dataset"], "dataset"),
+        version=_natural(predicate["version"], "version"),
+        files=tuple(file for file, _ in files),
+        rows=rows,
+        batches=tuple(batches),
+        policy=_text(predicate["policy"], "policy"),
+    )
+    return Attestation(
+        release,
+        _text(predicate["checkpoint"], "checkpoint"),
+        _text(predicate["created"], "created"),
+        signed.keyid,
+    )
+
+
+def _files(subjects: Json, described: Json) -> list[tuple[FileDigest, int]]:
+    """Digests from the subjects, sizes and rows from the predicate, by the same names."""
+    if not isinstance(described, dict):
+        raise _malformed("its files are not an object")
+    found: dict[str, tuple[FileDigest, int]] = {}
+    for item in _list(subjects, "subject"):
+        subject = _object(item, frozenset({"name", "digest"}), "subject")
+        name = _text(subject["name"], "name")
+        if not is_release_name(name):
+            raise UntrustedError(
+                "release-bad-name",
+                "a release names a file that no release may have",
+                why=f"{name[:MAX_NAME]!a} is not a plain lower-case name",
+                fix="do not use this release; its maker is faulty or hostile",
+            )
+        if name in found:
+            raise _malformed(f"it names {name!a} twice")
+        digest = _object(subject["digest"], frozenset({"sha256"}), "digest")
+        if name not in described:
+            raise _malformed(f"it does not describe {name!a}")
+        detail = _object(described[name], frozenset({"size", "rows"}), "file")
+        size = _natural(detail["size"], "size")
+        file = FileDigest(name, _digest(digest["sha256"]), size)
+        found[name] = (file, _natural(detail["rows"], "rows"))
+    if found.keys() != described.keys():
+        raise _malformed("it describes files that it does not name as subjects")
+    return [found[name] for name in sorted(found)]
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    """One handle for the whole check, so that nothing can be moved in under a path."""
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as wrong:
+        raise NotFoundError(
+            "no-such-release",
+            f"{str(directory)!a} is no directory that can be read",
+            why=wrong.strerror or "",
+            fix="give the directory that holds " + ATTESTATION,
+        ) from wrong
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _check_names(handle: int, release: Release) -> None:
+    """Exactly the attested names, no more and no fewer; called before and after the files."""
+    wanted = {file.name for file in release.files} | {ATTESTATION}
+    missing = set(wanted)
+    with os.scandir(handle) as entries:
+        for entry in entries:
+            if entry.name not in wanted:
+                raise UntrustedError(
+                    "release-file-added",
+                    "a release directory holds something that was not released",
+                    why=f"{entry.name[:MAX_NAME]!a} is not in the attestation",
+                    fix="fetch the release again into an empty directory",
+                )
+            missing.discard(entry.name)
+    if missing:
+        raise UntrustedError(
+            "release-file-missing",
+            "a file of the release is not there",
+            why=f"{min(missing)!a} is in the attestation",
+            fix="fetch the release again",
+        )
+
+
+def _check_file(handle: int, file: FileDigest, keep: Callable[[bytes], object]) -> None:
+    """Hash what is read, and hand the same bytes to ``keep``; never more than attested."""
+    digest = hashlib.sha256()
+    left = file.size
+    with _regular(handle, file.name) as (opened, size):
+        if size != file.size:
+            raise _altered(file.name, f"it has {size} bytes, not {file.size}")
+        while chunk := os.read(opened, min(_CHUNK_BYTES, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                break
+            digest.update(chunk)
+            keep(chunk)
+    if left:
+        raise _altered(file.name, f"its size changed while it was read, from {file.size} bytes")
+    if digest.hexdigest() != file.sha256:
+        raise _altered(
+            file.name, f"its SHA-256 is {digest.hexdigest()[:16]}…, not {file.sha256[:16]}…"
+        )
+
+
+@contextmanager
+def _regular(handle: int, name: str) -> Iterator[tuple[int, int]]:
+    """A regular file of the directory, opened without following a link or waiting on a pipe."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        opened = os.open(name, flags, dir_fd=handle)
+    except FileNotFoundError as wrong:
+        raise UntrustedError(
+            "release-file-missing",
+            "a file of the release is not there",
+            why=f"there is no {name!a}",
+            fix="fetch the release again",
+        ) from wrong
+    except OSError as wrong:
+        raise _not_regular(name, wrong.strerror or "it cannot be opened") from wrong
+    try:
+        about = os.fstat(opened)
+        if not stat.S_ISREG(about.st_mode):
+            raise _not_regular(name, "it is a directory, a pipe or a device")
+        yield opened, about.st_size
+    finally:
+        os.close(opened)
+
+
+def _read_small(handle: int, name: str) -> bytes:
+    with _regular(handle, name) as (opened, size):
+        if size > MAX_BYTES:
+            raise _malformed(f"it has {size} bytes, more than {MAX_BYTES}")
+        data = b""
+        while len(data) <= MAX_BYTES and (chunk := os.read(opened, _CHUNK_BYTES)):
+            data += chunk
+    return data
+
+
+def _copy(handle: int, release: Release, envelope: bytes, directory: Path) -> None:
+    """Keep the very bytes that were checked; the copy has its name only when all agreed."""
+    if os.path.lexists(directory):
+        raise ConflictError(
+            "name-taken",
+            f"{str(directory)!a} already exists",
+            why="a verified copy goes into a directory of its own",
+            fix="give a name that does not exist yet",
+        )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    try:
+        for file in release.files:
+            with (draft / file.name).open("xb") as out:
+                _check_file(handle, file, out.write)
+        (draft / ATTESTATION).write_bytes(envelope)
+        for path in draft.iterdir():
+            path.chmod(0o444)
+        draft.chmod(0o755)
+        draft.rename(directory)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_recall(release: Release, recalls: Mapping[str, str]) -> None:
+    if release.digest in recalls:
+        raise UntrustedError(
+            "release-recalled",
+            f"release {release.digest[:16]}… was recalled",
+            why=recalls[release.digest] or "no reason was given",
+            fix="train from a newer release",
+        )
+
+
+def _object(value: Json, fields: frozenset[str], called: str) -> dict[str, Json]:
+    if not isinstance(value, dict) or value.keys() != fields:
+        raise _malformed(f"the fields of its {called} are not exactly {', '.join(sorted(fields))}")
+    return value
+
+
+def _list(value: Json, called: str) -> list[Json]:
+    if not isinstance(value, list):
+        raise _malformed(f"its {called} is not a list")
+    return value
+
+
+def _text(value: Json, called: str) -> str:
+    if not isinstance(value, str):
+        raise _malformed(f"its {called} is not a string")
+    return value
+
+
+def _natural(value: Json, called: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _malformed(f"its {called} is not a whole number")
+    return value
+
+
+def _digest(value: Json) -> str:
+    if not isinstance(value, str) or not _DIGEST.match(value):
+        raise _malformed("a digest is not 64 lower-case hex digits")
+    return value
+
+
+def _ignore(_chunk: bytes) -> None:
+    """Nothing is kept."""
+
+
+def _altered(name: str, why: str) -> UntrustedError:
+    return UntrustedError(
+        "release-file-altered",
+        f"{name!a} is not the file that was released",
+        why=why,
+        fix="fetch the release again; if it fails again, its store was tampered with",
+    )
+
+
+def _not_regular(name: str, why: str) -> UntrustedError:
+    return UntrustedError(
+        "release-not-regular",
+        f"{name!a} is not a regular file that can be read",
+        why=why,
+        fix="fetch the release again into an empty directory",
+    )
+
+
+def _malformed(why: str) -> UntrustedError:
+    return UntrustedError(
+        "release-bad-attestation",
+        "the attestation of a release is malformed",
+        why=why,
+        fix="fetch the release again; if it fails again, have it made anew",
+    )

@@ -1,0 +1,424 @@
+"""Versioned datasets on Lance, where each transaction happens once.
+
+Lance commits the same transaction twice without a word, and rebases an append that lost
+a race. So every publication carries an id in its transaction, and before a commit the
+transactions since the last known one are scanned for that id, under an exclusive lock
+that the kernel drops when the process dies. What a crash interrupted is thus finished or
+found finished, never doubled.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import lance
+import pyarrow as pa
+from lance.file import LanceFileReader
+from lance.fragment import write_fragments
+
+from credenza.core.canonical import sha256_hex
+from credenza.core.errors import InternalError, NotFoundError, UsageError
+from credenza.datasets.lineage import BATCH, LINEAGE, ROW
+from credenza.datasets.parquet import Part, whole_or_absent, write_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ID = "credenza.id"
+STORAGE_VERSION = "2.1"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+_TRANSACTIONS: Any = sys.modules["lance.dataset"]  # the function of that name hides the module
+_Dataset: TypeAlias = Any  # Lance ships no types
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedVersion:
+    """One version as Lance tells it.
+
+    Attributes:
+        time_s: seconds since the epoch, by the clock of the machine that committed.
+        properties: what the publisher put into the transaction.
+    """
+
+    number: int
+    time_s: int
+    rows: int
+    properties: Mapping[str, str]
+
+
+class LanceDatasets:
+    """Datasets under one directory; implements ``DatasetStore``.
+
+    An append costs one data file and one manifest; what was written before is neither
+    read nor copied. Nothing is ever cleaned up: an old version stays readable.
+
+    Blind to power loss beyond what Lance itself writes through, and to a second machine
+    on a shared disk: there the publisher must hold the catalog's lease.
+
+    Args:
+        directory: made on the first publication.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets that have a version, sorted."""
+        return tuple(sorted(path.stem for path in self._directory.glob("*.lance")))
+
+    def publish(self, dataset: str, table: pa.Table, properties: Mapping[str, str]) -> int:
+        """Append ``table`` in one transaction, once for each ``credenza.id``.
+
+        The staged rows are read back before the commit, and the version after it, so
+        that a version is acknowledged only when it can be read. An id that was published
+        before, even if its version was rolled back since, gives the old number.
+
+        Args:
+            dataset: made by its first publication, whose schema is then the schema.
+            table: at least one row, with the lineage columns.
+            properties: kept in the transaction; ``credenza.id`` names the publication.
+
+        Returns:
+            The number of the version that holds it.
+
+        Raises:
+            UsageError: no id, no rows, no lineage columns, or another schema.
+            InternalError: what was written cannot be read back.
+        """
+        name = _publication(properties)
+        _check_lineage(table)
+        with self._exclusive(dataset) as history:
+            before = self._newest(dataset)
+            done = history.find(before, name)
+            if done is not None:
+                _check_readable(self._at(dataset, done), name)
+                return done
+            if before is not None:
+                table = _conformed(table, before.schema)
+            staged = self._stage(dataset, table, before)
+            staged.transaction_properties = dict(properties)
+            number = self._commit(dataset, staged, before)
+            published = self._at(dataset, number)
+            _check_readable(published, name)
+            _check_count(published, before, table.num_rows)
+            history.add(number, name)
+            return number
+
+    def restore(self, dataset: str, version: int, properties: Mapping[str, str]) -> int:
+        """Make an old version's content the newest version, once for each ``credenza.id``.
+
+        The versions between stay where they are.
+
+        Raises:
+            NotFoundError: no such dataset or version.
+            UsageError: no id.
+        """
+        name = _publication(properties)
+        with self._exclusive(dataset) as history:
+            before = self._at(dataset)
+            done = history.find(before, name)
+            if done is None:
+                wanted = self._at(dataset, version).count_rows()
+                change = _TRANSACTIONS.Transaction(
+                    read_version=before.version,
+                    operation=lance.LanceOperation.Restore(version),
+                    transaction_properties=dict(properties),
+                )
+                done = self._commit(dataset, change, before)
+                _check_count(self._at(dataset, done), None, wanted)
+                history.add(done, name)
+            _check_readable(self._at(dataset, done), name)
+            return done
+
+    def read(
+        self, dataset: str, version: int | None = None, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the rows of a version in their order, the latest by default.
+
+        Raises:
+            NotFoundError: no such dataset or version.
+        """
+        opened = self._at(dataset, version)
+        yield from opened.to_batches(columns=_columns(columns), scan_in_order=True)
+
+    def take(
+        self,
+        dataset: str,
+        positions: Sequence[int],
+        *,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The rows at ``positions`` (from 0), in that order; the cost follows their number.
+
+        Raises:
+            NotFoundError: no such dataset, version or position.
+        """
+        opened = self._at(dataset, version)
+        rows = opened.count_rows()
+        beyond = [position for position in positions if not 0 <= position < rows]
+        if beyond:
+            raise NotFoundError(
+                "no-such-row",
+                f"{dataset!r} has no row {beyond[0]}",
+                why=f"version {opened.version} has {rows} rows, counted from 0",
+            )
+        return opened.take(list(positions), columns=_columns(columns))
+
+    def count(self, dataset: str, version: int | None = None) -> int:
+        """Rows of a version, the latest by default; 0 for a dataset without versions."""
+        opened = self._newest(dataset) if version is None else self._at(dataset, version)
+        return 0 if opened is None else int(opened.count_rows())
+
+    def schema(self, dataset: str) -> pa.Schema | None:
+        """The dataset's schema with its lineage columns; None before the first version."""
+        newest = self._newest(dataset)
+        return None if newest is None else newest.schema
+
+    def log(self, dataset: str) -> tuple[LoggedVersion, ...]:
+        """Every version, the first one first; reads every manifest.
+
+        Raises:
+            NotFoundError: no such dataset.
+        """
+        opened = self._at(dataset)
+        return tuple(
+            LoggedVersion(
+                version["version"],
+                int(version["timestamp"].timestamp()),
+                int(version["metadata"]["total_rows"]),
+                _properties(opened, version["version"]),
+            )
+            for version in opened.versions()
+        )
+
+    def checkout(self, dataset: str, version: int, directory: Path) -> tuple[Part, ...]:
+        """Export a version as Parquet into a new directory, whole or not at all.
+
+        Raises:
+            NotFoundError: no such dataset or version.
+            ConflictError: the directory already exists.
+        """
+        rows = self._at(dataset, version).to_batches(scan_in_order=True)
+        with whole_or_absent(directory) as draft:
+            return write_parts(rows, draft)
+
+    def _uri(self, dataset: str) -> str:
+        if not _NAME.match(dataset):
+            raise UsageError(
+                "bad-dataset-name",
+                f"{dataset[:80]!a} cannot name a dataset",
+                why="a name has up to 64 of a-z, 0-9, - and _, and starts with a letter or digit",
+            )
+        return str(self._directory / f"{dataset}.lance")
+
+    def _newest(self, dataset: str) -> _Dataset | None:
+        """The newest version, or None: a crash can leave a directory without a manifest."""
+        uri = self._uri(dataset)
+        return lance.dataset(uri) if any(Path(uri, "_versions").glob("*.manifest")) else None
+
+    def _at(self, dataset: str, version: int | None = None) -> _Dataset:
+        newest = self._newest(dataset)
+        if newest is None:
+            raise NotFoundError(
+                "no-such-dataset",
+                f"no dataset is called {dataset!r}",
+                why=f"the known datasets are: {', '.join(self.datasets()) or 'none'}",
+            )
+        if version is None or version == newest.version:
+            return newest
+        if not 1 <= version < newest.version:
+            raise NotFoundError(
+                "no-such-version",
+                f"{dataset!r} has no version {version}",
+                why=f"its versions are 1 to {newest.version}",
+                fix=f"run `credenza dataset log {dataset}`",
+            )
+        return newest.checkout_version(version)
+
+    def _stage(self, dataset: str, table: pa.Table, before: _Dataset | None) -> Any:  # noqa: ANN401 - Lance ships no types
+        """Write the rows where no version sees them, and read them back.
+
+        A staged file can vanish (a clean-up by another tool) and the commit would still
+        succeed, on a version that nobody can read.
+        """
+        uri = self._uri(dataset)
+        staged = write_fragments(
+            table,
+            uri if before is None else before,
+            schema=table.schema,
+            return_transaction=True,
+            mode="create" if before is None else "append",
+            data_storage_version=STORAGE_VERSION,
+            enable_stable_row_ids=True,
+        )
+        _check_staged(uri, staged, table)
+        return staged
+
+    def _commit(self, dataset: str, change: Any, before: _Dataset | None) -> int:  # noqa: ANN401 - Lance ships no types
+        target = self._uri(dataset) if before is None else before
+        committed = lance.LanceDataset.commit(target, change, enable_stable_row_ids=True)
+        return int(committed.version)
+
+    @contextmanager
+    def _exclusive(self, dataset: str) -> Iterator[_History]:
+        """One publisher of a dataset on this machine; the kernel frees it on a crash."""
+        self._uri(dataset)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with (self._directory / f"{dataset}.published").open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield _History(file)
+
+
+class _History:
+    """Which publication made which version: a line each, beside the dataset.
+
+    Only a shortcut, so that looking an id up does not read every manifest: what it lacks
+    (after a crash, or when it was deleted) it reads from the transactions themselves.
+    """
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file opened with "a+b"
+        self._file = file
+        self._versions: dict[str, int] = {}
+        self._known = 0
+        file.seek(0)
+        good = 0
+        for line in file:
+            fields = line.split()
+            if not line.endswith(b"\n") or len(fields) != 2 or not fields[0].isdigit():
+                break
+            self._note(int(fields[0]), fields[1].decode("ascii", "replace"))
+            good += len(line)
+        file.truncate(good)
+
+    def find(self, newest: _Dataset | None, name: str) -> int | None:
+        """The version that publication ``name`` made, after catching up with the dataset."""
+        last = 0 if newest is None else newest.version
+        if self._known > last:  # written for another dataset of this name
+            self._file.truncate(0)
+            self._versions.clear()
+            self._known = 0
+        for number in range(self._known + 1, last + 1):
+            self.add(number, _properties(newest, number).get(ID, ""))
+        return self._versions.get(sha256_hex(name.encode()))
+
+    def add(self, number: int, name: str) -> None:
+        digest = sha256_hex(name.encode())
+        self._note(number, digest)
+        self._file.write(f"{number} {digest}\n".encode("ascii"))
+        self._file.flush()
+
+    def _note(self, number: int, digest: str) -> None:
+        self._versions.setdefault(digest, number)
+        self._known = max(self._known, number)
+
+
+def _publication(properties: Mapping[str, str]) -> str:
+    name = properties.get(ID, "")
+    if not name:
+        raise UsageError(
+            "no-publication-id",
+            "a publication has no name",
+            why=f"without {ID!r} among its properties it could not be told from a repetition",
+            fix=f"set {ID!r} to something that names this publication alone",
+        )
+    return name
+
+
+def _check_lineage(table: pa.Table) -> None:
+    for field in LINEAGE:
+        at = table.schema.get_field_index(field.name)
+        if at < 0 or table.schema.field(at).type != field.type or table[field.name].null_count:
+            raise UsageError(
+                "no-lineage",
+                f"rows come without a whole {field.name!r} column of type {field.type}",
+                why="every row of a dataset says from which batch and source it came",
+                fix="add the columns with credenza.datasets.lineage.with_lineage",
+            )
+    if table.num_rows == 0:
+        raise UsageError("empty-publication", "there are no rows to publish")
+
+
+def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The same columns in the dataset's order; Lance would fill a missing one with nulls."""
+    here = {field.name: field.type for field in table.schema}
+    there = {field.name: field.type for field in schema}
+    changes = [
+        *(f"{name!r} is new" for name in here if name not in there),
+        *(f"{name!r} is missing" for name in there if name not in here),
+        *(
+            f"{name!r} is {here[name]} and was {kind}"
+            for name, kind in there.items()
+            if name in here and here[name] != kind
+        ),
+    ]
+    if changes or len(here) != table.num_columns:
+        raise UsageError(
+            "schema-changed",
+            "rows have another schema than their dataset",
+            why="; ".join(changes) or "a column comes twice",
+            fix="publish them to a new dataset, or bring them into the dataset's schema",
+        )
+    return table.select(schema.names)
+
+
+def _check_staged(uri: str, staged: Any, table: pa.Table) -> None:  # noqa: ANN401 - Lance ships no types
+    """Every column must decode; number, batch and position of the rows must be as given.
+
+    Whole values are not compared: NaN differs from itself, and Lance checks its pages.
+    """
+    try:
+        back = pa.concat_tables(
+            LanceFileReader(f"{uri}/data/{file.path}").read_all().to_table()
+            for fragment in staged.operation.fragments
+            for file in fragment.files
+        )
+    except (OSError, ValueError) as wrong:
+        raise _unreadable(str(wrong)) from wrong
+    if any(not back[name].equals(table[name]) for name in (BATCH, ROW)):
+        raise _unreadable("the rows read back are not the rows written")
+
+
+def _check_readable(opened: _Dataset, name: str) -> None:
+    if _properties(opened, opened.version).get(ID) != name:
+        raise _unreadable(f"version {opened.version} was not made by publication {name!r}")
+    rows = opened.count_rows()
+    try:
+        if rows:
+            opened.take([0, rows - 1])
+    except (OSError, ValueError) as wrong:
+        raise _unreadable(str(wrong)) from wrong
+
+
+def _check_count(opened: _Dataset, before: _Dataset | None, rows: int) -> None:
+    """Rows after a commit; more publishers than one would show here."""
+    expected = rows + (0 if before is None else before.count_rows())
+    if opened.count_rows() != expected:
+        raise _unreadable(
+            f"version {opened.version} has {opened.count_rows()} rows, not {expected}"
+        )
+
+
+def _properties(opened: _Dataset, number: int) -> Mapping[str, str]:
+    change = opened.read_transaction(number)
+    return {} if change is None else dict(change.transaction_properties or {})
+
+
+def _columns(columns: Sequence[str] | None) -> list[str] | None:
+    return None if columns is None else list(columns)
+
+
+def _unreadable(why: str) -> InternalError:
+    return InternalError(
+        "unreadable-version",
+        "a publication cannot be read back",
+        why=why,
+        fix="restore an earlier version; the batches are still in the content store",
+    )
