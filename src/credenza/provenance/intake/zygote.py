@@ -1,0 +1,191 @@
+"""The process that parses: started once, forked for every request, trusted with nothing.
+
+It runs in a fresh interpreter with an empty environment and one thread, so that a fork
+is safe and costs milliseconds. A child gets open files and limits, never a path or a
+key, and answers with an exit status and one output file. Nobody imports this module
+but ``sandbox`` by way of a new interpreter.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from credenza.core.errors import UntrustedError
+from credenza.core.types import Limits
+from credenza.provenance.intake.builtin import INTAKES
+from credenza.provenance.intake.limits import (
+    check_decoded,
+    check_rows,
+    out_of_memory,
+    refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_FILES = 128
+DONE, REFUSED = 0, 1
+_HEADER = 4
+_OPEN_FILES = MAX_FILES + 64
+_RECHUNK_SHARE = 3
+_FILE_SLACK_BYTES = 64 * 2**20
+
+
+def output_bytes(limits: Limits) -> int:
+    """The largest output file: decoded bytes, with room for padding and headings."""
+    return 2 * limits.decoded_bytes + _FILE_SLACK_BYTES
+
+
+def send(channel: socket.socket, value: object, fds: Sequence[int] = ()) -> None:
+    """One message: four bytes of length, JSON, and file descriptors beside them."""
+    body = json.dumps(value).encode("ascii")
+    socket.send_fds(channel, [len(body).to_bytes(_HEADER, "big")], list(fds))
+    channel.sendall(body)
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, object], list[int]]:
+    """The next message, or an empty one when the other side is gone."""
+    head, fds, _, _ = socket.recv_fds(channel, _HEADER, MAX_FILES + 1)
+    head += _exactly(channel, _HEADER - len(head)) if head else b""
+    if not head:
+        return {}, []
+    value: dict[str, object] = json.loads(
+        _exactly(channel, int.from_bytes(head, "big")).decode("ascii")
+    )
+    return value, fds
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    parts = []
+    while size:
+        part = channel.recv(size)
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def serve(channel: socket.socket) -> None:
+    """Fork a child per request until the other side closes."""
+    gc.collect()
+    gc.freeze()  # what is shared with the children need not be copied for them
+    while True:
+        request, fds = receive(channel)
+        if not request:
+            return
+        child = os.fork()
+        if not child:
+            channel.close()
+            os._exit(_child(request, fds))
+        for fd in fds:
+            os.close(fd)
+        _, status, usage = os.wait4(child, 0)
+        send(channel, {"status": status, "peak_kib": usage.ru_maxrss})
+
+
+def _child(request: dict[str, object], fds: list[int]) -> int:
+    """Parse under limits; the answer goes to the first descriptor."""
+    output, *inputs = fds
+    limits = Limits(**request["limits"])  # type: ignore[arg-type] # our own parent wrote it
+    names: list[str] = request["intakes"]  # type: ignore[assignment] # our own parent wrote it
+    _confine(limits, float(request["wall_s"]))  # type: ignore[arg-type] # as above
+    at = [0]
+    try:
+        with os.fdopen(output, "wb", closefd=False) as file:
+            _write(_read_all(names, inputs, limits, at), limits, file)
+    except UntrustedError as refusal:
+        return _refuse(output, refusal, at[0])
+    except MemoryError:
+        return _refuse(output, out_of_memory(), at[0])
+    except BaseException as wrong:  # noqa: BLE001 - whatever hostile bytes provoke is an answer
+        return _refuse(output, _unexpected(wrong), at[0])
+    return DONE
+
+
+def _confine(limits: Limits, wall_s: float) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output_bytes(limits), output_bytes(limits)))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s))
+    memory = _own_bytes() + limits.memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    signal.setitimer(signal.ITIMER_REAL, wall_s)
+
+
+def _own_bytes() -> int:
+    """Address space taken before anything was parsed; it is not the file's fault."""
+    statm = Path("/proc/self/statm")
+    pages = int(statm.read_text("ascii").split()[0]) if statm.exists() else 2**18
+    return pages * resource.getpagesize()
+
+
+def _read_all(names: list[str], inputs: list[int], limits: Limits, at: list[int]) -> pa.Table:
+    tables: list[pa.Table] = []
+    for at[0], (name, fd) in enumerate(zip(names, inputs, strict=True)):
+        table = INTAKES.make(name).read(Path(f"/dev/fd/{fd}"), limits)
+        if tables and set(table.column_names) != set(tables[0].column_names):
+            raise _schema_mismatch("it has other columns than the first file")
+        tables.append(table.select(tables[0].column_names) if tables else table)
+        check_rows(sum(len(table) for table in tables), limits)
+        check_decoded(sum(table.nbytes for table in tables), limits)
+    try:
+        # Promotion is for a column that is all null in one file, which has no type there.
+        return pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as wrong:
+        raise _schema_mismatch(str(wrong)) from wrong
+
+
+def _schema_mismatch(why: str) -> UntrustedError:
+    return refused(
+        "schema-mismatch",
+        "the files of a batch do not fit together",
+        why=why,
+        fix="give all files the same columns and types, or submit them as several batches",
+    )
+
+
+def _write(table: pa.Table, limits: Limits, file: object) -> None:
+    if table.nbytes * _RECHUNK_SHARE < limits.memory_bytes:
+        table = table.combine_chunks()
+    with pa.ipc.new_stream(pa.PythonFile(file, "w"), table.schema) as writer:
+        writer.write_table(table)
+
+
+def _refuse(output: int, refusal: UntrustedError, file: int) -> int:
+    answer = {
+        "code": refusal.code,
+        "what": refusal.what,
+        "why": refusal.why,
+        "fix": refusal.fix,
+        "file": file,
+    }
+    os.ftruncate(output, 0)
+    os.pwrite(output, json.dumps(answer).encode("ascii"), 0)
+    return REFUSED
+
+
+def _unexpected(wrong: BaseException) -> UntrustedError:
+    if isinstance(wrong, OSError) and wrong.errno == errno.EFBIG:
+        return refused(
+            "parser-limit",
+            "a file was refused because reading it takes too much",
+            why="its decoded form outgrew the output limit",
+            fix="split it into several batches",
+        )
+    return refused(
+        "parser-crash",
+        "a file broke its parser",
+        why=f"{type(wrong).__name__}: {wrong}",
+        fix="write the file again; report it if it opens elsewhere",
+    )

@@ -1,0 +1,369 @@
+"""Ed25519 keys in files, and the roster of sources that registrations add up to.
+
+One algorithm, fixed by the registration: an envelope cannot choose another. A key is
+its raw 32 bytes; its id is their SHA-256. Keys with which anyone could sign (points of
+small order) and second spellings of a point are refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.types import Limits, Source, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from credenza.core.canonical import Json
+
+SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+_HEX_KEY = re.compile(r"[0-9a-f]{64}\Z")
+_PRIME = 2**255 - 19
+# Heights of the curve's points of order 1, 2, 4 and 8: under such a key one signature
+# fits many messages, so whoever registered it could deny everything.
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _PRIME - 1,
+        2707385501144840649318225287225658788936804267575313519463743609750303402022,
+        55188659117513257062467267217118295137698188065244968500265048394206261417927,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private Ed25519 key; its text form shows only the public half."""
+
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public(self) -> str:
+        """The public key as 64 hex digits."""
+        raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return raw.hex()
+
+    @property
+    def keyid(self) -> str:
+        """SHA-256 of the raw public key, in hex."""
+        return keyid_of(self.public)
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature of ``message``."""
+        return self.private.sign(message)
+
+
+def new_key() -> SigningKey:
+    """A fresh key from the operating system's randomness."""
+    return SigningKey(Ed25519PrivateKey.generate())
+
+
+def key_from_seed(seed: bytes) -> SigningKey:
+    """The key that 32 bytes determine: for demonstrations and tests that must repeat.
+
+    Raises:
+        UsageError: the seed has not 32 bytes.
+    """
+    if len(seed) != 32:
+        raise UsageError("bad-seed", f"a key's seed has 32 bytes, not {len(seed)}")
+    return SigningKey(Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def keyid_of(public: str) -> str:
+    """SHA-256 in hex of a public key given as 64 hex digits."""
+    return hashlib.sha256(bytes.fromhex(check_public_key(public))).hexdigest()
+
+
+def check_public_key(public: str) -> str:
+    """``public`` itself, if it is one Ed25519 key that only its holder can sign with.
+
+    Raises:
+        UntrustedError: ``bad-key``.
+    """
+    why = "it is not 64 lower-case hex digits"
+    if _HEX_KEY.match(public):
+        height = int.from_bytes(bytes.fromhex(public), "little") % 2**255
+        if height < _PRIME and height not in _SMALL_ORDER:
+            return public
+        why = "it is a point that anyone can sign for, or a second spelling of one"
+    raise UntrustedError(
+        "bad-key",
+        "this is not an Ed25519 public key that can be trusted",
+        why=why,
+        fix="make one with `credenza key new`",
+    )
+
+
+def save_key(key: SigningKey, path: Path, *, passphrase: str | None = None) -> None:
+    """Write a private key as PKCS#8 PEM that only its owner can read.
+
+    Raises:
+        ConflictError: the file exists; a key is never overwritten.
+    """
+    encryption = (
+        BestAvailableEncryption(passphrase.encode("utf-8")) if passphrase else NoEncryption()
+    )
+    pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as wrong:
+        raise ConflictError(
+            "key-exists",
+            f"{Path(path).name} exists already",
+            why="overwriting a key would orphan what it signed",
+            fix="choose another file name",
+        ) from wrong
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_key(path: Path, *, passphrase: str | None = None) -> SigningKey:
+    """Read a private key that ``save_key`` wrote.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: others can read it, the passphrase is wrong, or it is no Ed25519 key.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+        pem = path.read_bytes()
+    except OSError as wrong:
+        raise NotFoundError(
+            "no-such-key", f"the key file {path.name} cannot be read", why=str(wrong.strerror)
+        ) from wrong
+    if stat.S_IMODE(mode) & 0o077:
+        raise UsageError(
+            "key-permissions",
+            f"the key file {path.name} can be read by others",
+            why=f"its mode is {stat.S_IMODE(mode):o}",
+            fix=f"run `chmod 600 {path.name}`, and replace the key if others saw it",
+        )
+    try:
+        private = load_pem_private_key(pem, passphrase.encode("utf-8") if passphrase else None)
+    except (ValueError, TypeError) as wrong:
+        raise UsageError(
+            "bad-key-file",
+            f"{path.name} holds no key that can be opened",
+            why="it is not PKCS#8 PEM, or the passphrase is missing or wrong",
+            fix="check the passphrase, or make a key with `credenza key new`",
+        ) from wrong
+    if not isinstance(private, Ed25519PrivateKey):
+        raise UsageError(
+            "not-ed25519",
+            f"{path.name} holds a key of another kind",
+            why=f"it is {type(private).__name__}; signatures here are Ed25519 only",
+            fix="make one with `credenza key new`",
+        )
+    return SigningKey(private)
+
+
+# ------------------------------------------------------------------ the roster
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Every registered source, as the registrations so far say.
+
+    A value: ``after`` gives the next roster and leaves this one alone. It never forgets
+    a key, so a key that was once a source's can never become another's.
+
+    Attributes:
+        sources: source by id.
+        owners: source id by key id.
+    """
+
+    sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
+    owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @staticmethod
+    def fold(events: Iterable[Mapping[str, Json]]) -> Roster:
+        """The roster that the events add up to, in their order.
+
+        Raises:
+            UntrustedError: an event is malformed or breaks a rule; see ``after``.
+        """
+        roster = Roster()
+        for event in events:
+            roster = roster.after(event)
+        return roster
+
+    def after(self, event: Mapping[str, Json]) -> Roster:
+        """The roster with one more registration.
+
+        Events are objects with exactly these fields (``?`` may be left out)::
+
+            {"event": "source-added", "source": ID, "keys": [HEX, …],
+             "group"?: NAME, "limits"?: {FIELD: INTEGER, …}}
+            {"event": "key-added", "source": ID, "key": HEX}
+            {"event": "source-frozen", "source": ID, "reason"?: TEXT}
+            {"event": "source-unfrozen", "source": ID, "reason"?: TEXT}
+            {"event": "source-revoked", "source": ID, "reason"?: TEXT}
+
+        Raises:
+            UntrustedError: ``bad-registration``, ``bad-key``, ``key-taken``.
+            ConflictError: the source exists already.
+            NotFoundError: the source does not exist.
+        """
+        name = event.get("event")
+        known = _EVENTS.get(name) if isinstance(name, str) else None
+        if known is None:
+            raise _bad(f"the known events are: {', '.join(sorted(_EVENTS))}")
+        required, optional, apply = known
+        fields = set(event) - {"event"}
+        if not required <= fields <= required | optional:
+            raise _bad(f"{name!r} has the fields {', '.join(sorted(required | optional))}")
+        source = event["source"]
+        if not isinstance(source, str) or not SOURCE_ID.match(source):
+            raise _bad("a source's id is 1 to 64 of a-z, 0-9, '.', '_', '-'")
+        return apply(self, source, event)
+
+    def source(self, source_id: str) -> Source:
+        """The source of that id.
+
+        Raises:
+            NotFoundError: no such source; the message lists the known ones.
+        """
+        found = self.sources.get(source_id)
+        if found is None:
+            listed = ", ".join(sorted(self.sources)[:12]) or "none"
+            raise NotFoundError(
+                "unknown-source",
+                f"no source is called {source_id[:64]!r}",
+                why=f"registered: {listed}{', …' if len(self.sources) > 12 else ''}",
+                fix="run `credenza source add`",
+            )
+        return found
+
+    def owner(self, keyid: str) -> Source | None:
+        """The one source that the key was registered for, or None."""
+        found = self.owners.get(keyid)
+        return None if found is None else self.sources[found]
+
+    def _with(self, source: Source, new_keys: tuple[str, ...] = ()) -> Roster:
+        owners = dict(self.owners)
+        for key in new_keys:
+            taken = owners.get(keyid_of(key))
+            if taken is not None:
+                raise UntrustedError(
+                    "key-taken",
+                    f"a key of {source.id!r} is registered already",
+                    why=f"it belongs to {taken!r}; one key under two names would count twice",
+                    fix="make a new key with `credenza key new`",
+                )
+            owners[keyid_of(key)] = source.id
+        return Roster(
+            MappingProxyType({**self.sources, source.id: source}), MappingProxyType(owners)
+        )
+
+
+def _added(roster: Roster, source_id: str, event: Mapping[str, Json]) -> Roster:
+    if source_id in roster.sources:
+        raise ConflictError("source-exists", f"the source {source_id!r} is registered already")
+    keys = event["keys"]
+    if not isinstance(keys, list) or not keys:
+        raise _bad("a source has at least one key")
+    group = event.get("group", "")
+    if not isinstance(group, str) or (group and not SOURCE_ID.match(group)):
+        raise _bad("a group's name is written like a source's id")
+    limits = event.get("limits", {})
+    allowed = {item.name for item in dataclasses.fields(Limits)}
+    if not isinstance(limits, dict) or not set(limits) <= allowed:
+        raise _bad(f"the known limits are: {', '.join(sorted(allowed))}")
+    numbers = {
+        name: value
+        for name, value in limits.items()
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0
+    }
+    if len(numbers) != len(limits):
+        raise _bad("limits are integers above 0")
+    checked = tuple(_key(key) for key in keys)
+    source = Source(id=source_id, keys=checked, group=group, limits=Limits(**numbers))
+    return roster._with(source, checked)  # noqa: SLF001 - the roster's own events
+
+
+def _key_added(roster: Roster, source_id: str, event: Mapping[str, Json]) -> Roster:
+    source, key = roster.source(source_id), _key(event["key"])
+    more = dataclasses.replace(source, keys=(*source.keys, key))
+    return roster._with(more, (key,))  # noqa: SLF001 - the roster's own events
+
+
+def _moves_to(
+    standing: Standing, *, since: frozenset[Standing]
+) -> Callable[[Roster, str, Mapping[str, Json]], Roster]:
+    def apply(roster: Roster, source_id: str, event: Mapping[str, Json]) -> Roster:
+        source = roster.source(source_id)
+        if not isinstance(event.get("reason", ""), str):
+            raise _bad("a reason is text")
+        if source.standing not in since:
+            raise ConflictError(
+                "standing",
+                f"{source_id!r} cannot become {standing.value}",
+                why=f"it is {source.standing.value}",
+            )
+        return roster._with(  # noqa: SLF001 - the roster's own events
+            dataclasses.replace(source, standing=standing)
+        )
+
+    return apply
+
+
+def _key(value: Json) -> str:
+    if not isinstance(value, str):
+        raise _bad("a key is 64 hex digits")
+    return check_public_key(value)
+
+
+def _bad(why: str) -> UntrustedError:
+    return UntrustedError("bad-registration", "this registration has no meaning", why=why)
+
+
+# Required fields, optional fields, and what the event does.
+_EVENTS: Mapping[
+    str,
+    tuple[
+        frozenset[str],
+        frozenset[str],
+        Callable[[Roster, str, Mapping[str, Json]], Roster],
+    ],
+] = {
+    "source-added": (frozenset({"source", "keys"}), frozenset({"group", "limits"}), _added),
+    "key-added": (frozenset({"source", "key"}), frozenset(), _key_added),
+    "source-frozen": (
+        frozenset({"source"}),
+        frozenset({"reason"}),
+        _moves_to(Standing.FROZEN, since=frozenset({Standing.ACTIVE})),
+    ),
+    "source-unfrozen": (
+        frozenset({"source"}),
+        frozenset({"reason"}),
+        _moves_to(Standing.ACTIVE, since=frozenset({Standing.FROZEN})),
+    ),
+    "source-revoked": (
+        frozenset({"source"}),
+        frozenset({"reason"}),
+        _moves_to(Standing.REVOKED, since=frozenset({Standing.ACTIVE, Standing.FROZEN})),
+    ),
+}

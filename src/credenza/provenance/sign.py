@@ -1,0 +1,118 @@
+"""The sender's side: measure files, state what they are, sign that."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from credenza.core.errors import UsageError
+from credenza.core.rows import row_root, schema_digest
+from credenza.core.types import FileDigest, Limits, Manifest
+from credenza.provenance.envelope import seal
+from credenza.provenance.intake.limits import open_regular
+from credenza.provenance.intake.sandbox import by_name, read_sandboxed
+from credenza.provenance.manifest import encode_manifest, file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from credenza.provenance.intake.sandbox import Files, Reader
+    from credenza.provenance.keyring import SigningKey
+
+_BLOCK_BYTES = 2**20
+
+
+def sign_batch(
+    files: Files,
+    *,
+    source: str,
+    key: SigningKey,
+    dataset: str,
+    sequence: int,
+    previous: str,
+    collected: tuple[str, str],
+    label: str = "",
+    licence: str = "",
+    provenance: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    read: Reader = read_sandboxed,
+) -> bytes:
+    """A signed envelope that says what is in ``files``.
+
+    The files are read as the receiver will read them, so what is signed is what will be
+    found. Blind to a file that changes between being digested and being read: the
+    receiver then refuses it.
+
+    Args:
+        files: at least one; see ``sandbox.Files``.
+        source: the sender's registered id.
+        key: one of its registered keys.
+        dataset: where the batch is to go.
+        sequence: 1 for the first batch of this source and dataset, then 2, 3, ….
+        previous: digest of the batch before, "" for the first.
+        collected: start and end of collection, ``2026-01-31T00:00:00Z``, end exclusive.
+        label: the label's column, or "" when the rows have none.
+        licence: under which the data may be used, an SPDX expression where one fits.
+        provenance: fields of the Data & Trust Alliance standard that apply.
+        limits: bounds on the files, those of the receiver by default.
+        read: how files become rows.
+
+    Returns:
+        The envelope's bytes; their SHA-256 is the batch's digest.
+
+    Raises:
+        UsageError: the batch is empty, or has no column of the label's name.
+        UntrustedError: a file cannot be read, or a field breaks a rule of manifests.
+    """
+    limits = limits or Limits()
+    named = by_name(files)
+    digests = tuple(
+        file_digest(file_name(name), Path(path), limits) for name, path in named.items()
+    )
+    table = read(named, limits)
+    if not len(table):
+        raise UsageError(
+            "empty-batch",
+            "a batch without rows cannot be signed",
+            why=f"{len(named)} files hold no row",
+            fix="send it when there is data",
+        )
+    if label and label not in table.column_names:
+        raise UsageError(
+            "missing-label",
+            f"there is no column {label!r} to be the label",
+            why=f"the columns are: {', '.join(table.column_names[:20])}",
+            fix="name one of them with --label",
+        )
+    manifest = Manifest(
+        dataset=dataset,
+        source=source,
+        sequence=sequence,
+        previous=previous,
+        files=digests,
+        records=len(table),
+        row_root=row_root(table),
+        schema_digest=schema_digest(table.schema),
+        collected=collected,
+        label=label,
+        licence=licence,
+        provenance=dict(provenance or {}),
+    )
+    return seal(encode_manifest(manifest), [key])
+
+
+def file_digest(name: str, path: Path, limits: Limits) -> FileDigest:
+    """SHA-256 and size of one regular file, under the name it is to have.
+
+    Raises:
+        UntrustedError: it is not a regular file, is too large or cannot be read.
+    """
+    state = hashlib.sha256()
+    size = 0
+    with os.fdopen(open_regular(path, limits), "rb", buffering=0) as file:
+        while block := file.read(_BLOCK_BYTES):
+            state.update(block)
+            size += len(block)
+    return FileDigest(name, state.hexdigest(), size)
