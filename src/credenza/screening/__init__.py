@@ -1,0 +1,1 @@
+"""Judges rows: features, detectors, calibration against trusted data, fusion. Pure."""

@@ -1,0 +1,166 @@
+"""Copies and near copies of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from credenza.core.text import quote, tick
+from credenza.core.types import Finding, Role, Scores, Unit
+from credenza.screening.features.table import (
+    columns_of,
+    compact,
+    content_of,
+    mix,
+    row_hash,
+    rows_of,
+)
+from credenza.screening.features.text import minhash, tokens
+from credenza.screening.fuse import reject_log_p
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from credenza.core.types import Bools, Floats, Ints, View
+
+SHOWN_COLUMNS = 3
+MIN_COPIES = 4
+BANDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Groups of copies that are larger than this data's groups, and new against trusted rows.
+
+    Copies are the unit of evidence and the cheapest payload: one row sent a hundred
+    times, by one source or split over many. Rows are compared whole, with any single
+    column left out, and by MinHash bands of their texts. A group counts when it is
+    both larger than the tail of this window's own group sizes foretells (a flood is
+    one group, however many its rows, so it cannot move that tail), and more frequent
+    than among trusted rows. Blind to copies that differ in two columns or more, and to
+    floods of thousands of small groups, which become the window's habit.
+
+    Attributes:
+        fdr: expected share of false groups among those named.
+        max_findings: groups named; the scores know them all.
+
+    Complexity:
+        O(c · n log n) for c columns.
+
+    Source:
+        Broder 1997 (MinHash); leave-one-column-out hashes are ours.
+    """
+
+    fdr: float = 0.01
+    max_findings: int = 10
+
+    @property
+    def name(self) -> str:
+        """The detector's name."""
+        return "duplicates"
+
+    @property
+    def needs(self) -> frozenset[Role]:
+        """No role: any column will do."""
+        return frozenset()
+
+    def score(self, view: View) -> Scores:
+        """-log10 p of the most surprising group that a row belongs to, 0 elsewhere."""
+        n = view.table.num_rows
+        values = np.zeros(n)
+        findings: list[Finding] = []
+        named = np.zeros(n, dtype=bool)
+        for alike, keys in _keys(view):
+            group, count = compact(keys)
+            log_p = _surprise(view, group, count)
+            guilty = np.flatnonzero(log_p < 0)
+            guilty = guilty[reject_log_p(log_p[guilty], self.fdr, count)]
+            for g in guilty[np.argsort(log_p[guilty], kind="stable")]:
+                rows = group == g
+                values[rows] = np.maximum(values[rows], -log_p[g] / np.log(10))
+                fresh = rows & ~view.trusted & ~named
+                if 2 * fresh.sum() >= (rows & ~view.trusted).sum():
+                    findings.append(self._finding(view, rows, alike, float(log_p[g])))
+                    named |= rows
+        findings.sort(key=lambda finding: finding.p_value)
+        return Scores(values, tuple(findings[: self.max_findings]))
+
+    def _finding(self, view: View, rows: Bools, alike: str, log_p: float) -> Finding:
+        here = rows & ~view.trusted
+        position = int(np.flatnonzero(here)[0])
+        shown = [
+            f"{tick(name)} = {quote(view.table.column(name)[position].as_py())}"
+            for name in columns_of(view, Role.NUMBER, Role.CATEGORY, Role.TEXT)[:SHOWN_COLUMNS]
+        ]
+        sources = sorted({str(s) for s in view.source[here]})
+        exhibits: dict[str, object] = {
+            "alike": alike,
+            "copies": int(here.sum()),
+            "trusted_copies": int((rows & view.trusted).sum()),
+            "trusted_rows": int(view.trusted.sum()),
+            "sources": sources,
+            "example": shown,
+        }
+        sentence = (
+            f"{exhibits['copies']} rows are {alike} of one row ({', '.join(shown)}, …); "
+            f"{len(sources)} source{'s' if len(sources) != 1 else ''}; "
+            f"{exhibits['trusted_copies']} of {exhibits['trusted_rows']} trusted rows are"
+        )
+        return Finding(
+            self.name,
+            Unit.GROUP,
+            tuple(sources),
+            float(max(np.exp(log_p), 1e-300)),
+            sentence,
+            exhibits,
+            rows_of(here),
+        )
+
+
+def _keys(view: View) -> Iterator[tuple[str, Ints]]:
+    """Ways in which rows may be alike, each with a key per row."""
+    parts = content_of(view)
+    n = view.table.num_rows
+    if not parts or n == 0:
+        return
+    whole = row_hash(parts, n)
+    yield "exact copies", whole
+    names = columns_of(view, Role.NUMBER, Role.CATEGORY, Role.TEXT)
+    if len(parts) >= 3:
+        for seed, (name, part) in enumerate(zip(names, parts, strict=True)):
+            with np.errstate(over="ignore"):
+                yield f"copies in all but {tick(name)}", whole - mix(part, seed)
+    for name in columns_of(view, Role.TEXT):
+        signature = minhash(tokens(view, name))
+        width = signature.shape[1] // BANDS
+        for band in range(BANDS):
+            places = [signature[:, band * width + step] for step in range(width)]
+            yield f"near copies in {tick(name)}", row_hash(places, n)
+
+
+def _surprise(view: View, group: Ints, count: int) -> Floats:
+    """``(count,)`` log p of each group's size: the weaker of the two tests."""
+    new = np.bincount(group[~view.trusted], minlength=count)
+    old = np.bincount(group[view.trusted], minlength=count)
+    log_p = np.zeros(count)
+    large = np.flatnonzero(new >= MIN_COPIES)
+    if len(large) == 0:
+        return log_p
+    share = new.sum() / max(new.sum() + old.sum(), 1)
+    against_trusted = (
+        stats.binom.logsf(new[large] - 1, new[large] + old[large], share)
+        if old.sum()
+        else np.full(len(large), -np.inf)
+    )
+    sizes = new[new > 0]
+    high = float(np.quantile(sizes, 0.995))
+    low = float(np.quantile(sizes, 0.9))
+    # Survival falls from .1 to .005 between these two sizes; go on at 2/3 of that slope.
+    slope = np.log(20) / max(high - low, 1.0) / 1.5
+    beyond_window = np.log(0.005) - slope * np.maximum(new[large] - high, 0)
+    beyond_window[new[large] <= high] = 0.0
+    log_p[large] = np.maximum(against_trusted, beyond_window)
+    return log_p

@@ -1,0 +1,1 @@
+"""Encodings of a view's columns that detectors share."""

@@ -1,0 +1,167 @@
+"""Discrete features that may be a trigger: values, value pairs, tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credenza.core.text import quote, tick
+from credenza.core.types import Role
+from credenza.screening.features.table import Coded, by_range, by_value, columns_of
+from credenza.screening.features.text import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from credenza.core.types import Bools, Floats, Ints, View
+
+DENSE_CODES = 2**21
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Features of one kind: entry ``i`` says that row ``rows[i]`` carries ``codes[i]``.
+
+    Attributes:
+        rows: ``(t,)`` row numbers.
+        codes: ``(t,)`` feature codes in ``0 … size - 1``.
+        size: number of codes.
+        parts: the columns (one or two) or tokens that codes are made of.
+        raw: code of each part by feature code, ``(size, len(parts))``, or None for
+            products: then ``code = first · parts[1].size + second``.
+        n: number of rows in the view.
+    """
+
+    rows: Ints
+    codes: Ints
+    size: int
+    parts: tuple[Part, ...]
+    raw: Ints | None
+    n: int
+
+    def halves(self, codes: Ints) -> tuple[Ints, ...]:
+        """The code of each part, for feature codes."""
+        whole = codes if self.raw is None else self.raw[codes]
+        if len(self.parts) == 1:
+            return (whole,)
+        second = self.parts[1].size
+        return whole // second, whole % second
+
+    def describe(self, code: int) -> str:
+        """The feature in words."""
+        halves = self.halves(np.array([code]))
+        said = [p.describe(int(h[0])) for p, h in zip(self.parts, halves, strict=True)]
+        return " and ".join(said)
+
+    def carriers(self, code: int) -> Bools:
+        """``(n,)`` mask of the rows that carry a feature."""
+        mask = np.zeros(self.n, dtype=bool)
+        mask[self.rows[self.codes == code]] = True
+        return mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One column's frequent codes, renumbered from 0; ``codes`` is -1 for the others."""
+
+    codes: Ints
+    size: int
+    original: Ints
+    coded: Coded | Words
+
+    def describe(self, code: int) -> str:
+        """The condition in words."""
+        return self.coded.describe(int(self.original[code]))
+
+    def trusted_share(self, own: Floats, trusted: Bools, base: float, prior: float) -> Floats:
+        """``(size,)`` share of a label among trusted carriers, shrunk to ``base``."""
+        rows = np.flatnonzero(trusted & (self.codes >= 0))
+        here = self.codes[rows]
+        labelled = np.bincount(here, weights=own[rows], minlength=self.size)
+        carried = np.bincount(here, minlength=self.size)
+        return np.asarray((labelled + prior * base) / (carried + prior))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """The tokens of a text column, described as values are."""
+
+    column: str
+    levels: Any
+
+    def describe(self, code: int) -> str:
+        """The condition in words."""
+        return f"{tick(self.column)} contains {quote(self.levels[code].as_py())}"
+
+
+def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[Candidates]:
+    """Every value, every pair of values from two columns, and every token.
+
+    Args:
+        view: the rows.
+        tested: ``(n,)`` rows under test; only what enough of them carry is proposed.
+        min_carriers: fewest such rows.
+    """
+    n = view.table.num_rows
+    everyone = np.arange(n, dtype=np.int64)
+    parts = _parts(view, tested, min_carriers)
+    for part in parts:
+        carried = part.codes >= 0
+        yield Candidates(everyone[carried], part.codes[carried], part.size, (part,), None, n)
+    for i, first in enumerate(parts):
+        for second in parts[i + 1 :]:
+            if first.coded.column != second.coded.column and not _both_ranges(first, second):
+                yield _pair(first, second, n)
+    for column in columns_of(view, Role.TEXT):
+        yield _words(view, column, tested, min_carriers)
+
+
+def _both_ranges(first: Part, second: Part) -> bool:
+    return all(isinstance(p.coded, Coded) and p.coded.edges is not None for p in (first, second))
+
+
+def _parts(view: View, tested: Bools, min_carriers: int) -> list[Part]:
+    found = []
+    for column in columns_of(view, Role.CATEGORY, Role.NUMBER):
+        exact = by_value(view, column)
+        found.append(_frequent(exact, tested, min_carriers))
+        if exact.is_number and exact.size > 33:
+            found.append(_frequent(by_range(view, column), tested, min_carriers))
+    return [part for part in found if part.size > 0]
+
+
+def _frequent(coded: Coded, tested: Bools, min_carriers: int) -> Part:
+    counts = np.bincount(coded.codes[tested], minlength=coded.size)
+    original = np.flatnonzero(counts >= min_carriers)
+    place = np.full(coded.size, -1, dtype=np.int64)
+    place[original] = np.arange(len(original))
+    return Part(place[coded.codes], len(original), original, coded)
+
+
+def _pair(first: Part, second: Part, n: int) -> Candidates:
+    rows = np.flatnonzero((first.codes >= 0) & (second.codes >= 0))
+    joint = first.codes[rows] * second.size + second.codes[rows]
+    size = first.size * second.size
+    if size <= DENSE_CODES:
+        return Candidates(rows, joint, size, (first, second), None, n)
+    raw, dense = np.unique(joint, return_inverse=True)
+    return Candidates(rows, dense.astype(np.int64), len(raw), (first, second), raw, n)
+
+
+def _words(view: View, column: str, tested: Bools, min_carriers: int) -> Candidates:
+    found = tokens(view, column)
+    levels = max(len(found.levels), 1)
+    once = np.unique(found.rows * levels + found.codes)
+    rows, codes = once // levels, once % levels
+    counts = np.bincount(codes[tested[rows]], minlength=levels)
+    original = np.flatnonzero(counts >= min_carriers)
+    place = np.full(levels, -1, dtype=np.int64)
+    place[original] = np.arange(len(original))
+    kept = place[codes] >= 0
+    # A row has many tokens, so this part has no code per row.
+    words = Part(np.empty(0, np.int64), len(original), original, Words(column, found.levels))
+    return Candidates(
+        rows[kept], place[codes[kept]], len(original), (words,), None, view.table.num_rows
+    )

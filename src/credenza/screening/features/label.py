@@ -1,0 +1,128 @@
+"""The rows' labels, and what they should have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from credenza.core.types import Role
+from credenza.screening.features.table import (
+    coded_columns,
+    columns_of,
+    content_of,
+    mix,
+    one_hot,
+    row_hash,
+    sample,
+    source_codes,
+)
+from credenza.screening.features.text import hashed_bag, tokens
+
+if TYPE_CHECKING:
+    from credenza.core.types import Floats, Ints, View
+
+FOLDS = 5
+FIT_ROWS = 60_000
+RIDGE = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """Labels as codes.
+
+    Attributes:
+        codes: ``(n,)`` position in ``classes``, -1 where the label is missing.
+        classes: label values as text: the view's, then those it did not expect.
+    """
+
+    codes: Ints
+    classes: tuple[str, ...]
+
+    def probability_of_own(self, expected: Floats) -> Floats:
+        """``(n,)`` expected probability of each row's label; 1 where it is missing."""
+        own = expected[np.arange(len(self.codes)), np.maximum(self.codes, 0)]
+        return np.where(self.codes < 0, 1.0, own)
+
+
+def labels_of(view: View) -> Labels:
+    """The label column, its values read as text.
+
+    Raises:
+        ValueError: the view has no label.
+    """
+    if not view.label:
+        raise ValueError("the view has no label")
+    column = pa.chunked_array(view.table.column(view.label)).cast(pa.string()).combine_chunks()
+    flat = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+    encoded = pc.dictionary_encode(flat)
+    seen = [str(value) for value in encoded.dictionary.to_pylist()]
+    classes = (*view.classes, *sorted(set(seen) - set(view.classes)))
+    place = {name: position for position, name in enumerate(classes)}
+    table = np.array([*(place[name] for name in seen), -1], dtype=np.int64)
+    raw = pc.fill_null(pc.cast(encoded.indices, pa.int64()), len(seen))
+    return Labels(table[raw.to_numpy(zero_copy_only=False)], classes)
+
+
+def expected_of(view: View, labels: Labels) -> Floats:
+    """``(n, classes)`` probabilities of each label: the reference model's, else out of fold.
+
+    The reference model of a gate was fitted on admitted rows outside the view and is
+    what makes residuals honest. Without it a ridge regression on one-hot features is
+    fitted with every source left out of its own prediction; it cannot learn
+    interactions, and a trigger sent by sources in every fold is partly learnt.
+    """
+    if view.expected is None:
+        return out_of_fold(view, labels)
+    extra = len(labels.classes) - view.expected.shape[1]
+    return np.pad(np.asarray(view.expected, dtype=np.float64), ((0, 0), (0, extra)))
+
+
+def out_of_fold(view: View, labels: Labels) -> Floats:
+    """Leave-source-out linear probabilities (leave-fold-out with fewer than 3 sources)."""
+    n, k = len(labels.codes), max(len(labels.classes), 1)
+    if n == 0:
+        return np.zeros((0, k))
+    matrix = _design(view)
+    target = np.zeros((n, k))
+    known = labels.codes >= 0
+    target[np.flatnonzero(known), labels.codes[known]] = 1.0
+    fold = _folds(view)
+    fitted = sample(view, np.flatnonzero(known), FIT_ROWS)
+    base = target[fitted].mean(axis=0) if len(fitted) else np.full(k, 1 / k)
+    found = np.tile(base, (n, 1))
+    for part in np.unique(fold):
+        train = fitted[fold[fitted] != part]
+        here = np.flatnonzero(fold == part)
+        if len(train) < 50:
+            continue
+        mean = target[train].mean(axis=0)
+        rows = matrix[train]
+        gram = (rows.T @ rows).toarray() + RIDGE * np.eye(matrix.shape[1])
+        weights = np.linalg.solve(gram, rows.T @ (target[train] - mean))
+        found[here] = mean + matrix[here] @ weights
+    found = np.clip(found, 0.01, 0.99)
+    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _design(view: View) -> Any:  # noqa: ANN401 - scipy is untyped
+    from scipy import sparse  # noqa: PLC0415 - heavy
+
+    n = view.table.num_rows
+    blocks = [sparse.csr_array(np.ones((n, 1), np.float32))]
+    coded = coded_columns(view)
+    if coded:
+        blocks.append(one_hot(coded))
+    blocks += [hashed_bag(tokens(view, column)) for column in columns_of(view, Role.TEXT)]
+    return sparse.hstack(blocks, format="csr")
+
+
+def _folds(view: View) -> Ints:
+    source, names = source_codes(view)
+    if len(names) >= 3:
+        return source % FOLDS
+    # Rows of one or two sources are dealt by content, so that copies share a fold.
+    return mix(row_hash(content_of(view), len(source)), 5) % FOLDS
