@@ -24,7 +24,8 @@ from credenza.core.types import FileDigest, Release
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-ATTESTATION = "release.dsse.json"
+# Arrow, Spark and Hive read every file of a directory but those that start with "_".
+ATTESTATION = "_release.dsse.json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:credenza:release:1"
@@ -58,7 +59,7 @@ class Attestation(NamedTuple):
 
 def is_release_name(name: str) -> bool:
     """Whether a file of a release may have that name."""
-    return len(name) <= MAX_NAME and bool(_NAME.match(name)) and name != ATTESTATION
+    return len(name) <= MAX_NAME and bool(_NAME.match(name))
 
 
 def verify_release(
