@@ -312,7 +312,7 @@ def _campaign(averages: Floats, cell: int, k: int, p_value: float, y: float) -> 
     u = averages[scale, :, statistic] * (1 - 2 * int(sign))
     order = np.argsort(-np.nan_to_num(u, nan=-np.inf), kind="stable")
     named = [int(s) for s in order[:k] if u[s] >= NAMED_U]
-    suspected = [int(s) for s in order if np.isfinite(u[s]) and SUSPECTED_U <= u[s]]
+    suspected = [int(s) for s in order if np.isfinite(u[s]) and u[s] >= SUSPECTED_U]
     suspected = [s for s in suspected if s not in named]
     return PanelCampaign(
         tuple(sorted(named)),

@@ -1,0 +1,62 @@
+"""The families of statistics that credenza ships, and the one call that runs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from credenza.core.errors import UsageError
+from credenza.profiling.statistics.correlations import correlations
+from credenza.profiling.statistics.labels import labels
+from credenza.profiling.statistics.novelty import novelty
+from credenza.profiling.statistics.numbers import numbers
+from credenza.profiling.statistics.repeats import repeats
+from credenza.profiling.statistics.rows import Measures, Rows, decode
+from credenza.profiling.statistics.volume import volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+    from credenza.core.types import Floats
+    from credenza.profiling.statistics.reference import ReferenceSummary
+
+FAMILIES: tuple[Callable[[Rows], Measures], ...] = (
+    volume,
+    numbers,
+    novelty,
+    labels,
+    repeats,
+    correlations,
+)
+
+
+def measure(
+    table: pa.Table, *, reference: ReferenceSummary, expected: Floats | None = None
+) -> Measures:
+    """Every statistic of one batch: value and sampling standard deviation by name.
+
+    The names depend on the reference alone, so that batches of one dataset line up.
+
+    Args:
+        table: rows with the columns of the reference.
+        reference: from ``summarise``.
+        expected: ``(n, C)`` probabilities by a model that was not fitted on these rows,
+            columns in the order of ``reference.classes``; None: no label statistics
+            beyond rates.
+
+    Raises:
+        UsageError: ``expected`` has another shape.
+    """
+    if expected is not None and expected.shape != (table.num_rows, len(reference.classes)):
+        raise UsageError(
+            "bad-parameter",
+            "the expected probabilities do not fit the rows",
+            why=f"shape {expected.shape}, {table.num_rows} rows, {len(reference.classes)} classes",
+            fix="give one row per row and one column per class",
+        )
+    rows = decode(table, reference, expected)
+    found: Measures = {}
+    for family in FAMILIES:
+        found |= family(rows)
+    return found

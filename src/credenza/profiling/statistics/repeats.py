@@ -1,0 +1,35 @@
+"""Rows that repeat within the batch, exactly or nearly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from credenza.core.types import Ints
+    from credenza.profiling.statistics.rows import Measures, Rows
+
+
+def repeats(rows: Rows) -> Measures:
+    """Pairs of rows that agree in every column, with numbers exact or in coarse bins.
+
+    The number of pairs grows with the square of a flood, and is set against the rows;
+    labels are left out, so that a copy with another label is a copy. Blind to floods
+    that vary more than one bin in some column.
+    """
+    if rows.size < 2:
+        return {}
+    coarse = [rows.codes[name] for name in sorted(rows.codes)]
+    exact = [np.nan_to_num(rows.numbers[n], nan=-1.5) for n in sorted(rows.numbers)]
+    exact += [rows.codes[n].astype(np.float64) for n in sorted(rows.reference.categories)]
+    return {
+        "repeated rows": _pairs(np.column_stack(exact)) if exact else (0.0, 1.0),
+        "nearly repeated rows": _pairs(np.column_stack(coarse)) if coarse else (0.0, 1.0),
+    }
+
+
+def _pairs(keys: Ints | np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> tuple[float, float]:
+    _, count = np.unique(keys, axis=0, return_counts=True)
+    pairs = float(np.sum(count * (count - 1)) / 2)
+    return float(2 * np.sqrt(pairs + 0.375)), 1.0
