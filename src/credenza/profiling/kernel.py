@@ -82,7 +82,8 @@ def profile_by_source(table: pa.Table, *, source: str, label: str = "") -> dict[
     """
     _check_names(sorted(table.schema.names), label, source)
     ids = table.column(source).cast(pa.string())
-    order = pc.sort_indices(ids, null_placement="at_end")
+    # Nulls sort last, behind the rows that are taken.
+    order = pc.sort_indices(ids)
     ordered = ids.take(order)
     counts = pc.value_counts(ordered.drop_null())
     found: dict[str, State] = {}

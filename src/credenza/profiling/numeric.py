@@ -125,7 +125,8 @@ def _fill(group: Sequence[Numbers], rows: slice, x: Floats, words: npt.NDArray[n
     for i, column in enumerate(group):
         values = column.values[rows]
         # Adding zero turns -0.0 into 0.0 and quiets NaNs, so that equal numbers have equal bits.
-        np.add(values, 0.0, out=x[i])
+        with np.errstate(invalid="ignore"):
+            np.add(values, 0.0, out=x[i], dtype=np.float64, casting="unsafe")
         if column.low is None:
             words[i] = x[i].view(np.uint64)
         else:
