@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from credenza.interfaces.cli.answer import Answer
     from credenza.workspace import Workspace
 
+AS_JSON = "credenza.as_json"
+"""Where a command that talks while it works finds whether stdout is one object."""
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -49,6 +52,7 @@ class UseCase(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         """Run, show, and say the exit code; no exception but click's leaves."""
         as_json: bool = ctx.params.pop("as_json")
+        ctx.meta[AS_JSON] = as_json
         debug: bool = ctx.params.pop("debug")
         exit_zero: bool = ctx.params.pop("exit_zero", False)
         try:

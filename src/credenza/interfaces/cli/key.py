@@ -25,8 +25,7 @@ def command() -> None:
 
 @command.use_case("new", at_home=False, examples=("credenza key new acme.key",))
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--passphrase", is_flag=True, help="Ask for a passphrase to encrypt the key with.")
-def new(path: Path, *, passphrase: bool) -> Answer:
+def new(path: Path) -> Answer:
     """Make a key pair: PATH is the private key, PATH.pub the public one.
 
     Hand the public key to whoever runs the gate; the private one stays with the
@@ -42,12 +41,7 @@ def new(path: Path, *, passphrase: bool) -> Answer:
             why="a key that is overwritten is lost",
             fix="choose another name, or move the old key away",
         )
-    word = (
-        click.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
-        if passphrase
-        else None
-    )
-    public = Workspace.new_key(path, word)
+    public = Workspace.new_key(path)
     public_path.write_text(public + "\n", encoding="ascii")
 
     def show(screen: Screen) -> None:

@@ -40,9 +40,7 @@ def command(
     source: str | None,
 ) -> Answer:
     """Follow a row back to its sender, or a batch or source forward to releases."""
-    asked = {
-        name: value for name, value in (("row", row), ("batch", batch), ("source", source)) if value
-    }
+    asked = [one for one in (row, batch, source) if one is not None]
     if len(asked) != 1:
         raise UsageError(
             "bad-usage",
@@ -51,18 +49,19 @@ def command(
             fix="run `credenza lineage --help`",
         )
     with open_workspace(home) as workspace:
-        found = jsonable(workspace.lineage(**asked))
-    body = found if isinstance(found, dict) else {"lineage": found}
+        found = workspace.lineage(row=row, batch=batch, source=source)
+    answers = found if isinstance(found, list) else [found]
 
     def show(screen: Screen) -> None:
-        screen.fields(_pairs(body))
+        for answer in answers:
+            screen.fields(_pairs(jsonable(answer)))
 
-    return Answer("credenza.lineage/1", {"lineage": body}, show)
+    return Answer("credenza.lineage/1", {"lineage": [jsonable(one) for one in answers]}, show)
 
 
-def _pairs(body: dict[str, object]) -> Iterator[tuple[str, object]]:
+def _pairs(body: object) -> Iterator[tuple[str, object]]:
     """Fields for people: a list is one field per item."""
-    for name, value in body.items():
+    for name, value in body.items() if isinstance(body, dict) else ():
         if isinstance(value, list):
             yield from ((name, item) for item in value)
         else:

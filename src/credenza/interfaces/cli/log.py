@@ -80,12 +80,10 @@ def verify(proof: Path, trusted: str) -> Answer:
     """Check a proof offline: no workspace, no network. Exits with 3 when it fails."""
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
 
-    text = proof.read_text(encoding="utf-8")
-    found = jsonable(Workspace.verify_proof(text, trust=public_key(trusted)))
-    body = found if isinstance(found, dict) else {"entry": found}
+    entry = Workspace.verify_proof(proof.read_text(encoding="utf-8"), trust=public_key(trusted))
 
     def show(screen: Screen) -> None:
         screen.line("verified")
-        screen.fields(body.items())
+        screen.fields([("entry", entry.index), ("kind", entry.kind), ("digest", entry.digest)])
 
-    return Answer("credenza.proof-verified/1", {"verified": True, **body}, show)
+    return Answer("credenza.proof-verified/1", {"verified": True, "entry": jsonable(entry)}, show)

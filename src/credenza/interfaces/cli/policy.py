@@ -26,8 +26,7 @@ def command() -> None:
 def show_policy(home: Path | None) -> Answer:
     """Show the policy in force, with its digest and every default."""
     with open_workspace(home) as workspace:
-        policy = jsonable(workspace.policy())
-    body = policy if isinstance(policy, dict) else {"policy": policy}
+        body = _object(workspace.policy())
 
     def show(screen: Screen) -> None:
         screen.fields(_settings(body))
@@ -35,27 +34,49 @@ def show_policy(home: Path | None) -> Answer:
     return Answer("credenza.policy-shown/1", {"policy": body}, show)
 
 
-@command.use_case("test", judges=True, examples=("credenza policy test stricter.toml",))
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-def test(home: Path | None, path: Path) -> Answer:
-    """Check a policy file before it judges anything.
+@command.use_case(
+    "test",
+    judges=True,
+    examples=("credenza policy test", "credenza policy test stricter.toml --cases ours.toml"),
+)
+@click.argument("path", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--cases",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file of your own [[case]] tables: evidence, and the outcome you expect.",
+)
+def test(home: Path | None, path: Path | None, cases: Path | None) -> Answer:
+    """Try a policy file on the cases that every policy must pass, and on yours.
 
-    Exits with 1 when it has problems.
+    PATH is the workspace's own policy by default. Exits with 1 when a case gives
+    another outcome than expected.
     """
     with open_workspace(home) as workspace:
-        problems = [str(problem) for problem in workspace.test_policy(path)]
+        results = workspace.test_policy(path, cases)
+    failed = [result for result in results if not result.passed]
 
     def show(screen: Screen) -> None:
-        for problem in problems:
-            screen.line(f"problem: {problem}")
-        screen.line(f"{path}: {count(len(problems), 'problem') if problems else 'sound'}")
+        for result in results:
+            expected = " or ".join(outcome.name.lower() for outcome in result.expected)
+            told = "ok" if result.passed else f"FAILED, expected {expected}"
+            screen.line(f"{result.name}: {result.found.name.lower()}, {told}")
+        screen.line(f"{count(len(results), 'case')}, {len(failed)} failed")
 
     return Answer(
         "credenza.policy-test/1",
-        {"path": str(path), "problems": problems},
+        {
+            "passed": not failed,
+            "cases": [{**_object(result), "passed": result.passed} for result in results],
+        },
         show,
-        REFUSED_EXIT if problems else 0,
+        REFUSED_EXIT if failed else 0,
     )
+
+
+def _object(value: object) -> dict[str, object]:
+    """A noun as a JSON object."""
+    found = jsonable(value)
+    return found if isinstance(found, dict) else {"value": found}
 
 
 def _settings(tree: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -15,6 +15,8 @@ from credenza.interfaces.cli.terminal import Screen, count
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from credenza.gate.settlement import Settlement
+
 # A verdict's outcome as the status its batch has afterwards.
 STATUS_OF_OUTCOME = {
     "admit": "admitted",
@@ -43,9 +45,9 @@ def command(home: Path | None, dataset: str, until: str | None) -> Answer:
     """
     told = Screen(sys.stderr)
 
-    def progress(message: object) -> None:
+    def progress(window: Settlement) -> None:
         if told.live:
-            told.line(message, style="dim")
+            told.line(f"{window.window} settled", style="dim")
 
     with open_workspace(home) as workspace:
         settled = workspace.settle(dataset, until=until, progress=progress)
@@ -57,8 +59,7 @@ def command(home: Path | None, dataset: str, until: str | None) -> Answer:
 
     def show(screen: Screen) -> None:
         for window in settled:
-            version = window.version
-            grown = f", version {version.number} of {version.rows:,} rows" if version else ""
+            grown = f", version {window.version}" if window.version is not None else ""
             screen.line(f"{window.window}  {counts_by_outcome(window.verdicts)}{grown}")
             for alarm in window.alarms:
                 screen.line(f"  alarm: {alarm}")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from credenza.campaigns.explain import sentence
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from credenza.core.types import Campaign, Verdict
 
@@ -21,27 +25,62 @@ def counts_by_outcome(verdicts: Iterable[Verdict]) -> str:
 
 def campaign_lines(campaign: Campaign) -> Iterator[str]:
     """The claim, whom it names, and the table behind it."""
-    yield (
-        f"campaign: {campaign.statistic} moved {campaign.direction} together "
-        f"in {len(campaign.sources)} sources (p = {campaign.p_value:.2g})"
-    )
+    yield f"campaign: {sentence(campaign)}"
     yield f"  named: {', '.join(campaign.sources) or 'nobody'}"
     if campaign.suspected:
         yield f"  suspected: {', '.join(campaign.suspected)}"
-    yield f"  common cause removed: {campaign.removed_common_cause:+.2f} standard units"
-    yield from (f"  {line}" for line in evidence_lines(campaign.evidence))
+    for row in moved_sources(campaign):
+        without = f"; without it the score is {row.score_without}" if row.score_without else ""
+        yield (
+            f"  {row.source}: {row.before} before, {row.after} now, "
+            f"{row.deviation} standard units{without}"
+        )
+    score = campaign.evidence.get("score")
+    if score is not None:
+        yield f"  with all of them the score is {_digits(score)}"
 
 
-def evidence_lines(evidence: Mapping[str, object]) -> Iterator[str]:
-    """A table of evidence, one line per source or fact."""
-    for name, value in evidence.items():
-        if isinstance(value, dict):
-            told = ", ".join(f"{key} {_digits(item)}" for key, item in value.items())
-            yield f"{name}: {told}"
-        else:
-            yield f"{name}: {_digits(value)}"
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one source did, in digits for people; "" where the record has none."""
+
+    source: str
+    part: str
+    before: str
+    after: str
+    deviation: str
+    score_without: str
 
 
-def _digits(value: object) -> str:
-    """A float to four digits; the record keeps them all."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def moved_sources(campaign: Campaign) -> list[Moved]:
+    """The campaign's evidence by source, named ones first."""
+    sources = _table(campaign.evidence.get("sources"))
+    without = _table(campaign.evidence.get("score_without"))
+    rows = []
+    for name in (*campaign.sources, *campaign.suspected):
+        facts = _table(sources.get(name))
+        rows.append(
+            Moved(
+                source=name,
+                part="named" if name in campaign.sources else "suspected",
+                before=_digits(facts.get("before")),
+                after=_digits(facts.get("after")),
+                deviation=_digits(facts.get("deviation"), sign="+"),
+                score_without=_digits(without.get(name)),
+            )
+        )
+    return rows
+
+
+def _table(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _digits(value: object, sign: str = "") -> str:
+    """A number to three digits; the ledger keeps it as text, so text is read too."""
+    if value is None:
+        return ""
+    try:
+        return f"{float(str(value)):{sign}.3g}"
+    except ValueError:
+        return str(value)

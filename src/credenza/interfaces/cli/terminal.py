@@ -41,12 +41,17 @@ def plain(value: object, *, limit: int = MAX_CHARACTERS) -> str:
         kind = unicodedata.category(character)
         marks = marks + 1 if kind[0] == "M" else 0
         if kind in _UNSAFE or marks > _MAX_MARKS:
-            kept.append(character.encode("ascii", "backslashreplace").decode())
-            if kept[-1] == character:
-                kept[-1] = f"\\x{ord(character):02x}"
+            kept.append(_code(ord(character)))
         else:
             kept.append(character)
     return "".join(kept) + ("…" if len(text) > limit else "")
+
+
+def _code(point: int) -> str:
+    """A code point as an escape that shows which it is."""
+    if point < 0x100:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 class Screen:

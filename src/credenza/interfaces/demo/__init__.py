@@ -1,0 +1,1 @@
+"""The demo: a year of real flights passes the gate, told as it happens."""

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from credenza.core.errors import InternalError
+from credenza.core.types import Outcome, Reason, Standing, Verdict
+from credenza.interfaces.cli.answer import ascii_json, exit_of, jsonable, worst
+
+
+def test_nouns_become_objects_with_their_outcomes_in_words() -> None:
+    verdict = Verdict("ab", Outcome.HOLD, (Reason("late", Outcome.HOLD, "it came late"),), "cd")
+    assert jsonable(verdict) == {
+        "batch": "ab",
+        "outcome": "hold",
+        "reasons": [{"rule": "late", "outcome": "hold", "sentence": "it came late"}],
+        "policy": "cd",
+        "quarantined_rows": [],
+    }
+
+
+def test_numbers_that_json_cannot_say_become_null() -> None:
+    values = {"nan": float("nan"), "inf": np.float64("inf"), "one": np.int64(1), "half": 0.5}
+    assert jsonable(values) == {"nan": None, "inf": None, "one": 1, "half": 0.5}
+
+
+def test_bytes_stay_out_and_paths_and_standings_are_text() -> None:
+    @dataclass(frozen=True)
+    class Thing:
+        path: Path
+        standing: Standing
+        envelope: bytes
+
+    assert jsonable(Thing(Path("a/b"), Standing.FROZEN, b"x")) == {
+        "path": "a/b",
+        "standing": "frozen",
+    }
+
+
+def test_json_is_pure_ascii_and_reads_back() -> None:
+    hostile = "\x1b[2J\u202e<script>\x9b"
+    text = ascii_json({"name": hostile})
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert json.loads(text) == {"name": hostile}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("admitted", 0), ("rejected", 1), ("quarantined", 1), ("held", 4), ("waiting", 4)],
+)
+def test_each_status_has_its_exit_code(status: str, code: int) -> None:
+    assert exit_of(status) == code
+
+
+def test_an_unknown_status_is_a_defect_and_never_a_pass() -> None:
+    with pytest.raises(InternalError, match="unknown status"):
+        exit_of("fine")
+
+
+def test_the_worst_batch_speaks_for_all() -> None:
+    assert worst([]) == 0
+    assert worst([0, 4, 0]) == 4
+    assert worst([0, 4, 1]) == 1
+    assert worst([1, 3, 4]) == 3

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import errno
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from credenza.core.errors import (
+    ConflictError,
+    CredenzaError,
+    InternalError,
+    NotFoundError,
+    UntrustedError,
+    UsageError,
+)
+from credenza.interfaces.cli.command import UseCase, use_case
+from credenza.interfaces.cli.failure import as_error
+from credenza.interfaces.cli.main import main
+
+if TYPE_CHECKING:
+    import click
+
+    from credenza.interfaces.cli.answer import Answer
+
+
+def raising(wrong: Exception, *, judges: bool = False) -> UseCase:
+    """A command that meets ``wrong``."""
+
+    @use_case("meet", at_home=False, judges=judges)
+    def command() -> Answer:
+        raise wrong
+
+    return command
+
+
+def run(command: click.Command, *words: str) -> int:
+    code = command.main(list(words), standalone_mode=False)
+    assert isinstance(code, int)
+    return code
+
+
+def test_an_error_says_what_why_and_fix_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = NotFoundError("no-such-thing", "there is no thing", why="it is gone", fix="make one")
+    assert run(raising(wrong)) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "error[no-such-thing]: there is no thing",
+        "  why: it is gone",
+        "  fix: make one",
+    ]
+
+
+def test_under_json_an_error_is_one_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = UntrustedError("bad-signature", "nobody known signed", why="key ab", fix="ask")
+    assert run(raising(wrong), "--json") == 3
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert json.loads(shown.out) == {
+        "schema": "credenza.error/1",
+        "code": "bad-signature",
+        "what": "nobody known signed",
+        "why": "key ab",
+        "fix": "ask",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(UsageError, 2), (NotFoundError, 2), (ConflictError, 2), (UntrustedError, 3)],
+)
+def test_exit_codes_follow_who_must_act(
+    kind: type[CredenzaError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(raising(kind("x", "y"))) == code
+    assert run(raising(kind("x", "y"), judges=True)) == code
+    capsys.readouterr()
+
+
+def test_a_defect_is_70_and_where_codes_are_judgements_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for wrong in (InternalError("x", "y"), RuntimeError("boom")):
+        assert run(raising(wrong)) == 70
+        assert run(raising(wrong, judges=True)) == 2
+        assert run(raising(wrong, judges=True), "--exit-zero") == 2
+    capsys.readouterr()
+
+
+def test_an_unknown_exception_is_short_and_has_its_traceback_under_debug(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(raising(RuntimeError("boom")))
+    short = capsys.readouterr().err
+    assert short.startswith("error[defect]:")
+    assert "RuntimeError: boom" in short
+    assert "Traceback" not in short
+    run(raising(RuntimeError("boom")), "--debug")
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "ledger/tile"),
+        PermissionError(errno.EACCES, "Permission denied", "acme.key"),
+    ],
+)
+def test_the_system_s_refusals_name_the_file(wrong: OSError) -> None:
+    error = as_error(wrong)
+    assert error.exit_code == 2
+    assert str(wrong.filename) in error.what
+    assert str(wrong.strerror) in error.what
+
+
+def test_hostile_text_in_an_error_cannot_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong = UntrustedError("x", "column \x1b[2J\u202e is odd", why="it is called 'a\nb'")
+    run(raising(wrong))
+    shown = capsys.readouterr().err
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert len(shown.splitlines()) == 2
+
+
+def test_a_mistyped_command_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sorce"]) == 2
+    assert "Did you mean 'source'?" in capsys.readouterr().err
+
+
+def test_a_missing_option_under_json_is_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["source", "add", "acme", "--json"]) == 2
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["schema"] == "credenza.error/1"
+    assert "--key" in shown["what"]
+    assert shown["fix"] == "run `credenza source add --help`"

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from credenza.interfaces.cli.command import UseCase
+from credenza.interfaces.cli.main import SECTIONS, credenza, main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEAVY = ("numpy", "pyarrow", "lance", "sklearn", "scipy", "matplotlib", "rich", "cryptography")
+HEAVY_TOO = ("sqlalchemy", "jinja2", "torch")
+
+
+def commands(
+    group: click.Group = credenza, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield (*path, name), found
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+
+
+EVERY = dict(commands())
+USE_CASES = {path: one for path, one in EVERY.items() if isinstance(one, UseCase)}
+
+PROMISED = """
+init · key new · source add · source list · source show · source freeze · submit · settle
+batch list · batch show · batch explain · review list · review show · review admit · review reject
+dataset log · dataset show · dataset rollback · dataset checkout
+release create · release verify · release recall · lineage
+log audit · log prove · log verify · catalog rebuild · catalog parts
+policy show · policy test · demo
+"""
+
+
+def test_the_commands_are_exactly_those_promised() -> None:
+    promised = {
+        tuple(line.split()) for row in PROMISED.strip().splitlines() for line in row.split(" · ")
+    }
+    assert set(USE_CASES) == promised
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_command_has_help(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*path, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"Usage: credenza {' '.join(path)}")
+
+
+@pytest.mark.parametrize("path", USE_CASES, ids=" ".join)
+def test_every_use_case_has_json_and_an_example(path: tuple[str, ...]) -> None:
+    command = USE_CASES[path]
+    assert "as_json" in {parameter.name for parameter in command.params}
+    assert command.examples
+
+
+def test_the_listing_says_what_each_command_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for title, rows in SECTIONS:
+        assert f"{title}:" in text
+        for name, _, line in rows:
+            assert f"  {name} " in text
+            assert line in text
+
+
+def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
+    judging = {
+        " ".join(path)
+        for path, command in USE_CASES.items()
+        if "exit_zero" in {parameter.name for parameter in command.params}
+    }
+    assert judging == {
+        "submit",
+        "settle",
+        "batch show",
+        "log audit",
+        "log verify",
+        "policy test",
+        "release verify",
+    }
+
+
+def test_help_loads_click_and_nothing_heavier() -> None:
+    script = (
+        "import sys\n"
+        "from credenza.interfaces.cli.main import main\n"
+        "assert main(['--help']) == 0\n"
+        f"loaded = sorted(set({HEAVY + HEAVY_TOO!r}) & set(sys.modules))\n"
+        "sys.exit(', '.join(loaded) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_module_loads_without_anything_heavy() -> None:
+    names = sorted({module for _, rows in SECTIONS for _, module, _ in rows})
+    script = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(f'credenza.interfaces.cli.{name}')\n"
+        f"sys.exit(', '.join(sorted(set({HEAVY + HEAVY_TOO!r}) & set(sys.modules))) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_words_at_all_show_the_help_and_are_not_a_pass(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 2
+    assert "Usage: credenza" in capsys.readouterr().err
