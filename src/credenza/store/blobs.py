@@ -262,11 +262,10 @@ def _open_regular(path: Path) -> BinaryIO:
         if wrong.errno in {errno.ELOOP, errno.ENXIO}:
             raise _not_regular(path) from wrong
         raise _explained(wrong, f"the file {path.name!r} was not read") from wrong
-    source = os.fdopen(descriptor, "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        source.close()
+        os.close(descriptor)
         raise _not_regular(path)
-    return source
+    return os.fdopen(descriptor, "rb", buffering=0)
 
 
 def _check_size(size: int, max_bytes: int | None, what: str) -> None:

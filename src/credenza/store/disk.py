@@ -86,7 +86,8 @@ def _make_parents(directory: Path) -> set[Path]:
     while not missing.exists():
         missing = missing.parent
         touched.add(missing)
-    directory.mkdir(parents=True, exist_ok=True)
+    if missing != directory:
+        directory.mkdir(parents=True, exist_ok=True)
     return touched
 
 

@@ -306,7 +306,7 @@ class Ledger:
             try:
                 _publish(self._directory, head)
             except OSError:
-                for path in growth.files:
+                for path in (*growth.files, NEXT_CHECKPOINT):
                     (self._directory / path).unlink(missing_ok=True)
                 raise
         except OSError as wrong:

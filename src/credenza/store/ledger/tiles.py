@@ -103,6 +103,8 @@ def grow(edge: Edge, entries: list[bytes]) -> Growth:
     Complexity:
         O(new entries), plus at most one tile of rewriting per level.
     """
+    if not entries:
+        return Growth(edge)
     files: dict[str, bytes] = {}
     filled: list[str] = []
 

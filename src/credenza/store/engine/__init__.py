@@ -1,0 +1,1 @@
+"""Where mergeable work runs."""
