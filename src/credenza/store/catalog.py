@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
@@ -62,20 +63,10 @@ class Transaction:
         for row in rows:
             by_kind.setdefault(type(row), []).append(row)
         for kind, group in by_kind.items():
-            table = table_of(kind)
-            statement = _UPSERTS[self._connection.dialect.name](table)
-            keys = {column.name for column in table.primary_key}
-            changed = {
-                column.name: statement.excluded[column.name]
-                for column in table.columns
-                if column.name not in keys
-            }
-            self._connection.execute(
-                statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed),
-                [values_of(row) for row in group],
-            )
+            statement = _upsert(kind, self._connection.dialect.name)
+            self._connection.execute(statement, [values_of(row) for row in group])
 
-    def get(self, kind: type[R], *key: object) -> R | None:
+    def get(self, kind: type[R], /, *key: object) -> R | None:
         """The row with that primary key, in the order of the table, or None."""
         table = table_of(kind)
         names = [column.name for column in table.primary_key]
@@ -84,21 +75,21 @@ class Transaction:
         found = self.find(kind, **dict(zip(names, key, strict=True)))
         return found[0] if found else None
 
-    def find(self, kind: type[R], **equal: object) -> list[R]:
+    def find(self, kind: type[R], /, **equal: object) -> list[R]:
         """Rows whose fields equal what is given (a list means any of), by primary key."""
         table = table_of(kind)
         wanted = [_condition(table, name, value) for name, value in equal.items()]
         statement = select(table).where(*wanted).order_by(*table.primary_key)
         return [kind(*row) for row in self._connection.execute(statement)]
 
-    def count(self, kind: type, **equal: object) -> int:
+    def count(self, kind: type, /, **equal: object) -> int:
         """How many rows ``find`` would return."""
         table = table_of(kind)
         wanted = [_condition(table, name, value) for name, value in equal.items()]
         statement = select(func.count()).select_from(table).where(*wanted)
         return int(self._connection.execute(statement).scalar_one())
 
-    def newest(self, kind: type[R], **equal: object) -> R | None:
+    def newest(self, kind: type[R], /, **equal: object) -> R | None:
         """The row with the highest primary key among those ``find`` would return."""
         table = table_of(kind)
         wanted = [_condition(table, name, value) for name, value in equal.items()]
@@ -311,6 +302,20 @@ def _translated() -> Iterator[None]:
             fix="check the disk; if the file is damaged, delete it and run "
             "`credenza catalog rebuild`",
         ) from wrong
+
+
+@cache
+def _upsert(kind: type, dialect: str) -> Any:  # noqa: ANN401 - each dialect has its own class
+    """Insert or replace by key; kept, since building it costs more than running it."""
+    table = table_of(kind)
+    statement = _UPSERTS[dialect](table)
+    keys = {column.name for column in table.primary_key}
+    changed = {
+        column.name: statement.excluded[column.name]
+        for column in table.columns
+        if column.name not in keys
+    }
+    return statement.on_conflict_do_update(index_elements=sorted(keys), set_=changed)
 
 
 def _condition(table: Table, name: str, value: object) -> ColumnElement[bool]:
