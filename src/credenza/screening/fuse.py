@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from credenza.screening.calibrate import e_from_p
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints
 
 SOURCE_LEVELS = (0.002, 0.01, 0.05)
+PRIOR_ROWS = 100.0
+CROWD = 8
+NORMAL_IQR = 1.349
 
 
 def reject_p(p: Floats, fdr: float) -> Bools:
@@ -93,33 +97,84 @@ def average_e(p_by_detector: Iterable[Floats], n: int) -> Floats:
     return np.asarray(np.mean(all_e, axis=0)) if all_e else np.ones(n)
 
 
-def source_p(p: Floats, sources: Ints, units: Ints, count: int) -> Floats:
-    """p-value of each source: more of its distinct rows have a small p than should.
+def temper(log_p: Floats) -> Floats:
+    """Divide the sources' normal scores by their spread, where it exceeds the normal's.
 
-    At each of three levels the number of rows below it has a binomial tail; the best
-    of the three is multiplied by three. Copies of one row within a source are one
-    unit. Blind to sources with a handful of rows, and to poison whose rows look
+    Sources differ from week to week by more than counting noise. As long as fewer than
+    a quarter of them act on each side, the middle half shows by how much.
+
+    Args:
+        log_p: ``(s,)`` logarithms of p-values, one a source.
+
+    Returns:
+        ``(s,)`` logarithms, moved towards those of the crowd; unchanged for fewer than 8.
+    """
+    if len(log_p) < CROWD:
+        return log_p
+    z = -special.ndtri_exp(np.minimum(log_p, -1e-9))
+    low, high = np.quantile(z, [0.25, 0.75])
+    return np.asarray(special.log_ndtr(-z / max(1.0, float(high - low) / NORMAL_IQR)))
+
+
+def source_p(p: Floats, rows: SourceRows) -> Floats:
+    """p-value of each source: more of its distinct rows have a small p than usual.
+
+    At each of three levels the number of rows below it has a binomial tail against the
+    level, or the rate among the source's own trusted rows if that is higher; the best
+    of the three is multiplied by three, and tempered. Copies of one row within a source
+    are one unit. Blind to sources with a handful of rows, and to poison whose rows look
     ordinary one by one.
 
     Args:
-        p: ``(n,)`` row p-values, of rows under test only.
-        sources: ``(n,)`` source codes.
-        units: ``(n,)`` content hash of the rows.
-        count: number of source codes.
+        p: ``(n,)`` row p-values, trusted rows included.
+        rows: whose they are.
 
     Returns:
-        ``(count,)`` p-values, 1 for absent sources.
+        ``(rows.count,)`` p-values, 1 for absent sources.
     """
-    order = np.lexsort((p, units, sources))
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = np.diff(sources[order]).astype(bool) | np.diff(units[order]).astype(bool)
-    kept = order[fresh]
-    rows = np.bincount(sources[kept], minlength=count)
-    best = np.ones(count)
+    new, old = rows.distinct(p, ~rows.trusted), rows.distinct(p, rows.trusted)
+    n, m = rows.per_source(new), rows.per_source(old)
+    log_p = np.zeros(rows.count)
     for level in SOURCE_LEVELS:
-        hits = np.bincount(sources[kept], weights=p[kept] <= level, minlength=count)
-        best = np.minimum(best, stats.binom.sf(hits - 1, np.maximum(rows, 1), level))
-    return np.clip(best * len(SOURCE_LEVELS), 1e-300, 1.0)
+        hits, old_hits = rows.per_source(new, p <= level), rows.per_source(old, p <= level)
+        own = (old_hits + PRIOR_ROWS * level) / (m + PRIOR_ROWS)
+        tail = stats.binom.logsf(hits - 1, np.maximum(n, 1), np.maximum(own, level))
+        log_p = np.minimum(log_p, tail)
+    present = n > 0
+    log_p[present] = temper(np.minimum(log_p[present] + np.log(len(SOURCE_LEVELS)), 0.0))
+    return np.asarray(np.where(present, np.clip(np.exp(log_p), 1e-300, 1.0), 1.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceRows:
+    """Whose rows they are.
+
+    Attributes:
+        source: ``(n,)`` source codes.
+        units: ``(n,)`` content hash of each row.
+        trusted: ``(n,)``.
+        count: number of source codes.
+    """
+
+    source: Ints
+    units: Ints
+    trusted: Bools
+    count: int
+
+    def distinct(self, p: Floats, among: Bools) -> Ints:
+        """Positions ``among`` which each (source, unit) stands once, with its smallest p."""
+        rows = np.flatnonzero(among)
+        rows = rows[np.lexsort((p[rows], self.units[rows], self.source[rows]))]
+        fresh = np.ones(len(rows), dtype=bool)
+        fresh[1:] = (self.source[rows][1:] != self.source[rows][:-1]) | (
+            self.units[rows][1:] != self.units[rows][:-1]
+        )
+        return rows[fresh]
+
+    def per_source(self, rows: Ints, hit: Bools | None = None) -> Ints:
+        """``(count,)`` rows, or rows that are hit, of each source."""
+        kept = rows if hit is None else rows[hit[rows]]
+        return np.bincount(self.source[kept], minlength=self.count)
 
 
 def reject_within(p: Floats, groups: Iterable[Ints], fdr: float) -> Bools:

@@ -13,7 +13,14 @@ from credenza.core.types import Finding, Role, Silence, Unit
 from credenza.screening.calibrate import drift_factor, e_from_p, mondrian_p
 from credenza.screening.features.label import labels_of
 from credenza.screening.features.table import content_of, row_hash, source_codes
-from credenza.screening.fuse import average_e, reject_e, reject_p, reject_within, source_p
+from credenza.screening.fuse import (
+    SourceRows,
+    average_e,
+    reject_e,
+    reject_p,
+    reject_within,
+    source_p,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,7 +114,10 @@ def screen(
     new = np.flatnonzero(~view.trusted)
     drift = drift_factor(fused[new], source[new])
     p_values = np.where(view.trusted, fused, np.minimum(fused * drift, 1.0))
-    by_source, rejected = _sources(view, p_values, source, new, count=len(names), fdr=fdr)
+    units = row_hash(content_of(view), n)
+    by_source = source_p(p_values, SourceRows(source, units, view.trusted, len(names)))
+    present = np.unique(source[new])
+    rejected = present[reject_e(e_from_p(by_source[present]), fdr)].tolist()
     flagged = _flag(
         view, findings, p_values, source, rejected=rejected, fdr=fdr, row_budget=row_budget
     )
@@ -123,10 +133,28 @@ def screen(
         tuple(findings),
         tuple(silences),
         raw,
-        {names[s]: float(by_source[s]) for s in np.unique(source[new])},
+        {names[s]: float(by_source[s]) for s in present},
         tuple(names[s] for s in rejected),
         drift,
     )
+
+
+def flag_sources(
+    view: View, screening: Screening, sources: Iterable[str], *, fdr: float = 0.05
+) -> Bools:
+    """Rows to keep out once ``sources`` were named by other evidence, such as a campaign.
+
+    Args:
+        view: the view that was screened.
+        screening: what ``screen`` said of it.
+        sources: ids of the named sources.
+        fdr: expected share of false rejections inside each.
+
+    Returns:
+        ``(n,)`` mask: the rows flagged before, and those rejected within these sources.
+    """
+    groups = [np.flatnonzero((view.source == s) & ~view.trusted) for s in sources]
+    return screening.flagged | reject_within(screening.p_values, groups, fdr)
 
 
 def _ask(view: View, detector: Detector) -> Scores | Silence:
@@ -149,16 +177,6 @@ def _classes(view: View) -> Ints:
     if not view.label:
         return np.zeros(view.table.num_rows, dtype=np.int64)
     return labels_of(view).codes
-
-
-def _sources(
-    view: View, p_values: Floats, source: Ints, new: Ints, *, count: int, fdr: float
-) -> tuple[Floats, list[int]]:
-    """p-value of every source, and the codes of those that e-BH rejects."""
-    units = row_hash(content_of(view), len(source))
-    by_source = source_p(p_values[new], source[new], units[new], count)
-    present = np.unique(source[new])
-    return by_source, present[reject_e(e_from_p(by_source[present]), fdr)].tolist()
 
 
 def _flag(

@@ -12,7 +12,7 @@ from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.detectors.evidence import Evidence, Suspicion, by_novelty, by_residual
 from credenza.screening.features.candidates import enumerate_candidates
 from credenza.screening.features.label import Labels, expected_of, labels_of
-from credenza.screening.features.table import rows_of
+from credenza.screening.features.table import rows_of, source_codes
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, View
@@ -31,12 +31,15 @@ class Association:
     nothing. *Novelty*: f is more frequent than among trusted rows and its carriers have
     one label, beyond what either half of a pair explains (the weaker of the two tails
     counts). False discovery rate over all candidates; of features with the same
-    carriers the strongest is named.
+    carriers the strongest is named. A feature whose labels moved alike in most sources
+    that carry it, like a day of storms, is a common cause and names nobody.
 
-    Blind to triggers on fewer than ``min_carriers`` rows, on numbers that do not recur
-    exactly, on three or more columns of frequent values; to clean-label triggers made
-    of values frequent in trusted data; and, without reference probabilities, to
-    triggers frequent enough to be learnt out of fold.
+    Blind to triggers on fewer than ``min_carriers`` rows and on numbers that do not recur
+    exactly; to triggers of three or more columns of frequent values; to clean-label
+    triggers made of values frequent in trusted data; to subgroups of which only a part
+    was touched (subgroup-labels sees those); to what more than a quarter of the sources
+    do together; and, without reference probabilities, to triggers frequent enough to be
+    learnt out of fold.
 
     Attributes:
         fdr: expected share of false triggers among those named.
@@ -91,16 +94,19 @@ class Association:
         values = np.zeros(view.table.num_rows)
         claimed = np.zeros(len(values), dtype=bool)
         findings: list[Finding] = []
+        source = source_codes(view)[0]
         weakest = max((suspicion.log_p for suspicion in kept), default=0.0)
         for suspicion in sorted(kept, key=lambda s: (s.log_p, len(s.candidates.parts))):
             carriers = suspicion.carriers()
             fresh = (carriers & ~view.trusted & ~claimed).sum()
             if fresh < self.min_carriers or evidence.without(suspicion, claimed) > weakest:
                 continue
+            is_common = evidence.is_common(suspicion, source, self.min_carriers)
+            if is_common or not suspicion.is_trigger():
+                continue
             claimed |= carriers
             of_label = carriers & (labels.codes == suspicion.label)
-            if suspicion.is_pure():
-                values[of_label] = np.maximum(values[of_label], -suspicion.log_p / np.log(10))
+            values[of_label] = np.maximum(values[of_label], -suspicion.log_p / np.log(10))
             name = labels.classes[suspicion.label]
             findings.append(self._finding(view, suspicion, of_label, name))
             if len(findings) == self.max_findings:
@@ -134,5 +140,5 @@ class Association:
             float(max(np.exp(found.log_p), 1e-300)),
             sentence,
             exhibits,
-            rows_of(rows) if found.is_pure() else (),
+            rows_of(rows),
         )

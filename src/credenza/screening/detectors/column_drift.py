@@ -87,9 +87,8 @@ class ColumnDrift:
         return frozenset()
 
     def score(self, view: View) -> Scores:
-        """In named columns, log of how over-represented a row's value is; 0 elsewhere."""
-        n = view.table.num_rows
-        values = np.zeros(n)
+        """Zeros: drift speaks of sources, in its findings, and says nothing of a single row."""
+        values = np.zeros(view.table.num_rows)
         if not view.trusted.any() or view.trusted.all():
             return Scores(values)
         source, names = source_codes(view)
@@ -103,10 +102,7 @@ class ColumnDrift:
         findings = []
         for drift, is_in in zip(drifts, rejected, strict=True):
             if is_in and drift.psi >= self.min_psi:
-                lift = np.log(np.maximum(drift.ratio, 1.0))[drift.coded.codes]
                 here = (source == drift.source) & ~view.trusted
-                # Trusted rows are scored alike, whatever their source.
-                values = np.where(here | view.trusted, np.maximum(values, lift), values)
                 findings.append(self._finding(drift, names, here))
         findings.sort(key=lambda f: (f.p_value, -float(str(f.exhibits["psi"]))))
         return Scores(values, tuple(findings[: self.max_findings]))

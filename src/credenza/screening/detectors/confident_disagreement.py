@@ -12,7 +12,7 @@ from credenza.core.text import quote
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.label import labels_of
 from credenza.screening.features.table import rows_of, source_codes
-from credenza.screening.fuse import reject_log_p
+from credenza.screening.fuse import reject_log_p, temper
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, View
@@ -25,10 +25,10 @@ class ConfidentDisagreement:
     """The trusted model's probability that the label is another one.
 
     A flipped label moves the mean residual of a source little, but the rows that the
-    model was sure of are few, and flips are concentrated there: the rate of rows that
-    contradict a reference at least .9 sure moves by 5 to 10 standard deviations on flights. Blind to labels
-    that agree with the reference (clean-label poison, triggers stamped on rows of the
-    target class) and to flips where the reference is unsure.
+    model was sure of are few, and flips are concentrated there: on flights the rate of
+    rows that contradict a reference at least .9 sure moves by 5 to 10 standard
+    deviations. Blind to labels that agree with the reference (clean-label poison,
+    triggers stamped on rows of the target class) and to flips where it is unsure.
 
     Attributes:
         fdr: expected share of false sources among those named.
@@ -78,8 +78,9 @@ class ConfidentDisagreement:
         window = np.median((hits[rows > 0] + 0.5) / (rows[rows > 0] + 1.0))
         rate = (own_hits + 200 * overall) / (own_rows + 200)
         rate = np.clip(rate * max(1.0, window / max(overall, 1e-6)), 1e-4, 1.0)
-        log_p = stats.binom.logsf(hits - 1, rows, rate)
         tested = np.flatnonzero(rows > 0)
+        log_p = np.zeros(len(rows))
+        log_p[tested] = temper(stats.binom.logsf(hits - 1, rows, rate)[tested])
         found = tested[reject_log_p(log_p[tested], self.fdr, len(tested))]
         return tuple(
             self._finding(

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 MISFIT_SD = 0.05
 PRIOR_ROWS = 20.0
 PURE = 0.9
-LEAST_EXCESS = 0.7
+LEAST_EXCESS = 0.5
+ONE_LABEL = 0.8
 NOVEL = 20.0
 NORMAL_975 = 1.96
+CROWD = 4
+COMMON = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +61,16 @@ class Suspicion:
         """``(n,)`` mask of the rows that carry it."""
         return self.candidates.carriers(self.code)
 
-    def is_pure(self) -> bool:
-        """Whether most of its carriers with the label must be poison."""
+    def is_trigger(self) -> bool:
+        """Whether its carriers have one label, so that most of those rows must be poison.
+
+        A new feature had no honest carriers before; for others the rows with the label
+        must be mostly rows that should not have it.
+        """
         excess = (self.labelled - self.carried * self.usual) / max(self.labelled, 1)
-        is_one_label = self.labelled >= PURE * self.carried
-        return excess >= LEAST_EXCESS or (self.test == "novelty" and is_one_label)
+        if self.test == "novelty":
+            return self.labelled >= PURE * self.carried
+        return self.labelled >= ONE_LABEL * self.carried and excess >= LEAST_EXCESS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +220,25 @@ class Evidence:
         if suspicion.test == "residual":
             usual = np.clip(self.own[j, rows] - self.residual[j, rows], 0, 1).mean() + MISFIT_SD
         return float(stats.binom.logsf(labelled - 1, n, min(usual, 1.0)))
+
+    def is_common(self, suspicion: Suspicion, source: Ints, min_carriers: int) -> bool:
+        """Whether the excess is still there without the quarter of sources that show it most.
+
+        Fewer than four sources give no crowd to compare with; then nothing is common.
+        """
+        tested = ~self.trusted
+        crowd = len(np.unique(source[tested]))
+        if crowd < CROWD:
+            return False
+        rows = np.flatnonzero(suspicion.carriers() & tested)
+        j = self.labels.index(suspicion.label)
+        own = self.own[j, rows]
+        usual = suspicion.usual
+        excess = np.bincount(source[rows], weights=own - usual)
+        boldest = np.argsort(-excess, kind="stable")[: -(-crowd // 4)]
+        rest = own[~np.isin(source[rows], boldest)]
+        moved = own.mean() - usual
+        return bool(len(rest) >= min_carriers and rest.mean() - usual > COMMON * moved)
 
 
 def by_residual(tallies: list[Tally], fdr: float) -> list[Suspicion]:

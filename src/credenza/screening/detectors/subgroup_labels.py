@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from credenza.screening.features.table import Coded
 
 PRIOR_ROWS = 50.0
-MISFIT_SD = 0.03
+MISFIT_SD = 0.06
 TREE_ROWS = 50_000
 MAX_CLASSES = 6
 
