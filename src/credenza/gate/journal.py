@@ -97,8 +97,8 @@ class Journal:
 
     def catch_up(self) -> int:
         """Fold what the ledger has and the catalog has not; how many entries that was."""
-        done = self.catalog.entry_count()
         ledger = self.ledger
+        done = self.catalog.entry_count()
         if done >= ledger.size:
             return 0
         with self.catalog.transaction() as index:

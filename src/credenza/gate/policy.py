@@ -197,7 +197,7 @@ def _check_ranges(policy: Policy) -> None:
     bounds: Mapping[str, tuple[float, float, float]] = {
         "window.days": (policy.window.days, 0, 366),
         "window.reference": (policy.window.reference, 1, 10_000),
-        "window.calibration": (policy.window.calibration, 0, 10_000),
+        "window.calibration": (policy.window.calibration, 1, 10_000),
         "budget.rows": (policy.budget.rows, 0.0, 0.5),
         "budget.fdr": (policy.budget.fdr, 1e-6, 0.5),
         "budget.campaign_rate": (policy.budget.campaign_rate, 1e-4, 0.5),

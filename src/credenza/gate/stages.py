@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Batch, Campaign, Silence, Verdict
     from credenza.gate.decide import Evidence
-    from credenza.profiling.kernel import State
+    from credenza.profiling.state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class BatchRow:
         status: a word of the gate, such as "waiting" or "admitted".
         outcome: name of its verdict's outcome, "" before there is one.
         submitted_index: ledger index of the submission.
-        verdict_index: ledger index of the verdict or the decision that overruled it.
+        verdict_index: ledger index of the gate's verdict; a reviewer's decision leaves it.
         reasons: JSON text.
         version: number of the dataset version that holds its rows.
         quarantined_rows: how many of its rows stayed out.

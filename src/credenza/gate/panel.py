@@ -1,0 +1,153 @@
+"""The campaign scan's place in the gate: one window of statistics in, campaigns out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from credenza.campaigns.explain import explain
+from credenza.campaigns.panel import PanelScanner
+from credenza.core.types import Silence
+from credenza.gate.registry import roster
+from credenza.profiling.statistics.builtin import measure
+from credenza.store.rows import WindowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from credenza.campaigns.panel import WindowResult
+    from credenza.core.types import Campaign, Floats
+    from credenza.gate.policy import Policy
+    from credenza.gate.reference import Reference
+    from credenza.gate.stores import Stores
+    from credenza.profiling.statistics.rows import Measures
+    from credenza.store.rows import BatchRow
+
+    Spans = Mapping[str, list[tuple[BatchRow, int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelWindow:
+    """What the scan says of a window.
+
+    Attributes:
+        alarms: by source, sentences of its own control charts.
+        silences: by source, why it could not be scanned.
+        state: the scanner, waiting to be told which sources were accepted.
+    """
+
+    campaigns: tuple[Campaign, ...] = ()
+    alarms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    silences: Mapping[str, list[Silence]] = field(default_factory=dict)
+    state: bytes = b""
+
+    @staticmethod
+    def empty() -> PanelWindow:
+        """Nothing was scanned."""
+        return PanelWindow()
+
+
+def judge_panel(
+    stores: Stores,
+    policy: Policy,
+    reference: Reference,
+    *,
+    dataset: str,
+    window: str,
+    spans: Spans,
+    table: pa.Table,
+    expected: Floats | None,
+) -> PanelWindow:
+    """Measure each source's rows of the window and let the scan judge them together.
+
+    The scan's state is what the previous settlement left in the content store; the cost
+    of a window depends on the number of sources and statistics, not on the history.
+
+    Args:
+        stores: where the state lies.
+        policy: gives the accepted rate of false campaigns.
+        reference: the yardstick of the statistics.
+        dataset: whose panel.
+        window: its name.
+        spans: by source, its batches and their first and last + 1 row of ``table``.
+        table: the window's rows.
+        expected: their label probabilities, or None.
+    """
+    measured = {
+        source: _measure(reference, table, expected, found) for source, found in spans.items()
+    }
+    scanner = _scanner(stores, policy, dataset, tuple(next(iter(measured.values()))))
+    sources, statistics = scanner.state.sources, scanner.state.statistics
+    values = np.full((len(sources), len(statistics)), np.nan)
+    sd = np.zeros_like(values)
+    for place, source in enumerate(sources):
+        if source in measured:
+            found = [measured[source][name] for name in statistics]
+            values[place], sd[place] = np.array(found, dtype=np.float64).T
+    result = scanner.step(values, sd)
+    batches = {source: found[-1][0].digest for source, found in spans.items()}
+    campaign = explain(
+        result, values, sources=sources, statistics=statistics, window=window, batches=batches
+    )
+    return PanelWindow(
+        campaigns=() if campaign is None else (campaign,),
+        alarms=_alarms(result, sources, statistics),
+        silences={
+            source: [Silence("campaigns", "the source joined after the panel had begun")]
+            for source in spans
+            if source not in sources
+        },
+        state=scanner.to_bytes(),
+    )
+
+
+def _measure(
+    reference: Reference,
+    table: pa.Table,
+    expected: Floats | None,
+    found: list[tuple[BatchRow, int, int]],
+) -> Measures:
+    """A source's statistics over all its batches of the window."""
+    rows = pa.concat_tables([table.slice(start, stop - start) for _, start, stop in found])
+    own = None
+    if expected is not None:
+        own = np.vstack([expected[start:stop] for _, start, stop in found])
+    return measure(rows, reference=reference.summary, expected=own)
+
+
+def _scanner(
+    stores: Stores, policy: Policy, dataset: str, statistics: tuple[str, ...]
+) -> PanelScanner:
+    """The scanner as the newest settled window left it, or a new one."""
+    with stores.journal.catalog.snapshot() as index:
+        newest = index.newest(WindowRow, dataset=dataset)
+    if newest is not None and newest.state:
+        return PanelScanner.from_bytes(stores.journal.blobs.get(newest.state))
+    known = roster(stores).sources
+    names = sorted(known)
+    return PanelScanner(
+        names,
+        statistics,
+        groups=[known[name].group for name in names],
+        rate=policy.budget.campaign_rate,
+    )
+
+
+def _alarms(
+    result: WindowResult, sources: tuple[str, ...], statistics: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """A sentence for each source that is far from its own past: its farthest statistic."""
+    found: dict[str, tuple[str, ...]] = {}
+    for alarm in sorted(result.source_alarms, key=lambda one: -abs(one.deviation)):
+        source = sources[alarm.source]
+        if source not in found:
+            found[source] = (
+                (
+                    f"{source} moved {alarm.direction} alone in {statistics[alarm.statistic]}, "
+                    f"{abs(alarm.deviation):.1f} standard units from its own past"
+                ),
+            )
+    return found

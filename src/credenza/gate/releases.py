@@ -1,0 +1,109 @@
+"""Releases of a version, their recall, and where rows came from and went."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from credenza.core.errors import NotFoundError, UsageError
+from credenza.datasets.lineage import Origin, Reach, batch_reach, row_origin
+from credenza.datasets.release import Claim, write_release
+from credenza.gate.journal import Event
+from credenza.store.rows import BatchRow, ReleaseRow, VersionRow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from credenza.core.types import Release, Version
+    from credenza.gate.stores import Stores
+    from credenza.provenance.keyring import SigningKey
+
+
+def create(
+    stores: Stores, version: Version, out: Path, *, policy: str, key: SigningKey, time_s: int
+) -> Release:
+    """Write a version as a signed, exact file set, and record that it was released.
+
+    The statement carries the ledger's newest checkpoint, so a verifier can later ask for
+    proof that the verdicts behind it were logged before.
+    """
+    stores.journal.lock()
+    claim = Claim(
+        dataset=version.dataset,
+        version=version.number,
+        policy=policy,
+        checkpoint=stores.journal.ledger.checkpoint().decode("utf-8"),
+        created=dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    rows = stores.datasets.read(version.dataset, version.number)
+    made = write_release(out, rows, claim, key.private)
+    stores.journal.record(
+        [
+            Event(
+                "release",
+                {
+                    "release": made.digest,
+                    "dataset": made.dataset,
+                    "version": made.version,
+                    "rows": made.rows,
+                    "policy": policy,
+                },
+            )
+        ]
+    )
+    return made
+
+
+def recall(stores: Stores, digest: str, reason: str) -> None:
+    """Say that a release must not be used any more; loaders that know will refuse it.
+
+    Raises:
+        NotFoundError: no such release.
+        UsageError: no reason.
+    """
+    if not reason.strip():
+        raise UsageError("no-reason", "a recall needs a reason", fix="add --reason")
+    stores.journal.lock()
+    with stores.journal.catalog.snapshot() as index:
+        known = index.find(ReleaseRow)
+    found = [row for row in known if len(digest) > 3 and row.digest.startswith(digest)]
+    if len(found) != 1:
+        raise NotFoundError(
+            "no-such-release",
+            f"no one release begins with {digest[:70]!r}",
+            why=f"there are {len(known)} releases",
+        )
+    stores.journal.record([Event("recall", {"release": found[0].digest, "reason": reason})])
+
+
+def recalls(stores: Stores) -> dict[str, str]:
+    """Recalled releases by digest, with the reason."""
+    with stores.journal.catalog.snapshot() as index:
+        return {row.digest: row.reason for row in index.find(ReleaseRow, standing="recalled")}
+
+
+def origin(stores: Stores, dataset: str, version: int, position: int) -> Origin:
+    """The batch, position and sender of one row of a version."""
+    return row_origin(stores.datasets, dataset, version, position)
+
+
+def reach_of_batch(stores: Stores, row: BatchRow) -> Reach:
+    """Versions and releases that hold rows of one batch."""
+    return _reach(stores, [row], row.dataset)
+
+
+def reach_of_source(stores: Stores, source: str) -> list[Reach]:
+    """The same for all batches of a sender: one answer for each dataset it sent to."""
+    with stores.journal.catalog.snapshot() as index:
+        rows = index.find(BatchRow, source=source)
+    return [
+        _reach(stores, [row for row in rows if row.dataset == dataset], dataset)
+        for dataset in sorted({row.dataset for row in rows})
+    ]
+
+
+def _reach(stores: Stores, rows: list[BatchRow], dataset: str) -> Reach:
+    with stores.journal.catalog.snapshot() as index:
+        versions = index.find(VersionRow, dataset=dataset)
+        made = index.find(ReleaseRow, dataset=dataset)
+    return batch_reach(stores.datasets, rows, versions, made)

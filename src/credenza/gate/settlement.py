@@ -1,0 +1,321 @@
+"""A window is judged as a whole: screened, scanned for campaigns, decided, published."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pyarrow as pa
+
+from credenza.campaigns.panel import PanelScanner
+from credenza.core.types import Outcome, Silence, Unit
+from credenza.gate.decide import Evidence, decide
+from credenza.gate.journal import Event
+from credenza.gate.panel import PanelWindow, judge_panel
+from credenza.gate.publication import finish_pending
+from credenza.gate.records import to_json
+from credenza.gate.reference import reference_for
+from credenza.gate.stages import Judged, Screened
+from credenza.screening.builtin import DETECTORS
+from credenza.screening.run import screen
+from credenza.screening.view import make_view
+from credenza.store.rows import BatchRow, WatchRow, WindowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from credenza.core.canonical import Json
+    from credenza.core.types import Campaign, Finding, Floats, Verdict
+    from credenza.gate.policy import Policy
+    from credenza.gate.reference import Reference
+    from credenza.gate.stores import Stores
+    from credenza.screening.run import Screening
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one window.
+
+    Attributes:
+        alarms: sentences of single sources' control charts.
+        version: the dataset version it made, or None when nothing was admitted.
+    """
+
+    dataset: str
+    window: str
+    verdicts: tuple[Verdict, ...]
+    campaigns: tuple[Campaign, ...]
+    alarms: tuple[str, ...]
+    version: int | None
+    silences: tuple[Silence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvidence:
+    """The evidence on a batch as the ledger keeps it."""
+
+    findings: list[dict[str, Json]]
+    silences: list[dict[str, Json]]
+    campaigns: list[dict[str, Json]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The batches of one window, their rows, and where each batch's rows lie in ``table``."""
+
+    dataset: str
+    name: str
+    rows: tuple[BatchRow, ...]
+    table: pa.Table
+    starts: tuple[int, ...]
+    late: bool
+    settled: int
+
+    def span(self, position: int) -> tuple[int, int]:
+        """First and last + 1 row of batch ``position``."""
+        return self.starts[position], self.starts[position + 1]
+
+
+def settle(stores: Stores, policy: Policy, dataset: str, until: dt.date) -> Iterator[Settlement]:
+    """Judge every window with waiting batches that ended by ``until``, oldest first."""
+    stores.journal.lock()
+    with stores.journal.catalog.snapshot() as index:
+        waiting = index.find(BatchRow, dataset=dataset, status="waiting")
+    days = policy.window.days
+    order = sorted(waiting, key=lambda row: (row.window, row.digest))
+    if not days:
+        order = sorted(waiting, key=lambda row: row.submitted_index)
+    for name, rows in groupby(order, key=lambda row: row.window):
+        if not days or dt.date.fromisoformat(name) + dt.timedelta(days=days) <= until:
+            yield _settle(stores, policy, _open_window(stores, dataset, name, tuple(rows), days))
+
+
+def recorded_evidence(stores: Stores, row: BatchRow) -> RecordedEvidence:
+    """What the gate knew of a batch when it judged it; empty before."""
+    if row.verdict_index is None:
+        return RecordedEvidence([], [], [])
+    verdict = stores.event(row.verdict_index)
+    with stores.journal.catalog.snapshot() as index:
+        window = index.get(WindowRow, row.dataset, row.window)
+    campaigns: list[dict[str, Json]] = []
+    if window is not None:
+        campaigns = _documents(stores.event(window.settled_index)["campaigns"])
+    return RecordedEvidence(
+        _documents(verdict["findings"]), _documents(verdict["silences"]), campaigns
+    )
+
+
+def _open_window(
+    stores: Stores, dataset: str, name: str, rows: tuple[BatchRow, ...], days: int
+) -> _Window:
+    tables = [stores.table(row) for row in rows]
+    with stores.journal.catalog.snapshot() as index:
+        settled = index.count(WindowRow, dataset=dataset)
+        newest = index.newest(WindowRow, dataset=dataset)
+    late = bool(days) and newest is not None and name <= newest.window
+    starts = tuple(int(s) for s in np.cumsum([0, *(table.num_rows for table in tables)]))
+    return _Window(dataset, name, rows, pa.concat_tables(tables), starts, late, settled)
+
+
+def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
+    screened = _screen(stores, policy, window)
+    judged = Judged(screened, tuple(decide(one, policy) for one in screened.evidence))
+    panel = _accepted_panel(stores, screened, judged)
+    publish = _to_publish(judged)
+    stores.journal.record(
+        [
+            *(
+                Event("verdict", _verdict_document(one, verdict))
+                for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
+            ),
+            Event("settlement", _settlement_document(window, judged, panel, publish)),
+        ]
+    )
+    versions = finish_pending(stores)
+    return Settlement(
+        window.dataset,
+        window.name,
+        judged.verdicts,
+        screened.campaigns,
+        tuple(sentence for one in screened.evidence for sentence in one.alarms),
+        versions[-1].number if versions else None,
+        screened.silences,
+    )
+
+
+def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
+    """All evidence on the window's batches."""
+    reference = reference_for(stores, window.dataset, policy.window)
+    vouched = window.settled < policy.window.reference + policy.window.calibration
+    expected = None if reference is None else reference.expected(window.table)
+    panel = PanelWindow.empty()
+    if reference is not None and policy.campaigns and policy.window.days and not window.late:
+        panel = judge_panel(
+            stores,
+            policy,
+            reference,
+            dataset=window.dataset,
+            window=window.name,
+            spans=_by_source(window),
+            table=window.table,
+            expected=expected,
+        )
+    screening = None
+    if reference is not None and not vouched:
+        screening = _screen_rows(policy, reference, window, expected)
+    evidence = tuple(
+        _evidence(
+            stores, policy, window, position, vouched=vouched, panel=panel, screening=screening
+        )
+        for position in range(len(window.rows))
+    )
+    return Screened(
+        window.dataset,
+        window.name,
+        evidence,
+        () if vouched else panel.campaigns,
+        () if screening is None else screening.silences,
+        panel.state,
+    )
+
+
+def _by_source(window: _Window) -> dict[str, list[tuple[BatchRow, int, int]]]:
+    found: dict[str, list[tuple[BatchRow, int, int]]] = {}
+    for position, row in enumerate(window.rows):
+        found.setdefault(row.source, []).append((row, *window.span(position)))
+    return found
+
+
+def _screen_rows(
+    policy: Policy, reference: Reference, window: _Window, expected: Floats | None
+) -> Screening:
+    """Rows of the window beside the trusted ones; window rows come first."""
+    table = pa.concat_tables([window.table, reference.trusted], promote_options="default")
+    sources = [
+        row.source
+        for position, row in enumerate(window.rows)
+        for _ in range(*window.span(position))
+    ]
+    trusted = np.arange(table.num_rows) >= window.table.num_rows
+    if expected is not None:
+        expected = np.vstack([expected, cast("Floats", reference.expected(reference.trusted))])
+    view = make_view(
+        window.name,
+        table,
+        label=reference.label,
+        source=np.array([*sources, *reference.source], dtype=object),
+        trusted=trusted,
+        facets=reference.facets,
+        expected=expected,
+        classes=reference.classes,
+    )
+    detectors = [DETECTORS.make(name) for name in policy.detectors]
+    return screen(view, detectors, fdr=policy.budget.fdr, row_budget=policy.budget.rows)
+
+
+def _evidence(
+    stores: Stores,
+    policy: Policy,
+    window: _Window,
+    position: int,
+    *,
+    vouched: bool,
+    panel: PanelWindow,
+    screening: Screening | None,
+) -> Evidence:
+    row = window.rows[position]
+    start, stop = window.span(position)
+    with stores.journal.catalog.snapshot() as index:
+        watch = index.get(WatchRow, window.dataset, row.source)
+    silences = list(screening.silences) if screening else []
+    if not vouched and policy.campaigns:
+        silences += panel.silences.get(row.source, [])
+    plain = Evidence(
+        row.digest,
+        row.source,
+        row.records,
+        vouched=vouched,
+        watched_since=watch.since if watch else "",
+        late=window.late,
+        silences=tuple(silences),
+    )
+    if vouched:
+        return plain
+    flagged: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    if screening is not None:
+        flagged = tuple(int(i) for i in np.flatnonzero(screening.flagged[start:stop]))
+        findings = tuple(_about(screening.findings, row.source, start, stop))
+    return replace(
+        plain,
+        flagged_rows=flagged,
+        findings=findings,
+        campaigns=panel.campaigns,
+        alarms=panel.alarms.get(row.source, ()),
+    )
+
+
+def _about(findings: Sequence[Finding], source: str, start: int, stop: int) -> Iterator[Finding]:
+    """Findings that concern a batch, their rows counted from its first row."""
+    for finding in findings:
+        rows = tuple(r - start for r in finding.rows if start <= r < stop)
+        named = finding.unit in (Unit.SOURCE, Unit.BATCH) and source in finding.subjects
+        if rows or named:
+            yield replace(finding, rows=rows)
+
+
+def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
+    """Let the scan learn from admitted sources only; the digest of its new state."""
+    if not screened.panel:
+        return ""
+    scanner = PanelScanner.from_bytes(screened.panel)
+    held = {
+        one.source
+        for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
+        if verdict.outcome is not Outcome.ADMIT
+    }
+    scanner.accept(np.array([name not in held for name in scanner.state.sources]))
+    return stores.journal.blobs.put(scanner.to_bytes())
+
+
+def _to_publish(judged: Judged) -> list[Json]:
+    """What each admitted batch gives to the dataset: all of it but its flagged rows."""
+    return [
+        {"batch": verdict.batch, "only": None, "without": list(verdict.quarantined_rows)}
+        for one, verdict in zip(judged.screened.evidence, judged.verdicts, strict=True)
+        if verdict.outcome is Outcome.ADMIT and len(verdict.quarantined_rows) < one.records
+    ]
+
+
+def _verdict_document(evidence: Evidence, verdict: Verdict) -> dict[str, Json]:
+    document = cast("dict[str, Json]", to_json(verdict))
+    return document | {
+        "findings": to_json(evidence.findings),
+        "silences": to_json(evidence.silences),
+    }
+
+
+def _settlement_document(
+    window: _Window, judged: Judged, panel: str, publish: list[Json]
+) -> dict[str, Json]:
+    campaigns = judged.screened.campaigns
+    watch = sorted({name for one in campaigns for name in (*one.sources, *one.suspected)})
+    admitted = sum(one.outcome is Outcome.ADMIT for one in judged.verdicts)
+    return {
+        "dataset": window.dataset,
+        "window": window.name,
+        "late": window.late,
+        "batches": [row.digest for row in window.rows],
+        "campaigns": to_json(campaigns),
+        "watch": list(watch),
+        "panel": panel,
+        "publish": publish,
+        "rationale": f"window {window.name}: {admitted} of {len(window.rows)} batches admitted",
+    }
+
+
+def _documents(value: Json) -> list[dict[str, Json]]:
+    return cast("list[dict[str, Json]]", value)

@@ -1,0 +1,71 @@
+"""What the gate keeps things in, handed from use-case to use-case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from credenza.provenance.keyring import Roster
+from credenza.store.rows import EntryRow
+
+if TYPE_CHECKING:
+    from credenza.core.canonical import Json
+    from credenza.datasets.versions import LanceDatasets
+    from credenza.gate.journal import Journal
+    from credenza.gate.reference import Reference
+    from credenza.store.rows import BatchRow
+
+MAX_TABLE_BYTES = 16 * 2**30
+
+
+@dataclass(slots=True)
+class KnownRoster:
+    """The roster as far as it was read: a cache, rebuilt from the ledger."""
+
+    roster: Roster = field(default_factory=Roster)
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The journal and the datasets.
+
+    Attributes:
+        references: fitted references by dataset: a cache, rebuilt from the journal.
+        roster: registered sources: a cache, likewise.
+    """
+
+    journal: Journal
+    datasets: LanceDatasets
+    references: dict[str, Reference] = field(default_factory=dict)
+    roster: KnownRoster = field(default_factory=KnownRoster)
+
+    def submission(self, row: BatchRow) -> dict[str, Json]:
+        """The event that submitted the batch."""
+        return self.event(row.submitted_index)
+
+    def event(self, index: int) -> dict[str, Json]:
+        """The document of the ledger's entry ``index``."""
+        with self.journal.catalog.snapshot() as catalog:
+            entry = catalog.get(EntryRow, index)
+        if entry is None:
+            raise LookupError(f"the catalog lacks entry {index}")
+        return self.journal.document(entry.digest)
+
+    def table(self, row: BatchRow) -> pa.Table:
+        """The batch's rows, as verified and parsed when it was submitted."""
+        digest = str(self.submission(row)["table"])
+        data = self.journal.blobs.get(digest, max_bytes=MAX_TABLE_BYTES)
+        with pa.ipc.open_file(pa.py_buffer(data)) as reader:
+            return reader.read_all()
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """``table`` as a compressed Arrow IPC file."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]  # pyarrow is untyped

@@ -1,0 +1,664 @@
+"""The hall: the one place that reads environment, clock and files, and wires the rooms."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from credenza.core.canonical import strict_json
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.types import (
+    Campaign,
+    Entry,
+    Finding,
+    Outcome,
+    Reason,
+    Release,
+    Silence,
+    Source,
+    Verdict,
+    Version,
+)
+from credenza.datasets.versions import LanceDatasets
+from credenza.gate import parts as parts_of
+from credenza.gate import registry, releases, review, settlement
+from credenza.gate.journal import Event, Journal
+from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
+from credenza.gate.policy_cases import CaseResult, run_cases
+from credenza.gate.publication import finish_pending
+from credenza.gate.reception import Receipt, receive
+from credenza.gate.records import campaign_from, finding_from, silence_from
+from credenza.gate.stores import Stores
+from credenza.provenance.keyring import (
+    SigningKey,
+    check_public_key,
+    keyid_of,
+    load_key,
+    new_key,
+    save_key,
+)
+from credenza.provenance.sign import sign_batch
+from credenza.store.blobs import BlobStore
+from credenza.store.catalog import Catalog
+from credenza.store.ledger.ledger import Ledger
+from credenza.store.ledger.proof import verify_proof
+from credenza.store.rows import BatchRow, EntryRow, HeadRow, VersionRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from credenza.core.canonical import Json
+    from credenza.datasets.lineage import Origin, Reach
+    from credenza.gate.review import Decision
+    from credenza.gate.settlement import Settlement
+
+HOME_VARIABLE = "CREDENZA_HOME"
+HOME_NAME = ".credenza"
+PROOF_SCHEMA = "credenza.proof/1"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A batch and how far it got."""
+
+    digest: str
+    dataset: str
+    source: str
+    sequence: int
+    window: str
+    status: str
+    records: int
+    outcome: str
+    reasons: tuple[Reason, ...]
+    version: int | None
+    quarantined_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a batch was judged as it was."""
+
+    record: BatchRecord
+    reasons: tuple[Reason, ...]
+    findings: tuple[Finding, ...]
+    silences: tuple[Silence, ...]
+    campaigns: tuple[Campaign, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogAudit:
+    """What a full recount of the ledger, and of the content behind it, found.
+
+    Attributes:
+        root: root of the recounted tree, in hex.
+        problems: one sentence each; empty when all fits.
+    """
+
+    entries: int
+    root: str
+    problems: tuple[str, ...]
+
+
+class Workspace:
+    """A directory with a gate in it.
+
+    Open it, use it, close it; or use it in a ``with`` block. Any number of processes may
+    read; one at a time writes, from its first write until it is closed.
+
+    Args:
+        home: the directory, made by ``init``.
+        clock: seconds since the epoch.
+
+    Attributes:
+        public_key: 64 hex digits of the operator's key, which signs checkpoints and releases.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.home = home
+        self._clock = clock
+        config = _read_config(home)
+        self.public_key = check_public_key(str(config["key"]))
+        origin = _origin(self.public_key)
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
+        self._key: SigningKey | None = None
+        ledger_directory = home / "ledger"
+        catalog = Catalog(_catalog_url(home, str(config["catalog"])))
+        journal = Journal(
+            reader=Ledger.open(ledger_directory, origin, public),
+            open_writer=lambda: Ledger.open(ledger_directory, origin, self._operator.private),
+            blobs=BlobStore(home / "blobs"),
+            catalog=catalog,
+            clock=lambda: int(self._clock()),
+        )
+        self._stores = Stores(journal, LanceDatasets(home / "datasets"))
+        journal.catch_up()
+
+    # -- opening and closing
+
+    @classmethod
+    def init(
+        cls, home: Path, *, catalog_url: str = "", clock: Callable[[], float] = time.time
+    ) -> Self:
+        """Make a workspace: its key, its ledger, and a policy file to edit.
+
+        Args:
+            home: a directory that does not exist or is empty.
+            catalog_url: SQLAlchemy URL of a PostgreSQL database; SQLite by default.
+            clock: seconds since the epoch.
+
+        Raises:
+            ConflictError: something lies there already.
+        """
+        home = home.absolute()
+        if home.exists() and any(home.iterdir()):
+            raise ConflictError(
+                "workspace-exists",
+                f"{home.name!r} is not empty",
+                why="a workspace is never made over something else",
+                fix="choose another directory, or open the one that is there",
+            )
+        (home / "keys").mkdir(parents=True, mode=0o700)
+        key = new_key()
+        save_key(key, home / "keys" / "operator.pem")
+        origin = _origin(key.public)
+        Ledger.create(home / "ledger", origin, key.private).close()
+        (home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
+        config = {
+            "schema": "credenza.workspace/1",
+            "key": key.public,
+            "catalog": catalog_url,
+        }
+        (home / "workspace.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        workspace = cls(home, clock=clock)
+        workspace._stores.journal.record(
+            [
+                Event(
+                    "workspace",
+                    {"schema": "credenza.workspace/1", "origin": origin, "key": key.public},
+                )
+            ]
+        )
+        return workspace
+
+    @classmethod
+    def open(cls, home: Path | None = None, *, clock: Callable[[], float] = time.time) -> Self:
+        """Open the workspace at ``home``, at ``$CREDENZA_HOME``, or nearest upward.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return cls(_find_home(home), clock=clock)
+
+    def close(self) -> None:
+        """Let other processes write."""
+        self._stores.journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        wrong: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- keys and sources
+
+    @staticmethod
+    def new_key(path: Path, passphrase: str | None = None) -> str:
+        """Write a new private key to ``path``; its public key as 64 hex digits."""
+        key = new_key()
+        save_key(key, path, passphrase=passphrase)
+        return key.public
+
+    def add_source(self, name: str, keys: Sequence[str], group: str = "") -> Source:
+        """Register a sender and its public keys (64 hex digits each)."""
+        return registry.add_source(self._stores, name, tuple(keys), group)
+
+    def sources(self) -> list[Source]:
+        """All registered senders, by name."""
+        known = registry.roster(self._stores).sources
+        return [known[name] for name in sorted(known)]
+
+    def source(self, name: str) -> Source:
+        """One sender."""
+        return registry.roster(self._stores).source(name)
+
+    def freeze_source(self, name: str, reason: str) -> Source:
+        """Refuse everything from a sender from now on."""
+        return registry.freeze_source(self._stores, name, reason)
+
+    # -- the gate
+
+    def submit(
+        self,
+        files: Sequence[Path],
+        *,
+        source: str,
+        key: Path,
+        dataset: str,
+        label: str = "",
+        collected: tuple[str, str] | None = None,
+        licence: str = "",
+        provenance: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Sign files as the source's next batch and hand them to the gate.
+
+        Raises:
+            UsageError: the files cannot be described (no rows, unknown format, …).
+            UntrustedError: the gate refuses them; the refusal is in the ledger.
+        """
+        today = dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date()
+        span = collected or (today.isoformat(), (today + dt.timedelta(days=1)).isoformat())
+        sequence, previous = self._next(dataset, source)
+        envelope = sign_batch(
+            list(files),
+            source=source,
+            key=load_key(key),
+            dataset=dataset,
+            sequence=sequence,
+            previous=previous,
+            label=label,
+            collected=(_instant(span[0]), _instant(span[1])),
+            licence=licence,
+            provenance=dict(provenance or {}),
+        )
+        return self.receive(envelope, files)
+
+    def receive(self, envelope: bytes, files: Sequence[Path]) -> Receipt:
+        """Take a batch that was signed elsewhere.
+
+        Raises:
+            UntrustedError: the gate refuses it; the refusal is in the ledger.
+        """
+        policy = self._recorded_policy()
+        receipt = receive(self._stores, envelope, list(files), policy)
+        if policy.window.days == 0:
+            self.settle(receipt.dataset)
+            row = self._row(receipt.batch)
+            return Receipt(
+                receipt.batch, row.dataset, row.window, receipt.index, row.records, row.status
+            )
+        return receipt
+
+    def settle(
+        self,
+        dataset: str,
+        *,
+        until: str | None = None,
+        progress: Callable[[Settlement], None] | None = None,
+    ) -> list[Settlement]:
+        """Judge every window that ended before ``until`` (today) and has waiting batches.
+
+        Args:
+            dataset: whose windows.
+            until: ISO date; a window is judged when its last day lies before it.
+            progress: called with each settlement as it is done.
+        """
+        policy = self._recorded_policy()
+        finish_pending(self._stores)
+        day = until or dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date().isoformat()
+        done: list[Settlement] = []
+        for settled in settlement.settle(self._stores, policy, dataset, _date(day)):
+            done.append(settled)
+            if progress is not None:
+                progress(settled)
+        return done
+
+    def batches(self, dataset: str | None = None, status: str | None = None) -> list[BatchRecord]:
+        """Batches in the order of the ledger."""
+        wanted = {"dataset": dataset, "status": status}
+        with self._stores.journal.catalog.snapshot() as index:
+            rows = index.find(
+                BatchRow, **{key: value for key, value in wanted.items() if value is not None}
+            )
+        return [_record(row) for row in sorted(rows, key=lambda row: row.submitted_index)]
+
+    def batch(self, prefix: str) -> BatchRecord:
+        """The batch whose digest begins with ``prefix``."""
+        return _record(self._row(prefix))
+
+    def explain(self, prefix: str) -> Explanation:
+        """The evidence on a batch and the reasons of its verdict."""
+        row = self._row(prefix)
+        record = _record(row)
+        evidence = settlement.recorded_evidence(self._stores, row)
+        return Explanation(
+            record=record,
+            reasons=record.reasons,
+            findings=tuple(finding_from(item) for item in evidence.findings),
+            silences=tuple(silence_from(item) for item in evidence.silences),
+            campaigns=tuple(campaign_from(item) for item in evidence.campaigns),
+        )
+
+    def reviews(self) -> list[BatchRecord]:
+        """Batches that wait for a person: held, quarantined, or admitted without some rows."""
+        return [
+            record
+            for record in self.batches()
+            if record.status in review.REVIEWABLE
+            or (record.status == "admitted" and record.quarantined_rows)
+        ]
+
+    def decide(self, prefix: str, outcome: str, reason: str) -> Decision:
+        """A reviewer's word on a batch: "admit" or "reject"."""
+        self._recorded_policy()
+        return review.decide_batch(self._stores, self._row(prefix), outcome, reason)
+
+    # -- datasets and releases
+
+    def dataset_log(self, dataset: str) -> list[Version]:
+        """Versions of a dataset, oldest first.
+
+        Raises:
+            NotFoundError: the dataset has none.
+        """
+        with self._stores.journal.catalog.snapshot() as index:
+            rows = index.find(VersionRow, dataset=dataset)
+        if not rows:
+            raise NotFoundError(
+                "no-such-dataset",
+                f"no dataset is called {dataset!r}",
+                why="nothing was admitted to it yet",
+                fix="submit batches for it, and settle their windows",
+            )
+        return [
+            Version(row.dataset, row.number, row.rows, row.batches, row.rationale, row.parent)
+            for row in rows
+        ]
+
+    def dataset(self, dataset: str, version: int | None = None) -> Version:
+        """One version of a dataset, the newest by default."""
+        known = self.dataset_log(dataset)
+        if version is None:
+            return known[-1]
+        for found in known:
+            if found.number == version:
+                return found
+        raise NotFoundError(
+            "no-such-version",
+            f"{dataset!r} has no version {version}",
+            why=f"its versions are: {', '.join(str(found.number) for found in known)}",
+        )
+
+    def rollback(self, dataset: str, version: int, reason: str) -> Version:
+        """Make an old version's content the newest version."""
+        return review.roll_back(self._stores, dataset, version, reason)
+
+    def checkout(self, dataset: str, version: int | None, out: Path) -> list[Path]:
+        """Write a version as Parquet files into ``out``, which must not exist."""
+        found = self.dataset(dataset, version)
+        self._stores.datasets.checkout(dataset, found.number, out)
+        return sorted(path for path in out.iterdir() if path.is_file())
+
+    def release(self, dataset: str, out: Path, version: int | None = None) -> Release:
+        """Write a signed, exact file set that a training job can verify offline."""
+        policy = self._recorded_policy()
+        return releases.create(
+            self._stores,
+            self.dataset(dataset, version),
+            out,
+            policy=policy.digest,
+            key=self._operator,
+            time_s=int(self._clock()),
+        )
+
+    def recall(self, digest: str, reason: str) -> None:
+        """Say that a release must not be used any more."""
+        releases.recall(self._stores, digest, reason)
+
+    def recalls(self) -> dict[str, str]:
+        """Recalled releases by digest, with the reason: the list for offline verifiers."""
+        return releases.recalls(self._stores)
+
+    def lineage(
+        self,
+        *,
+        row: tuple[str, int | None, int] | None = None,
+        batch: str | None = None,
+        source: str | None = None,
+    ) -> Origin | Reach | list[Reach]:
+        """Where a row came from, or where a batch's or a source's rows went.
+
+        Args:
+            row: dataset, version (None: the newest) and position in it.
+            batch: digest or its first digits.
+            source: a sender's name; one answer per dataset.
+        """
+        if row is not None:
+            dataset, number, position = row
+            found = self.dataset(dataset, number)
+            return releases.origin(self._stores, dataset, found.number, position)
+        if batch is not None:
+            return releases.reach_of_batch(self._stores, self._row(batch))
+        if source is not None:
+            self.source(source)
+            return releases.reach_of_source(self._stores, source)
+        raise UsageError("bad-lineage", "name a row, a batch or a source")
+
+    # -- proof
+
+    def audit(self) -> LogAudit:
+        """Recount the ledger and look up the content behind every entry."""
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
+        found = self._stores.journal.ledger.audit(public)
+        problems = list(found.problems)
+        for entry in self._stores.journal.ledger.entries():
+            try:
+                self._stores.journal.document(entry.digest)
+            except (UntrustedError, NotFoundError) as wrong:
+                problems.append(f"entry {entry.index}: {wrong.what}")
+        return LogAudit(found.entries, found.root.hex(), tuple(problems))
+
+    def prove(self, index: int) -> str:
+        """Proof that entry ``index`` is in the ledger: its leaf and a C2SP ``.tlog-proof``."""
+        ledger = self._stores.journal.ledger
+        if not 0 <= index < ledger.size:
+            raise NotFoundError(
+                "no-such-entry",
+                f"the ledger has no entry {index}",
+                why=f"it has {ledger.size} entries, numbered from 0",
+            )
+        proof = {
+            "schema": PROOF_SCHEMA,
+            "leaf": ledger.entry_bytes(index).decode("utf-8"),
+            "tlog_proof": ledger.proof(index).decode("utf-8"),
+        }
+        return json.dumps(proof, indent=1)
+
+    @staticmethod
+    def verify_proof(text: str, *, trust: str) -> Entry:
+        """Check offline what ``prove`` gave; the entry that it proves.
+
+        Args:
+            text: the proof.
+            trust: the operator's public key, 64 hex digits; the ledger's name follows
+                from it, so a proof of another ledger proves nothing here.
+
+        Raises:
+            UntrustedError: it proves nothing.
+        """
+        found = strict_json(text.encode("utf-8", "surrogateescape"))
+        if not isinstance(found, dict) or set(found) != {"schema", "leaf", "tlog_proof"}:
+            raise UntrustedError("bad-proof", "this is not a proof that credenza made")
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(check_public_key(trust)))
+        return verify_proof(
+            str(found["tlog_proof"]).encode(), str(found["leaf"]).encode(), _origin(trust), public
+        )
+
+    def rebuild_catalog(self) -> int:
+        """Drop the SQL index and make it again from the ledger; entries folded."""
+        self._stores.journal.lock()
+        return self._stores.journal.rebuild()
+
+    def catalog_dump(self) -> bytes:
+        """Everything in the catalog, in one canonical form: to compare two of them."""
+        return self._stores.journal.catalog.dump()
+
+    @staticmethod
+    def parts() -> dict[str, list[tuple[str, str]]]:
+        """The installed parts by kind, with a line on each."""
+        return parts_of.installed()
+
+    # -- policy
+
+    def policy(self) -> Policy:
+        """The policy as its file stands now."""
+        return load_policy(self._policy_bytes())
+
+    def test_policy(
+        self, path: Path | None = None, cases: Path | None = None
+    ) -> tuple[CaseResult, ...]:
+        """Try a policy file (the workspace's by default) on the required and your own cases."""
+        data = self._policy_bytes() if path is None else _read_file(path)
+        return run_cases(load_policy(data), None if cases is None else _read_file(cases))
+
+    # -- inside
+
+    @property
+    def _operator(self) -> SigningKey:
+        if self._key is None:
+            self._key = load_key(self.home / "keys" / "operator.pem")
+        return self._key
+
+    def _policy_bytes(self) -> bytes:
+        return _read_file(self.home / "policy.toml")
+
+    def _recorded_policy(self) -> Policy:
+        """The policy, after making sure that the ledger knows its text."""
+        data = self._policy_bytes()
+        policy = load_policy(data)
+        journal = self._stores.journal
+        with journal.catalog.snapshot() as index:
+            newest = index.newest(EntryRow, kind="policy")
+        if newest is None or journal.document(newest.digest)["digest"] != policy.digest:
+            document: dict[str, Json] = {"digest": policy.digest, "text": data.decode("utf-8")}
+            journal.record([Event("policy", document)])
+        return policy
+
+    def _next(self, dataset: str, source: str) -> tuple[int, str]:
+        """Sequence number and previous digest of the source's next batch."""
+        with self._stores.journal.catalog.snapshot() as index:
+            head = index.get(HeadRow, dataset, source)
+        return (1, "") if head is None else (head.sequence + 1, head.digest)
+
+    def _row(self, prefix: str) -> BatchRow:
+        with self._stores.journal.catalog.snapshot() as index:
+            exact = index.get(BatchRow, prefix)
+            rows = [exact] if exact else index.find(BatchRow)
+        found = [row for row in rows if row.digest.startswith(prefix)] if len(prefix) > 3 else []
+        if len(found) == 1:
+            return found[0]
+        raise NotFoundError(
+            "no-such-batch",
+            f"{len(found) or 'no'} batch{'es begin' if found else ' begins'} with {prefix[:70]!r}",
+            why="a batch is named by its digest or at least its first four digits",
+            fix="run `credenza batch list`",
+        )
+
+
+def _record(row: BatchRow) -> BatchRecord:
+    reasons = tuple(
+        Reason(item["rule"], Outcome[item["outcome"].upper()], item["sentence"])
+        for item in json.loads(row.reasons)
+    )
+    return BatchRecord(
+        row.digest,
+        row.dataset,
+        row.source,
+        row.sequence,
+        row.window,
+        row.status,
+        row.records,
+        row.outcome,
+        reasons,
+        row.version,
+        row.quarantined_rows,
+    )
+
+
+def _find_home(home: Path | None) -> Path:
+    named = home or (Path(os.environ[HOME_VARIABLE]) if HOME_VARIABLE in os.environ else None)
+    here = Path.cwd()
+    candidates = [named] if named else [up / HOME_NAME for up in (here, *here.parents)]
+    for candidate in candidates:
+        if (candidate / "workspace.json").is_file():
+            return candidate.absolute()
+    raise NotFoundError(
+        "no-workspace",
+        "there is no workspace here",
+        why=f"looked for workspace.json in {named}" if named else f"no {HOME_NAME} upward of here",
+        fix=f"run `credenza init`, or set ${HOME_VARIABLE}",
+    )
+
+
+def _origin(public: str) -> str:
+    """The ledger's name: it follows from the key, so trusting a key names the ledger."""
+    return f"credenza.log/{keyid_of(public)[:16]}"
+
+
+def _read_config(home: Path) -> dict[str, object]:
+    try:
+        config = json.loads(_read_file(home / "workspace.json"))
+    except json.JSONDecodeError as wrong:
+        raise UsageError("bad-workspace", "workspace.json is not JSON", why=str(wrong)) from wrong
+    if not isinstance(config, dict) or config.get("schema") != "credenza.workspace/1":
+        raise UsageError("bad-workspace", "workspace.json is not of this version of credenza")
+    return cast("dict[str, object]", config)
+
+
+def _catalog_url(home: Path, url: str) -> str:
+    return url or f"sqlite:///{home / 'catalog.sqlite'}"
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as wrong:
+        raise NotFoundError(
+            "unreadable-file", f"{path.name} cannot be read", why=str(wrong.strerror)
+        ) from wrong
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError("bad-date", f"{text!r} is not a date", fix="like 2013-06-03") from wrong
+
+
+def _instant(text: str) -> str:
+    """A date or time as the signed form: ISO 8601 UTC with seconds."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError(
+            "bad-date", f"{text!r} is not a date or time", fix="like 2013-06-03"
+        ) from wrong
+    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+__all__ = [
+    "BatchRecord",
+    "Explanation",
+    "LogAudit",
+    "Receipt",
+    "Verdict",
+    "Workspace",
+]
