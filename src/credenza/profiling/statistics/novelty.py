@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credenza.profiling.statistics.reference import pair_places
+from credenza.profiling.statistics.reference import UNKNOWN, pair_places
 from credenza.profiling.statistics.rows import Measures, Rows, root_rate
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def novelty(rows: Rows) -> Measures:
     found: Measures = {}
     for name, category in rows.reference.categories.items():
         code = rows.codes[name]
-        rare = (code >= category.common) & (code < len(category.levels))
+        rare = (code >= category.common) & (code < UNKNOWN)
         found[f"rare {name}"] = root_rate(int(rare.sum()), rows.size)
-        unknown = code == len(category.levels)
+        unknown = code == UNKNOWN
         found[f"unknown {name}"] = root_rate(int(unknown.sum()), rows.size)
     return found | _pairs(rows)
 

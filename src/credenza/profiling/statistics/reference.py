@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,8 @@ FREQUENT_LEVELS = 4
 RARE_SHARE = 0.005
 FINE_BINS = 16
 PAIR_BITS = 2**15
+UNKNOWN = MOST_LEVELS
+"""Code of a value that is no level; fixed, so that levels can be added."""
 FORMAT = 1
 
 
@@ -65,7 +67,7 @@ class CategorySummary:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSummary:
-    """Trusted rows in fixed size; made once, so that statistics stay comparable.
+    """Trusted rows in fixed size; cuts never move, so that statistics stay comparable.
 
     Attributes:
         rows: trusted rows it was made from.
@@ -154,6 +156,29 @@ def summarise(
     return ReferenceSummary(label, table.num_rows, classes, numbers, categories, pairs)
 
 
+def absorb(summary: ReferenceSummary, admitted: pa.Table) -> ReferenceSummary:
+    """The summary after more rows were admitted: their levels and pairs are known now.
+
+    Measure a batch before it is absorbed, or nothing in it is ever new. Cuts and the
+    order of the levels stay, and the size is bounded.
+
+    Args:
+        summary: of the rows admitted before.
+        admitted: rows admitted now; held rows must not be among them.
+    """
+    categories = {
+        name: CategorySummary(_with_new(own.levels, admitted, name), own.frequent, own.common)
+        for name, own in summary.categories.items()
+    }
+    grown = replace(summary, rows=summary.rows + admitted.num_rows, categories=categories, pairs={})
+    codes = fine_codes(admitted, grown)
+    pairs = {
+        (a, b): _bits(pair_places(codes[a], codes[b]), bits)
+        for (a, b), bits in summary.pairs.items()
+    }
+    return replace(grown, pairs=pairs)
+
+
 def columns(facets: Mapping[str, Role], role: Role, label: str) -> tuple[str, ...]:
     """Columns of a role, sorted, at most 16, never the label."""
     found = sorted(name for name, own in facets.items() if own is role and name != label)
@@ -170,10 +195,10 @@ def number_column(table: pa.Table, name: str) -> Floats:
 
 
 def level_codes(table: pa.Table, name: str, levels: tuple[str, ...]) -> Ints:
-    """Place of each value among ``levels``; -1 missing, ``len(levels)`` unknown."""
+    """Place of each value among ``levels``; -1 missing, ``UNKNOWN`` if it is no level."""
     text = pc.cast(table[name], pa.string()).combine_chunks()
     found = pc.index_in(text, value_set=pa.array(levels, pa.string()))
-    code = np.asarray(pc.fill_null(found, len(levels)).to_numpy(zero_copy_only=False), np.int64)
+    code = np.asarray(pc.fill_null(found, UNKNOWN).to_numpy(zero_copy_only=False), np.int64)
     return np.where(np.asarray(pc.is_null(text).to_numpy(zero_copy_only=False)), -1, code)
 
 
@@ -198,8 +223,10 @@ def pair_places(first: Ints, second: Ints) -> Ints:
     return np.asarray((mixed >> np.uint64(32)) % np.uint64(PAIR_BITS), dtype=np.int64)
 
 
-def _bits(places: Ints) -> bytes:
+def _bits(places: Ints, known: bytes = b"") -> bytes:
     seen = np.zeros(PAIR_BITS, dtype=np.uint8)
+    if known:
+        seen = np.unpackbits(np.frombuffer(known, dtype=np.uint8))
     seen[places] = 1
     return np.packbits(seen).tobytes()
 
@@ -242,6 +269,12 @@ def _summarise_category(table: pa.Table, name: str) -> CategorySummary:
         min(FREQUENT_LEVELS, len(found)),
         sum(share >= RARE_SHARE for share in shares),
     )
+
+
+def _with_new(levels: tuple[str, ...], table: pa.Table, name: str) -> tuple[str, ...]:
+    found = pc.unique(pc.cast(table[name], pa.string())).to_pylist()
+    new = sorted({level for level in found if level is not None}.difference(levels))
+    return (*levels, *new)[:MOST_LEVELS]
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
