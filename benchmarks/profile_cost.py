@@ -1,6 +1,6 @@
 """What the profile costs, beside a DuckDB scan of the same columns in the same run.
 
-    python benchmarks/profile_cost.py                    # 1 M rows × 20 columns
+    python benchmarks/profile_cost.py                    # 1 M rows x 20 columns
     python benchmarks/profile_cost.py --rows 20000000 --columns 16
     python benchmarks/profile_cost.py --json
 
@@ -198,14 +198,14 @@ def main() -> int:
         }
         print(json.dumps(report, indent=2))
     else:
-        print(f"{options.rows:,} rows × {options.columns} columns, {size / 1e6:.0f} MB Parquet")
+        print(f"{options.rows:,} rows x {options.columns} columns, {size / 1e6:.0f} MB Parquet")
         print("workers  duckdb s  +distinct s  kernel s  ratio  ratio to +distinct")
         for row in results:
             print(
                 f"{row['workers']:7}  {row['duckdb_s']:8.3f}  {row['duckdb_distinct_s']:11.3f}  "
                 f"{row['kernel_s']:8.3f}  {row['ratio']:5.2f}  {row['ratio_distinct']:18.2f}"
             )
-        print(f"300 rows × {options.columns} columns: {small:.2f} ms a batch")
+        print(f"300 rows x {options.columns} columns: {small:.2f} ms a batch")
     return 0 if worst <= GOALS[0] else 1
 
 

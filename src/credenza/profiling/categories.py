@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from credenza.core.errors import UntrustedError
 from credenza.profiling import sketches
+from credenza.profiling.arrays import laid_open, logical_type
 from credenza.profiling.state import CATEGORY_CAP, LABEL_CAP, VALUE_LENGTH
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def tallied(column: pa.ChunkedArray, labels: Labels | None) -> Tally:
             part = chunk.slice(start, _step(chunk))
             rows = slice(at, at + len(part))
             at = rows.stop
-            if tally.counts is None and _is_text(part.type):
+            if tally.counts is None and logical_type(part.type) == "text":
                 tally.nulls += part.null_count
                 tally.seen.append(_plain_text(part.drop_null()))
             else:
@@ -164,17 +165,12 @@ def _coded(chunk: pa.Array) -> tuple[Ints, pa.Array]:
 
 
 def _codes(indices: pa.Array) -> Ints:
-    if indices.null_count:
-        indices = indices.cast(pa.int64()).fill_null(-1)
-    codes: Ints = indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    found, present = laid_open(indices)
+    codes: Ints = found.astype(np.int64)
     codes += 1
+    if present is not None:
+        codes[~present] = 0
     return codes
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
 
 
 def _plain_text(values: pa.Array) -> pa.Array:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.profiling import sketches
+from credenza.profiling.arrays import logical_type, one_array
 from credenza.profiling.categories import hashed_texts, labels_of, tallied
 from credenza.profiling.numeric import NumberSketches, grouped, numbers, sketched
 from credenza.profiling.state import (
@@ -69,7 +70,9 @@ def profile(
     table = table_or_batch
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
-    starts = range(0, max(1, table.num_rows), SEGMENT_ROWS)
+    if table.num_rows <= SEGMENT_ROWS:
+        return _segment(table, names, label, source)
+    starts = range(0, table.num_rows, SEGMENT_ROWS)
     parts = (_segment(table.slice(at, SEGMENT_ROWS), names, label, source) for at in starts)
     return reduce(merge, parts)
 
@@ -134,30 +137,29 @@ def merge(left: State, right: State) -> State:
 
 def _segment(table: pa.Table, names: list[str], label: str, source: str) -> State:
     """Profile rows that fit in memory laid open."""
-    columns = {name: table.column(name) for name in names}
     labels = None
-    if (
-        label
-        and _kind(columns[label].type, _logical(columns[label].type), as_category=True)
-        is Kind.CATEGORY
-    ):
-        labels = labels_of(columns[label])
+    if label and _kind(table.schema.field(label).type, as_category=True) is Kind.CATEGORY:
+        labels = labels_of(table.column(label))
     facts: list[Column] = []
     numeric = []
     seen: list[tuple[int, pa.Array]] = []
     for place, name in enumerate(names):
-        values = columns[name]
-        logical = _logical(values.type)
-        kind = _kind(values.type, logical, as_category=name in {label, source})
-        if kind is not Kind.CATEGORY and pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        fact = Column(name, kind, logical, values.null_count)
+        values = table.column(name)
+        physical = values.type
+        kind = _kind(physical, as_category=name in {label, source})
+        logical = logical_type(_value_type(physical))
         if kind is Kind.CATEGORY:
             tally = tallied(values, labels)
-            fact = replace(fact, nulls=tally.nulls, counts=tally.counts, by_label=tally.by_label)
             seen += [(place, array) for array in tally.seen]
-        elif kind is not Kind.OTHER:
-            numeric.append(numbers(place, _one_array(values)))
+            fact = Column(
+                name, kind, logical, tally.nulls, counts=tally.counts, by_label=tally.by_label
+            )
+        else:
+            if isinstance(physical, pa.DictionaryType):
+                values = values.cast(physical.value_type)
+            fact = Column(name, kind, logical, values.null_count)
+            if kind is not Kind.OTHER:
+                numeric.append(numbers(place, one_array(values)))
         facts.append(fact)
     sketched_groups = []
     for rank, group in enumerate(grouped(numeric)):
@@ -188,7 +190,8 @@ def _text_registers(seen: Sequence[tuple[int, pa.Array]]) -> Ints:
     """Registers of all text columns, hashing the values of small ones in one go."""
     if not seen:
         return np.empty(0, dtype=np.int64)
-    one_type = len({array.type for _, array in seen}) == 1
+    first = seen[0][1].type
+    one_type = all(array.type == first for _, array in seen)
     values = pa.concat_arrays(
         [array if one_type else array.cast(pa.large_string()) for _, array in seen]
     )
@@ -287,43 +290,22 @@ def _check_alike(left: State, right: State) -> None:
         )
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _logical(kind: pa.DataType) -> str:
-    """One name for the physical types of one logical type."""
+def _kind(kind: pa.DataType, *, as_category: bool) -> Kind:
+    """How a type is summarised; calendar intervals are three numbers and stay out."""
     kind = _value_type(kind)
-    return next((name for holds, name in _LOGICAL if holds(kind)), str(kind))
-
-
-def _kind(kind: pa.DataType, logical: str, *, as_category: bool) -> Kind:
+    logical = logical_type(kind)
     if logical in {"text", "truth"}:
         return Kind.CATEGORY
     found = _NUMERIC_KINDS.get(logical)
-    if found is None and pa.types.is_temporal(_value_type(kind)) and _is_counted(kind):
+    if found is None and pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         found = Kind.TIME
     if found is None:
         return Kind.OTHER
     return Kind.CATEGORY if as_category else found
 
 
-def _is_counted(kind: pa.DataType) -> bool:
-    """Whether a time is one integer (calendar intervals are three)."""
-    return not pa.types.is_interval(_value_type(kind))
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if isinstance(kind, pa.DictionaryType) else kind
 
 
-_LOGICAL = (
-    (pa.types.is_integer, "integer"),
-    (pa.types.is_floating, "real"),
-    (pa.types.is_decimal, "decimal"),
-    (pa.types.is_string, "text"),
-    (pa.types.is_large_string, "text"),
-    (pa.types.is_string_view, "text"),
-    (pa.types.is_boolean, "truth"),
-)
 _NUMERIC_KINDS = {"integer": Kind.INTEGER, "real": Kind.REAL, "decimal": Kind.REAL}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from credenza.profiling import sketches
+from credenza.profiling.arrays import laid_open
 from credenza.profiling.state import CORRELATED_COLUMNS, ONES, PRODUCT_BITS
 
 if TYPE_CHECKING:
@@ -68,16 +68,12 @@ def numbers(place: int, column: pa.Array) -> Numbers:
         column = column.cast(pa.float64())
     if pa.types.is_temporal(column.type):
         column = column.view(pa.int64() if column.type.bit_width == 64 else pa.int32())
+    values, present = laid_open(column)
     low = high = None
-    if pa.types.is_integer(column.type):
-        ends = pc.min_max(column)
-        low, high = ends["min"].as_py(), ends["max"].as_py()
-    present = None
-    nulls = column.null_count
-    if nulls:
-        present = column.is_valid().to_numpy(zero_copy_only=False)
-        column = column.fill_null(0)
-    return Numbers(place, column.to_numpy(zero_copy_only=False), present, nulls, low, high)
+    if values.dtype.kind != "f":
+        there = values if present is None else values[present]
+        low, high = (int(there.min()), int(there.max())) if len(there) else (None, None)
+    return Numbers(place, values, present, column.null_count, low, high)
 
 
 def sketched(group: Sequence[Numbers], first_operand: int, *, correlate: bool) -> NumberSketches:
@@ -127,7 +123,7 @@ def _fill(group: Sequence[Numbers], rows: slice, x: Floats, words: npt.NDArray[n
         # Adding zero turns -0.0 into 0.0 and quiets NaNs, so that equal numbers have equal bits.
         with np.errstate(invalid="ignore"):
             np.add(values, 0.0, out=x[i], dtype=np.float64, casting="unsafe")
-        if column.low is None:
+        if values.dtype.kind == "f":
             words[i] = x[i].view(np.uint64)
         else:
             words[i].view(np.int64)[:] = (
@@ -212,7 +208,9 @@ def _add_products(sums: Ints, x: Floats, gaps: Bools) -> None:
     one = sketches.POINT_BITS // sketches.LIMB_BITS
     window = np.concatenate((np.full(len(units), one), windows))
     gram = (rows @ rows.T).astype(np.int64)
-    np.add.at(sums, (operand[:, None], operand[None, :], window[:, None] + window[None, :]), gram)
+    pair = (operand[:, None] * len(sums) + operand) * sketches.LIMBS
+    cells = pair + (window[:, None] + window)
+    np.add.at(sums.reshape(-1), cells.ravel(), gram.ravel())
 
 
 def _products(sums: Ints, first_operand: int, *, correlate: bool) -> tuple[Ints, Ints]:
@@ -223,6 +221,8 @@ def _products(sums: Ints, first_operand: int, *, correlate: bool) -> tuple[Ints,
         a, b = a[own], b[own]
     if first_operand != 1:
         a, b = a[b != ONES], b[b != ONES]
+    touched = sums[a, b].any(axis=1)
+    a, b = a[touched], b[touched]
     limbs = sketches.carried(sums[a, b])
     kept = limbs.any(axis=1)
     shift = first_operand - 1

@@ -229,13 +229,14 @@ def carried(limbs: Ints) -> Ints:
     """The one form of fixed-point integers: limbs in ``[0, 2**18)``, the last one signed.
 
     Args:
-        limbs: ``(p, 24)`` int64, of any sign; overwritten.
+        limbs: ``(p, 24)`` int64, of any sign.
     """
+    places = np.ascontiguousarray(limbs.T)
     for place in range(LIMBS - 1):
-        carry = limbs[:, place] >> LIMB_BITS
-        limbs[:, place] -= carry << LIMB_BITS
-        limbs[:, place + 1] += carry
-    return limbs
+        carry = places[place] >> LIMB_BITS
+        places[place] -= carry << LIMB_BITS
+        places[place + 1] += carry
+    return np.ascontiguousarray(places.T)
 
 
 def exact_integer(limbs: Ints) -> int:
