@@ -83,14 +83,14 @@ class LanceDatasets:
 
         Args:
             dataset: made by its first publication, whose schema is then the schema.
-            table: at least one row, with the lineage columns.
+            table: with the lineage columns; without rows it makes a version all the same.
             properties: kept in the transaction; ``credenza.id`` names the publication.
 
         Returns:
             The number of the version that holds it.
 
         Raises:
-            UsageError: no id, no rows, no lineage columns, or another schema.
+            UsageError: no id, no lineage columns, or another schema.
             InternalError: what was written cannot be read back.
         """
         name = _publication(properties)
@@ -349,8 +349,6 @@ def _check_lineage(table: pa.Table) -> None:
                 why="every row of a dataset says from which batch and source it came",
                 fix="add the columns with credenza.datasets.lineage.with_lineage",
             )
-    if table.num_rows == 0:
-        raise UsageError("empty-publication", "there are no rows to publish")
 
 
 def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -382,10 +380,15 @@ def _check_staged(uri: str, staged: Any, table: pa.Table) -> None:  # noqa: ANN4
     Whole values are not compared: NaN differs from itself, and Lance checks its pages.
     """
     try:
+        files = [file for fragment in staged.operation.fragments for file in fragment.files]
         back = pa.concat_tables(
-            LanceFileReader(f"{uri}/data/{file.path}").read_all().to_table()
-            for fragment in staged.operation.fragments
-            for file in fragment.files
+            [
+                table.slice(0, 0),
+                *(
+                    LanceFileReader(f"{uri}/data/{file.path}").read_all().to_table()
+                    for file in files
+                ),
+            ]
         )
     except (OSError, ValueError) as wrong:
         raise _unreadable(str(wrong)) from wrong
@@ -397,8 +400,10 @@ def _check_readable(opened: _Dataset, name: str) -> None:
     """The version is this publication's, and its last row, which is the newest, reads."""
     if _properties(opened, opened.version).get(ID) != name:
         raise _unreadable(f"version {opened.version} was not made by publication {name!r}")
+    last = opened.count_rows() - 1
     try:
-        opened.take([opened.count_rows() - 1], columns=LINEAGE.names)
+        if last >= 0:
+            opened.take([last], columns=LINEAGE.names)
     except (OSError, ValueError) as wrong:
         raise _unreadable(str(wrong)) from wrong
 

@@ -49,6 +49,10 @@ _UPSERTS: Mapping[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+_READ_ONLY: Mapping[str, Mapping[str, Any]] = {
+    "sqlite": {"credenza_read_only": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 
 class Transaction:
@@ -123,6 +127,7 @@ class Catalog:
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._engine = _engine(url)
+        self._looking = _READ_ONLY[self._engine.dialect.name]
         with _translated():
             METADATA.create_all(self._engine)
 
@@ -149,7 +154,7 @@ class Catalog:
         """
         with (
             _translated(),
-            self._engine.connect().execution_options(credenza_read_only=True) as connection,
+            self._engine.connect().execution_options(**self._looking) as connection,
         ):
             yield Transaction(connection)
 
