@@ -224,7 +224,7 @@ class BlobStore:
             return
         paths = [self._root / _key(digest) for digest in digests]
         sync(paths, mode=READ_ONLY)
-        sync(sorted({self._root, *(path.parent for path in paths)}))
+        sync({self._root, *(path.parent for path in paths)})
 
     def _probe(self) -> None:
         """Refuse a store that lets a conditional write replace an object."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -327,11 +328,12 @@ OS_CALLS = ("write", "fsync", "replace", "mkdir", "open")
 def failing_at(monkeypatch: pytest.MonkeyPatch, step: int, wrong: BaseException) -> list[str]:
     """Let the ``step``-th change to the disk fail, as on a full disk or in a crash."""
     done: list[str] = []
+    steps = itertools.count(1)
 
     def failing(name: str, real: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object, **named: object) -> object:
             done.append(name)
-            if len(done) == step:
+            if next(steps) == step:
                 raise wrong
             return real(*arguments, **named)
 
