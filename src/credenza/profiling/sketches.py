@@ -12,6 +12,7 @@ that one NumPy call serves all columns of a table at once:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -142,6 +143,9 @@ def estimated_distinct(rank: Ints) -> float:
     Args:
         rank: rank of each register that is not empty, in 1 … 53.
 
+    Returns:
+        Infinity when every register is full, which no honest data reach.
+
     Source:
         Ertl, arXiv:1702.01284, algorithm 6: no bias between the ranges, no tables.
     """
@@ -149,11 +153,13 @@ def estimated_distinct(rank: Ints) -> float:
     census[0] = REGISTERS - len(rank)
     if census[0] == REGISTERS:
         return 0.0
-    total = REGISTERS * _tau(1.0 - census[TAIL_BITS + 1] / REGISTERS)
+    total = REGISTERS * _tau(1.0 - float(census[TAIL_BITS + 1]) / REGISTERS)
     for count in census[TAIL_BITS:0:-1]:
         total = 0.5 * (total + float(count))
     total += REGISTERS * _sigma(float(census[0]) / REGISTERS)
-    return float(REGISTERS * REGISTERS / (2.0 * np.log(2.0)) / total)
+    if not total:
+        return math.inf
+    return REGISTERS * REGISTERS / (2.0 * math.log(2.0)) / total
 
 
 def _sigma(share: float) -> float:
@@ -174,7 +180,7 @@ def _tau(share: float) -> float:
         return 0.0
     total, weight = 1.0 - share, 1.0
     while True:
-        share = float(np.sqrt(share))
+        share = math.sqrt(share)
         before = total
         weight *= 0.5
         total -= (1.0 - share) ** 2 * weight
