@@ -15,11 +15,11 @@ from credenza.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from credenza.core.types import Bools, Floats
+    from credenza.core.types import Bools, Floats, Ints
 
 SCALES = (1.0, 0.3, 0.1)
 """Weight of the newest window: a jump, a few windows, a slow ramp."""
-WARM_UP = 8
+WARM_UP = 6
 """Accepted windows before residuals are scored."""
 NAMED_U, SUSPECTED_U = 3.0, 2.0
 SOURCE_U = 4.5
@@ -136,17 +136,19 @@ class PanelScanner:
         shift = common_cause.common_shift(z, state.loadings, ready)
         residual = np.where(ready, common_cause.remove(z, state.loadings, shift), np.nan)
         averages = _averages(state.averages, residual)
-        scores, ks = _scan(averages, state.groups)
-        y = self_calibrate.standardise_scores(state.ordinary, scores)
+        cells, ks = _scan(averages, state.groups)
+        scores = cells.max(axis=(0, 1))
+        y = self_calibrate.surprise(state.history, scores)
         top = int(np.argmax(y))
-        chance = self_calibrate.tail_p(state.ordinary, float(y[top]))
-        floor = self_calibrate.finest(state.ordinary)
+        maxima = self_calibrate.past_maxima(state.history)
+        chance = self_calibrate.tail_p(maxima, float(y[top]))
+        floor = self_calibrate.finest(len(maxima))
         campaign = None
         if chance <= state.rate:
-            campaign = _campaign(averages, top, int(ks[top]), max(chance, floor), float(y[top]))
+            campaign = _campaign(averages, cells, ks, top, max(chance, floor))
         self.state = state.with_pending(
-            Pending(x, sd, seen, z, shift, residual, scores, float(y[top])),
-            judged=len(state.ordinary.maxima) >= self_calibrate.LEAST_WINDOWS,
+            Pending(x, sd, seen, z, shift, residual, scores),
+            judged=len(maxima) >= self_calibrate.LEAST_WINDOWS,
             alarm=campaign is not None,
         )
         return WindowResult(
@@ -158,7 +160,7 @@ class PanelScanner:
             common_shift=shift,
             expected=state.levels.mean + scale * common_cause.loading(state.loadings) * shift,
             scale=scale,
-            history=len(state.ordinary.maxima),
+            history=len(maxima),
             alarms_so_far=state.alarms / max(1, state.judged),
         )
 
@@ -179,10 +181,10 @@ class PanelScanner:
         taken = np.ones(len(state.sources), bool) if accepted is None else np.asarray(accepted)
         mask = pending.seen & taken[:, None]
         averaged = mask & np.isfinite(pending.residual)
-        ordinary = state.ordinary
+        history = state.history
         held = np.any(pending.seen, axis=1) & ~taken
         if np.isfinite(pending.residual).any() and not held.any():
-            ordinary = self_calibrate.extend(ordinary, pending.scores, pending.maximum)
+            history = self_calibrate.extend(history, pending.scores)
         self.state = state.after(
             levels=standardise.update(state.levels, pending.values, pending.sd, mask),
             loadings=common_cause.update(
@@ -191,7 +193,7 @@ class PanelScanner:
             averages=np.where(
                 averaged, _averages(state.averages, pending.residual, raw=True), state.averages
             ),
-            ordinary=ordinary,
+            history=history,
         )
 
     def to_bytes(self) -> bytes:
@@ -287,13 +289,11 @@ def _averages(old: Floats, residual: Floats, *, raw: bool = False) -> Floats:
     return np.asarray(np.where(np.isnan(residual), np.nan, new / steady))
 
 
-def _scan(averages: Floats, groups: tuple[str, ...]) -> tuple[Floats, Floats]:
-    """``(C,)`` scores and k of every cell: scale × direction × statistic."""
+def _scan(averages: Floats, groups: tuple[str, ...]) -> tuple[Floats, Ints]:
+    """``(3, 2, P)`` score and k by scale, direction (up, down) and statistic."""
     both = np.stack([averages, -averages], axis=1)
-    u = np.moveaxis(both, 2, 0)
-    u = _one_per_group(u, groups)
-    score, k = berk_jones(u, drop=1)
-    return score.ravel(), k.ravel()
+    u = _one_per_group(np.moveaxis(both, 2, 0), groups)
+    return berk_jones(u, drop=1)
 
 
 def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
@@ -307,8 +307,11 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
     return u
 
 
-def _campaign(averages: Floats, cell: int, k: int, p_value: float, y: float) -> PanelCampaign:
-    scale, sign, statistic = np.unravel_index(cell, (len(SCALES), 2, averages.shape[2]))
+def _campaign(
+    averages: Floats, cells: Floats, ks: Ints, statistic: int, p_value: float
+) -> PanelCampaign:
+    scale, sign = np.unravel_index(int(np.argmax(cells[:, :, statistic])), cells.shape[:2])
+    k = int(ks[scale, sign, statistic])
     u = averages[scale, :, statistic] * (1 - 2 * int(sign))
     order = np.argsort(-np.nan_to_num(u, nan=-np.inf), kind="stable")
     named = [int(s) for s in order[:k] if u[s] >= NAMED_U]
@@ -317,11 +320,11 @@ def _campaign(averages: Floats, cell: int, k: int, p_value: float, y: float) -> 
     return PanelCampaign(
         tuple(sorted(named)),
         tuple(sorted(suspected)),
-        int(statistic),
+        statistic,
         ("up", "down")[int(sign)],
         p_value,
         SCALES[int(scale)],
-        y,
+        float(cells[scale, sign, statistic]),
         tuple(float(u[s]) for s in sorted(named)),
     )
 

@@ -1,9 +1,8 @@
-"""How large the largest score of an ordinary window is, from the accepted windows."""
+"""How large the scores of an ordinary window are, learnt from the accepted windows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,73 +12,99 @@ if TYPE_CHECKING:
 LEAST_WINDOWS = 10
 """Accepted windows before anything is claimed."""
 MOST_WINDOWS = 400
-POOL_WINDOWS = 40.0
-"""Weight, in windows, of what all cells say about the ordinary score of one."""
+BELIEF = 6.0
+"""Weight, in windows, of what all statistics say about the scores of one."""
+LEAST_SCALE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Ordinary:
-    """Scores of accepted windows.
+class Ordinary(NamedTuple):
+    """Ordinary scores by statistic: half lie above ``middle``, by ``scale`` on average.
 
     Attributes:
-        scores: ``(T, C)`` float32, the last at most ``MOST_WINDOWS`` windows, by cell.
-        maxima: ``(T,)`` largest standardised score of each, as it was when judged.
+        middle: ``(..., P)``.
+        scale: ``(..., P)``.
+        freedom: how many exceedances the scale rests on.
     """
 
-    scores: Floats
-    maxima: Floats
+    middle: Floats
+    scale: Floats
+    freedom: float
 
 
-def new_ordinary(cells: int) -> Ordinary:
-    """No windows yet."""
-    return Ordinary(np.zeros((0, cells), dtype=np.float32), np.zeros(0))
+def surprise(history: Floats, scores: Floats) -> Floats:
+    """``(P,)`` minus the logarithm of the chance of such a score, by statistic.
 
+    Above its median a statistic's score is taken for exponential with unknown scale, and
+    the predictive tail of that is used, which little history makes heavy. Median and
+    scale are shrunk towards those of all statistics.
 
-def standardise_scores(ordinary: Ordinary, scores: Floats) -> Floats:
-    """``(C,)`` scores over the cell's 80 % quantile, in units of its mean excess.
-
-    Both are shrunk towards the same figures over all cells: twenty windows know neither
-    a cell's quantile nor its tail.
+    Args:
+        history: ``(T, P)`` scores of accepted windows.
+        scores: ``(P,)`` scores of the window under test.
     """
-    past = np.asarray(ordinary.scores, dtype=np.float64)
-    if len(past) == 0:
-        return np.asarray(scores)
-    weight = len(past) / (len(past) + POOL_WINDOWS)
-    pooled = np.quantile(past, 0.8)
-    high = weight * np.quantile(past, 0.8, axis=0) + (1 - weight) * pooled
-    over = np.maximum(past - high, 0.0)
-    every = over.sum() / max(1, int((over > 0).sum()))
+    return _surprise(_ordinary(history), scores)
+
+
+def past_maxima(history: Floats) -> Floats:
+    """``(T,)`` largest surprise of each accepted window, had it been judged by the others."""
+    size = len(history)
+    if size < 2:
+        return np.zeros(size)
+    every = _ordinary(history)
+    over = np.maximum(history - every.middle, 0.0)
+    # The same scale without each window's own excess.
     count = np.sum(over > 0, axis=0)
-    own = (over.sum(axis=0) + every * 8) / (count + 8)
-    excess = weight * own + (1 - weight) * every
-    return np.asarray((scores - high) / np.maximum(excess, 1e-3))
+    pool = float(np.median(over.sum(axis=0) / np.maximum(count, 1)))
+    without = (over.sum(axis=0) - over + BELIEF * pool) / (count - (over > 0) + BELIEF)
+    scale = np.maximum(without, LEAST_SCALE)
+    left = Ordinary(every.middle, scale, every.freedom - 0.5)
+    return np.asarray(_surprise(left, history).max(axis=1))
 
 
-def tail_p(ordinary: Ordinary, maximum: float) -> float:
-    """Chance that an ordinary window's largest score is as large; 1 without history.
+def tail_p(maxima: Floats, largest: float) -> float:
+    """Chance that an ordinary window's largest surprise is as large; 1 without history.
 
-    The upper half of the accepted maxima is taken for exponential with unknown scale;
-    the predictive tail of that is heavier than an exponential, as little history asks.
-    It extrapolates beyond the history; what is *reported* is floored by ``finest``.
+    The upper half of the accepted maxima is taken for exponential, with the predictive
+    tail. It extrapolates beyond the history: good enough to alarm on, and never printed
+    below ``finest``.
     """
-    past = ordinary.maxima
-    if len(past) < LEAST_WINDOWS:
+    if len(maxima) < LEAST_WINDOWS:
         return 1.0
-    middle = float(np.median(past))
-    over = past[past > middle] - middle
-    if maximum <= middle or len(over) == 0:
-        return float((1 + np.sum(past >= maximum)) / (len(past) + 1))
-    scale = max(float(over.mean()), 1e-3)
-    return float(0.5 * (1 + (maximum - middle) / (scale * len(over))) ** -len(over))
+    middle = float(np.median(maxima))
+    over = maxima[maxima > middle] - middle
+    if largest <= middle or len(over) == 0:
+        return float((1 + np.sum(maxima >= largest)) / (len(maxima) + 1))
+    scale = max(float(over.mean()), LEAST_SCALE)
+    return float(0.5 * (1 + (largest - middle) / (scale * len(over))) ** -len(over))
 
 
-def finest(ordinary: Ordinary) -> float:
-    """The smallest rate that the history can speak of: 1 / (accepted windows + 1)."""
-    return 1.0 / (len(ordinary.maxima) + 1)
+def finest(windows: int) -> float:
+    """The smallest rate that so many accepted windows can speak of."""
+    return 1.0 / (windows + 1)
 
 
-def extend(ordinary: Ordinary, scores: Floats, maximum: float) -> Ordinary:
-    """With one more accepted window."""
-    rows = np.vstack([ordinary.scores, np.asarray(scores, dtype=np.float32)[None]])
-    maxima = np.append(ordinary.maxima, maximum)
-    return Ordinary(rows[-MOST_WINDOWS:], maxima[-MOST_WINDOWS:])
+def extend(history: Floats, scores: Floats) -> Floats:
+    """With one more accepted window, the oldest forgotten beyond ``MOST_WINDOWS``."""
+    rows = np.vstack([history, np.asarray(scores, dtype=np.float32)[None]])
+    return np.asarray(rows[-MOST_WINDOWS:])
+
+
+def _ordinary(history: Floats) -> Ordinary:
+    size = len(history)
+    if size == 0:
+        width = history.shape[1]
+        return Ordinary(np.zeros(width), np.ones(width), BELIEF)
+    weight = size / (size + BELIEF)
+    median = np.median(history, axis=0)
+    middle = weight * median + (1 - weight) * float(np.median(median))
+    over = np.maximum(history - middle, 0.0)
+    count = np.sum(over > 0, axis=0)
+    pool = float(np.median(over.sum(axis=0) / np.maximum(count, 1)))
+    scale = (over.sum(axis=0) + BELIEF * pool) / (count + BELIEF)
+    return Ordinary(middle, np.maximum(scale, LEAST_SCALE), size / 2 + BELIEF)
+
+
+def _surprise(ordinary: Ordinary, scores: Floats) -> Floats:
+    over = np.maximum(scores - ordinary.middle, 0.0) / ordinary.scale
+    value = ordinary.freedom * np.log1p(over / ordinary.freedom) + np.log(2)
+    return np.asarray(np.where(scores > ordinary.middle, value, 0.0))

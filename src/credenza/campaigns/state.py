@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.campaigns.common_cause import Loadings, new_loadings
-from credenza.campaigns.self_calibrate import Ordinary, new_ordinary
 from credenza.campaigns.standardise import Levels, new_levels
 from credenza.core.errors import UntrustedError
 
@@ -33,7 +32,6 @@ class Pending:
     shift: Floats
     residual: Floats
     scores: Floats
-    maximum: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class PanelState:
     levels: Levels
     loadings: Loadings
     averages: Floats
-    ordinary: Ordinary
+    history: Floats
     pending: Pending | None = None
 
     def with_pending(self, pending: Pending, *, judged: bool, alarm: bool) -> PanelState:
@@ -64,7 +62,7 @@ class PanelState:
         )
 
     def after(
-        self, *, levels: Levels, loadings: Loadings, averages: Floats, ordinary: Ordinary
+        self, *, levels: Levels, loadings: Loadings, averages: Floats, history: Floats
     ) -> PanelState:
         """After a window was accepted."""
         return replace(
@@ -72,7 +70,7 @@ class PanelState:
             levels=levels,
             loadings=loadings,
             averages=averages,
-            ordinary=ordinary,
+            history=history,
             pending=None,
         )
 
@@ -93,7 +91,7 @@ def new_state(
         new_levels(*shape),
         new_loadings(*shape),
         np.zeros((SCALE_COUNT, *shape)),
-        new_ordinary(2 * SCALE_COUNT * shape[1]),
+        np.zeros((0, shape[1]), dtype=np.float32),
     )
 
 
@@ -104,8 +102,6 @@ _ARRAYS = {
     "sampling": "levels",
     "power": "loadings",
     "cross": "loadings",
-    "scores": "ordinary",
-    "maxima": "ordinary",
 }
 _PENDING = ("values", "sd", "seen", "z", "shift", "residual", "scores")
 
@@ -113,7 +109,7 @@ _PENDING = ("values", "sd", "seen", "z", "shift", "residual", "scores")
 def pack(state: PanelState) -> bytes:
     """The state as a NumPy archive: no pickle, the same bytes for the same state."""
     arrays = {name: np.asarray(_parts(state)[home][name]) for name, home in _ARRAYS.items()}
-    arrays["averages"] = state.averages
+    arrays |= {"averages": state.averages, "history": state.history}
     head = {
         "format": FORMAT,
         "sources": state.sources,
@@ -123,10 +119,9 @@ def pack(state: PanelState) -> bytes:
         "windows": state.windows,
         "judged": state.judged,
         "alarms": state.alarms,
-        "maximum": None,
+        "pending": state.pending is not None,
     }
     if state.pending is not None:
-        head["maximum"] = state.pending.maximum
         found = _fields(state.pending)
         arrays |= {f"pending_{name}": np.asarray(found[name]) for name in _PENDING}
     text = json.dumps(head, sort_keys=True).encode()
@@ -155,13 +150,11 @@ def unpack(data: bytes) -> PanelState:
             raise ValueError(f"format {head['format']}")
         parts = {
             home: {n: arrays[n] for n, h in _ARRAYS.items() if h == home}
-            for home in ("levels", "loadings", "ordinary")
+            for home in ("levels", "loadings")
         }
         pending = None
-        if head["maximum"] is not None:
-            pending = Pending(
-                **{name: arrays[f"pending_{name}"] for name in _PENDING}, maximum=head["maximum"]
-            )
+        if head["pending"]:
+            pending = Pending(**{name: arrays[f"pending_{name}"] for name in _PENDING})
         return PanelState(
             tuple(head["sources"]),
             tuple(head["statistics"]),
@@ -173,7 +166,7 @@ def unpack(data: bytes) -> PanelState:
             Levels(**parts["levels"]),
             Loadings(**parts["loadings"]),
             arrays["averages"],
-            Ordinary(**parts["ordinary"]),
+            arrays["history"],
             pending,
         )
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as wrong:
@@ -193,5 +186,4 @@ def _parts(state: PanelState) -> dict[str, dict[str, object]]:
     return {
         "levels": _fields(state.levels),
         "loadings": _fields(state.loadings),
-        "ordinary": _fields(state.ordinary),
     }
