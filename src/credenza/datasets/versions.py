@@ -15,6 +15,7 @@ import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import lance
@@ -26,16 +27,18 @@ from credenza.core.canonical import sha256_hex
 from credenza.core.errors import InternalError, NotFoundError, UsageError
 from credenza.datasets.lineage import BATCH, LINEAGE, ROW
 from credenza.datasets.parquet import Part, whole_or_absent, write_parts
+from credenza.store.disk import explained, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 ID = "credenza.id"
 STORAGE_VERSION = "2.1"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _TRANSACTIONS: Any = sys.modules["lance.dataset"]  # the function of that name hides the module
+_LAST_VERSION = 2**64 - 1  # Lance names manifests so that the newest sorts first
 _Dataset: TypeAlias = Any  # Lance ships no types
 
 
@@ -60,8 +63,12 @@ class LanceDatasets:
     An append costs one data file and one manifest; what was written before is neither
     read nor copied. Nothing is ever cleaned up: an old version stays readable.
 
-    Blind to power loss beyond what Lance itself writes through, and to a second machine
-    on a shared disk: there the publisher must hold the catalog's lease.
+    Lance itself never waits for the disk; here data files are synced before the commit
+    and the manifest before the acknowledgement, so a version that the ledger records
+    outlives a power cut.
+
+    Blind to a second machine on a shared disk: there the publisher must hold the
+    catalog's lease.
 
     Args:
         directory: made on the first publication.
@@ -91,6 +98,7 @@ class LanceDatasets:
 
         Raises:
             UsageError: no id, no lineage columns, or another schema.
+            ConflictError: the disk is full.
             InternalError: what was written cannot be read back.
         """
         name = _publication(properties)
@@ -267,21 +275,40 @@ class LanceDatasets:
             enable_stable_row_ids=True,
         )
         _check_staged(uri, staged, table)
+        files = _data_files(uri, staged)
+        if files:
+            sync([*files, Path(uri, "data"), Path(uri), self._directory])
         return staged
 
     def _commit(self, dataset: str, change: Any, before: _Dataset | None) -> int:  # noqa: ANN401 - Lance ships no types
+        """Make the change a version, and wait for the disk, which Lance does not."""
         target = self._uri(dataset) if before is None else before
         committed = lance.LanceDataset.commit(target, change, enable_stable_row_ids=True)
+        folder = Path(self._uri(dataset))
+        sync(
+            [
+                *folder.glob(f"_transactions/*-{change.uuid}.txn"),
+                folder / "_transactions",
+                folder / "_versions" / f"{_LAST_VERSION - committed.version}.manifest",
+                folder / "_versions",
+                folder,
+            ]
+        )
         return int(committed.version)
 
     @contextmanager
     def _exclusive(self, dataset: str) -> Iterator[_History]:
         """One publisher of a dataset on this machine; the kernel frees it on a crash."""
         self._uri(dataset)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        with (self._directory / f"{dataset}.published").open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield _History(file)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with (self._directory / f"{dataset}.published").open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield _History(file)
+        except OSError as wrong:
+            number = _SYSTEM_ERROR.search(str(wrong))  # Lance keeps it in the text only
+            cause = OSError(int(number[1]), os.strerror(int(number[1]))) if number else wrong
+            raise explained(cause, f"the dataset {dataset!r} was not changed") from wrong
 
 
 class _History:
@@ -380,20 +407,17 @@ def _check_staged(uri: str, staged: Any, table: pa.Table) -> None:  # noqa: ANN4
     Whole values are not compared: NaN differs from itself, and Lance checks its pages.
     """
     try:
-        files = [file for fragment in staged.operation.fragments for file in fragment.files]
-        back = pa.concat_tables(
-            [
-                table.slice(0, 0),
-                *(
-                    LanceFileReader(f"{uri}/data/{file.path}").read_all().to_table()
-                    for file in files
-                ),
-            ]
-        )
+        parts = [LanceFileReader(str(path)).read_all() for path in _data_files(uri, staged)]
+        back = pa.concat_tables([table.slice(0, 0), *(part.to_table() for part in parts)])
     except (OSError, ValueError) as wrong:
         raise _unreadable(str(wrong)) from wrong
     if any(not back[name].equals(table[name]) for name in (BATCH, ROW)):
         raise _unreadable("the rows read back are not the rows written")
+
+
+def _data_files(uri: str, staged: Any) -> list[Path]:  # noqa: ANN401 - Lance ships no types
+    fragments = staged.operation.fragments
+    return [Path(uri, "data", file.path) for fragment in fragments for file in fragment.files]
 
 
 def _check_readable(opened: _Dataset, name: str) -> None:

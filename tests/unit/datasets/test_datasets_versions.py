@@ -144,6 +144,40 @@ def test_a_staged_file_that_vanished_is_never_committed(
     assert store.publish("flights", rows(2), {ID: "w2"}) == 2
 
 
+FULL_DISK = """
+import pathlib, resource, signal, sys, pyarrow as pa
+from credenza.core.errors import CredenzaError
+from credenza.datasets.lineage import with_lineage
+from credenza.datasets.versions import ID, LanceDatasets
+store = LanceDatasets(pathlib.Path(sys.argv[1]))
+numbers = pa.array([row * row for row in range(100_000)])
+table = with_lineage(pa.table({"a": numbers}), batch="0" * 64, source="s")
+store.publish("flights", table.slice(0, 9), {ID: "w1"})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for limit in (100_000, 1_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        store.publish("flights", table, {ID: "w2"})
+    except CredenzaError as wrong:
+        print(wrong.code)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(store.count("flights"), store.publish("flights", table, {ID: "w2"}))
+"""
+
+
+def test_a_full_disk_changes_nothing_and_the_same_publication_works_later(
+    store: LanceDatasets,
+) -> None:
+    """A limit on a file's size stands in for the disk; Lance notices it or leaves a stump."""
+    command = [sys.executable, "-c", FULL_DISK, str(store._directory)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    first, second, counts = done.stdout.splitlines()
+    assert first == "disk-full"
+    assert second in {"disk-full", "unreadable-version"}
+    assert counts == "9 2"
+    assert store.count("flights") == 100_009
+
+
 def test_a_version_whose_rows_were_lost_is_not_acknowledged_again(
     store: LanceDatasets, rows: Rows, publish: Publish
 ) -> None:
