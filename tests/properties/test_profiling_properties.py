@@ -40,7 +40,7 @@ def table_of(rows: list[tuple[object, ...]]) -> pa.Table:
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(ROWS, st.data())
 def test_any_split_merged_in_any_order_gives_the_same_bytes(
     rows: list[tuple[object, ...]], data: st.DataObject
@@ -54,7 +54,7 @@ def test_any_split_merged_in_any_order_gives_the_same_bytes(
     assert State.from_ipc(whole.to_ipc()).to_ipc() == whole.to_ipc()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(ROWS, ROWS, ROWS)
 def test_merging_is_associative_and_commutative(
     first: list[tuple[object, ...]],
@@ -66,7 +66,7 @@ def test_merging_is_associative_and_commutative(
     assert merge(merge(a, b), c).to_ipc() == merge(a, merge(b, c)).to_ipc()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(ROWS)
 def test_every_exact_figure_is_its_slow_twins(rows: list[tuple[object, ...]]) -> None:
     table = table_of(rows)
@@ -94,7 +94,7 @@ def test_every_exact_figure_is_its_slow_twins(rows: list[tuple[object, ...]]) ->
     assert measures.column_of(state, "word").by_label == crosses
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     st.lists(st.floats(allow_nan=False, allow_subnormal=False), min_size=1, max_size=60),
     st.floats(0, 1),
