@@ -33,7 +33,7 @@ from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
 from credenza.gate.publication import finish_pending
-from credenza.gate.reception import Receipt, receive
+from credenza.gate.reception import Receipt, receive, receive_together
 from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.stores import Stores
 from credenza.provenance.keyring import (
@@ -263,13 +263,38 @@ class Workspace:
             UsageError: the files cannot be described (no rows, unknown format, …).
             UntrustedError: the gate refuses them; the refusal is in the ledger.
         """
+        envelope = self.sign(
+            files,
+            source=source,
+            key=load_key(key),
+            dataset=dataset,
+            label=label,
+            collected=collected,
+            licence=licence,
+            provenance=provenance,
+        )
+        return self.receive(envelope, files)
+
+    def sign(
+        self,
+        files: Sequence[Path],
+        *,
+        source: str,
+        key: SigningKey,
+        dataset: str,
+        label: str = "",
+        collected: tuple[str, str] | None = None,
+        licence: str = "",
+        provenance: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The signed envelope of the source's next batch, without handing it in."""
         today = dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date()
         span = collected or (today.isoformat(), (today + dt.timedelta(days=1)).isoformat())
         sequence, previous = self._next(dataset, source)
-        envelope = sign_batch(
+        return sign_batch(
             list(files),
             source=source,
-            key=load_key(key),
+            key=key,
             dataset=dataset,
             sequence=sequence,
             previous=previous,
@@ -278,7 +303,6 @@ class Workspace:
             licence=licence,
             provenance=dict(provenance or {}),
         )
-        return self.receive(envelope, files)
 
     def receive(self, envelope: bytes, files: Sequence[Path]) -> Receipt:
         """Take a batch that was signed elsewhere.
@@ -295,6 +319,17 @@ class Workspace:
                 receipt.batch, row.dataset, row.window, receipt.index, row.records, row.status
             )
         return receipt
+
+    def receive_together(
+        self, sent: Sequence[tuple[bytes, Sequence[Path]]]
+    ) -> list[Receipt | UntrustedError]:
+        """Take several signed batches with one group commit; an answer for each.
+
+        Many small batches cost most of their time in making each durable; together they
+        share it. They wait for their window even if the policy's windows have 0 days:
+        call ``settle`` then.
+        """
+        return receive_together(self._stores, sent, self._recorded_policy())
 
     def settle(
         self,

@@ -70,8 +70,12 @@ class Journal:
             self._writer = self._open_writer()
             self.catch_up()
 
-    def record(self, events: Sequence[Event]) -> list[Entry]:
+    def record(self, events: Sequence[Event], content: Sequence[bytes] = ()) -> list[Entry]:
         """Make ``events`` durable together; acknowledged means present.
+
+        Args:
+            events: what happened, in order.
+            content: bytes that the events name by digest, stored in the same sync.
 
         Raises:
             ConflictError: another process writes to this workspace.
@@ -80,7 +84,7 @@ class Journal:
         if self._writer is None:
             raise InternalError("no-writer", "the ledger is not open for writing")
         documents = [canonical_json(event.document) for event in events]
-        digests = self.blobs.put_many(documents)
+        digests = self.blobs.put_many([*content, *documents])[len(content) :]
         entries = self._writer.append_many(
             [(event.kind, digest) for event, digest in zip(events, digests, strict=True)],
             time_s=self._clock(),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from credenza.core.canonical import Json
+    from credenza.core.types import Manifest
     from credenza.gate.policy import Policy
     from credenza.gate.stores import Stores
 
@@ -53,42 +54,74 @@ class Receipt:
 def receive(stores: Stores, envelope: bytes, files: Sequence[Path], policy: Policy) -> Receipt:
     """Take a signed batch: copy, verify, profile, record.
 
-    The files are copied into the content store first, so what was verified is what is
-    kept, whatever happens to the sender's files meanwhile.
-
     Raises:
         UntrustedError: it is refused; the refusal is recorded, the content is not used.
     """
+    answer = receive_together(stores, [(envelope, files)], policy)[0]
+    if isinstance(answer, UntrustedError):
+        raise answer
+    return answer
+
+
+def receive_together(
+    stores: Stores, sent: Sequence[tuple[bytes, Sequence[Path]]], policy: Policy
+) -> list[Receipt | UntrustedError]:
+    """Take several signed batches with one group commit; one answer each, in order.
+
+    The files are copied into the content store first, so what was verified is what is
+    kept, whatever happens to the sender's files meanwhile. A refused batch does not
+    delay the others. Nothing is acknowledged before everything is durable.
+    """
     stores.journal.lock()
-    try:
-        verified = _verify(stores, envelope, files)
-        profiled = _profile(verified, policy)
-    except UntrustedError as refusal:
-        stores.journal.record([Event("refusal", _refusal(envelope, refusal))])
-        raise
-    return _record(stores, profiled)
+    heads: dict[tuple[str, str], tuple[int, str]] = {}
+    answers: list[Profiled | UntrustedError] = []
+    for envelope, files in sent:
+        try:
+            answers.append(_profile(_verify(stores, envelope, files, heads), policy))
+        except UntrustedError as refusal:
+            answers.append(refusal)
+    content, events = [], []
+    for (envelope, _), answer in zip(sent, answers, strict=True):
+        if isinstance(answer, UntrustedError):
+            events.append(Event("refusal", _refusal(envelope, answer)))
+        else:
+            kept = [table_bytes(answer.table), answer.profile.to_ipc()]
+            content += [*kept, envelope]
+            events.append(Event("submission", _submission(answer, *map(sha256_hex, kept))))
+    entries = stores.journal.record(events, content)
+    return [
+        answer if isinstance(answer, UntrustedError) else _receipt(answer, entry.index)
+        for answer, entry in zip(answers, entries, strict=True)
+    ]
 
 
-def _verify(stores: Stores, envelope: bytes, files: Sequence[Path]) -> Verified:
+def _verify(
+    stores: Stores,
+    envelope: bytes,
+    files: Sequence[Path],
+    heads: dict[tuple[str, str], tuple[int, str]],
+) -> Verified:
     """Check a copy of the files that the sender can no longer change."""
     known = roster(stores)
-    claimed = _claimed_dataset(envelope)
+    claimed = _claimed_manifest(envelope)
     blobs = stores.journal.blobs
     copies = {
         file_name(path.name): blobs.path(blobs.put_file(path, max_bytes=MOST_BYTES).sha256)
         for path in files
     }
-    with stores.journal.catalog.snapshot() as index:
-        heads = {
-            (head.source, head.dataset): (head.sequence, head.digest)
-            for head in index.find(HeadRow, dataset=claimed)
-        }
-    return verify(envelope, copies, known, heads, claimed)
+    place = (claimed.source, claimed.dataset)
+    if place not in heads:
+        with stores.journal.catalog.snapshot() as index:
+            head = index.get(HeadRow, claimed.dataset, claimed.source)
+        heads[place] = (0, "") if head is None else (head.sequence, head.digest)
+    verified = verify(envelope, copies, known, heads, claimed.dataset)
+    heads[place] = (claimed.sequence, verified.batch.digest)
+    return verified
 
 
-def _claimed_dataset(envelope: bytes) -> str:
-    """The dataset that the batch asks for; believed only once the signature verified."""
-    return decode_manifest(parse_envelope(envelope).payload).dataset
+def _claimed_manifest(envelope: bytes) -> Manifest:
+    """What the batch says of itself; believed only once the signature verified."""
+    return decode_manifest(parse_envelope(envelope).payload)
 
 
 def _profile(verified: Verified, policy: Policy) -> Profiled:
@@ -101,13 +134,9 @@ def _profile(verified: Verified, policy: Policy) -> Profiled:
     )
 
 
-def _record(stores: Stores, profiled: Profiled) -> Receipt:
-    """Content first, then the ledger's entry: acknowledged means present."""
+def _submission(profiled: Profiled, table: str, state: str) -> dict[str, Json]:
     manifest = profiled.batch.manifest
-    table, state, _ = stores.journal.blobs.put_many(
-        [table_bytes(profiled.table), profiled.profile.to_ipc(), profiled.batch.envelope]
-    )
-    document: dict[str, Json] = {
+    return {
         "batch": profiled.batch.digest,
         "dataset": manifest.dataset,
         "source": manifest.source,
@@ -119,12 +148,15 @@ def _record(stores: Stores, profiled: Profiled) -> Receipt:
         "table": table,
         "profile": state,
     }
-    entry = stores.journal.record([Event("submission", document)])[0]
+
+
+def _receipt(profiled: Profiled, index: int) -> Receipt:
+    manifest = profiled.batch.manifest
     return Receipt(
         profiled.batch.digest,
         manifest.dataset,
         profiled.window,
-        entry.index,
+        index,
         manifest.records,
         WAITING,
     )
