@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from credenza.core.errors import ConflictError
 from credenza.core.types import FileDigest
+from credenza.store.disk import explained, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +39,7 @@ def whole_or_absent(directory: Path) -> Iterator[Path]:
     that nothing reads.
 
     Raises:
-        ConflictError: something already has that name.
+        ConflictError: something already has that name, or the disk is full.
     """
     if os.path.lexists(directory):
         raise _taken(directory)
@@ -47,22 +48,16 @@ def whole_or_absent(directory: Path) -> Iterator[Path]:
     try:
         yield draft
         draft.chmod(0o755)
-        _sync(draft)
+        sync([*draft.iterdir(), draft])
         try:
             draft.rename(directory)
-        except OSError as wrong:
+        except FileExistsError as wrong:
             raise _taken(directory) from wrong
-        _sync(directory.parent)
+        sync([directory.parent])
+    except OSError as wrong:
+        raise explained(wrong, f"{directory.name!r} was not written") from wrong
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a new file and wait until the disk has it."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def write_parts(
@@ -99,23 +94,14 @@ def write_parts(
 
 
 def _measured(path: Path) -> FileDigest:
-    """Digest of what lies on the disk, after the disk has it."""
+    """Name, digest and size of a file as it can be read again."""
     digest = hashlib.sha256()
     size = 0
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
     return FileDigest(path.name, digest.hexdigest(), size)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _taken(directory: Path) -> ConflictError:

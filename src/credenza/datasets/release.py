@@ -13,7 +13,6 @@ from credenza.datasets.parquet import (
     ROWS_PER_FILE,
     Part,
     whole_or_absent,
-    write_durably,
     write_parts,
 )
 from credenza.datasets.verify_release import (
@@ -92,7 +91,7 @@ def write_release(
         # What is about to be published is read the way the receiver will read it.
         public = dsse.keys_by_id([dsse.public_hex(private_key)])
         release = read_attestation(envelope, public).release
-        write_durably(draft / ATTESTATION, envelope)
+        (draft / ATTESTATION).write_bytes(envelope)
     return release
 
 

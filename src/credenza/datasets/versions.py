@@ -23,8 +23,8 @@ import pyarrow as pa
 from lance.file import LanceFileReader
 from lance.fragment import write_fragments
 
-from credenza.core.canonical import sha256_hex
 from credenza.core.errors import InternalError, NotFoundError, UsageError
+from credenza.datasets.history import History
 from credenza.datasets.lineage import BATCH, LINEAGE, ROW
 from credenza.datasets.parquet import Part, whole_or_absent, write_parts
 from credenza.store.disk import explained, sync
@@ -105,7 +105,7 @@ class LanceDatasets:
         _check_lineage(table)
         with self._exclusive(dataset) as history:
             before = self._newest(dataset)
-            done = history.find(before, name)
+            done = _made_by(history, name, before)
             if done is not None:
                 _check_readable(self._at(dataset, done), name)
                 return done
@@ -132,7 +132,7 @@ class LanceDatasets:
         name = _publication(properties)
         with self._exclusive(dataset) as history:
             before = self._at(dataset)
-            done = history.find(before, name)
+            done = _made_by(history, name, before)
             if done is None:
                 wanted = self._at(dataset, version).count_rows()
                 change = _TRANSACTIONS.Transaction(
@@ -297,61 +297,24 @@ class LanceDatasets:
         return int(committed.version)
 
     @contextmanager
-    def _exclusive(self, dataset: str) -> Iterator[_History]:
+    def _exclusive(self, dataset: str) -> Iterator[History]:
         """One publisher of a dataset on this machine; the kernel frees it on a crash."""
         self._uri(dataset)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             with (self._directory / f"{dataset}.published").open("a+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                yield _History(file)
+                yield History(file)
         except OSError as wrong:
             number = _SYSTEM_ERROR.search(str(wrong))  # Lance keeps it in the text only
             cause = OSError(int(number[1]), os.strerror(int(number[1]))) if number else wrong
             raise explained(cause, f"the dataset {dataset!r} was not changed") from wrong
 
 
-class _History:
-    """Which publication made which version: a line each, beside the dataset.
-
-    Only a shortcut, so that looking an id up does not read every manifest: what it lacks
-    (after a crash, or when it was deleted) it reads from the transactions themselves.
-    """
-
-    def __init__(self, file: Any) -> None:  # noqa: ANN401 - a binary file opened with "a+b"
-        self._file = file
-        self._versions: dict[str, int] = {}
-        self._known = 0
-        file.seek(0)
-        good = 0
-        for line in file:
-            fields = line.split()
-            if not line.endswith(b"\n") or len(fields) != 2 or not fields[0].isdigit():
-                break
-            self._note(int(fields[0]), fields[1].decode("ascii", "replace"))
-            good += len(line)
-        file.truncate(good)
-
-    def find(self, newest: _Dataset | None, name: str) -> int | None:
-        """The version that publication ``name`` made, after catching up with the dataset."""
-        last = 0 if newest is None else newest.version
-        if self._known > last:  # written for another dataset of this name
-            self._file.truncate(0)
-            self._versions.clear()
-            self._known = 0
-        for number in range(self._known + 1, last + 1):
-            self.add(number, _properties(newest, number).get(ID, ""))
-        return self._versions.get(sha256_hex(name.encode()))
-
-    def add(self, number: int, name: str) -> None:
-        digest = sha256_hex(name.encode())
-        self._note(number, digest)
-        self._file.write(f"{number} {digest}\n".encode("ascii"))
-        self._file.flush()
-
-    def _note(self, number: int, digest: str) -> None:
-        self._versions.setdefault(digest, number)
-        self._known = max(self._known, number)
+def _made_by(history: History, name: str, newest: _Dataset | None) -> int | None:
+    """The version that publication ``name`` made, if it did."""
+    last = 0 if newest is None else newest.version
+    return history.find(name, last, lambda number: _properties(newest, number).get(ID, ""))
 
 
 def _publication(properties: Mapping[str, str]) -> str:
