@@ -1,0 +1,1 @@
+"""Robust combination of federated updates, one file per rule or family."""
