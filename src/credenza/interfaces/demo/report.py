@@ -56,7 +56,7 @@ def render(tale: Tale) -> str:
         words=WORDS,
         claim=sentence(campaign) if campaign is not None else "",
         moved=moved_sources(campaign) if campaign is not None else [],
-        pictures={name: _image(svg) for name, svg in pictures.items()},
+        pictures={"chart": "", **{name: _image(svg) for name, svg in pictures.items()}},
         judged=[week for week in tale.weeks if not week.vouched],
         percent=_percent,
     )
