@@ -55,6 +55,8 @@ class CsvIntake:
                 ),
             )
             check_schema(table.schema, limits)
+            if pa.binary() in table.schema.types:
+                raise _not_csv("it is not UTF-8 text")
             return within(table.to_batches(), table.schema, limits)
 
 
@@ -62,13 +64,8 @@ def _check_header(path: Path, limits: Limits) -> None:
     """Count the columns in the first line, before anything is allocated for them."""
     with parsing("CSV"), path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
-    try:
-        text = head.decode("utf-8-sig", errors="strict")
-    except UnicodeDecodeError as wrong:
-        # A character may be cut by the end of what was read, and only there.
-        if wrong.start < len(head) - 4 or len(head) < _HEADER_BYTES:
-            raise _not_csv("it is not UTF-8 text") from wrong
-        text = head[: wrong.start].decode("utf-8-sig")
+    # What is not UTF-8 is found by the reader; here only commas and quotes count.
+    text = head.decode("utf-8-sig", errors="replace")
     if "\x00" in text:
         raise _not_csv("it contains zero bytes")
     try:

@@ -8,6 +8,7 @@ but ``sandbox`` by way of a new interpreter.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import json
@@ -15,10 +16,12 @@ import os
 import resource
 import signal
 import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from credenza.core.errors import UntrustedError
 from credenza.core.types import Limits
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_FILES = 128
-DONE, REFUSED = 0, 1
+DONE, REFUSED, NOTHING_TO_DO = 0, 1, 2
 _HEADER = 4
 _OPEN_FILES = MAX_FILES + 64
 _RECHUNK_SHARE = 3
@@ -77,29 +80,36 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 
 
 def serve(channel: socket.socket) -> None:
-    """Fork a child per request until the other side closes."""
+    """Answer requests until the other side closes, each by a child of its own.
+
+    The child for the next request is forked, and warmed by a first parse, before that
+    request arrives: most of a small file's cost is a fresh process touching its pages.
+    """
+    sample = _sample()
     gc.collect()
     gc.freeze()  # what is shared with the children need not be copied for them
-    while True:
-        request, fds = receive(channel)
-        if not request:
-            return
+    status = DONE
+    while os.waitstatus_to_exitcode(status) != NOTHING_TO_DO:
         child = os.fork()
         if not child:
-            channel.close()
-            os._exit(_child(request, fds))
-        for fd in fds:
-            os.close(fd)
+            os._exit(_child(channel, sample))
         _, status, usage = os.wait4(child, 0)
-        send(channel, {"status": status, "peak_kib": usage.ru_maxrss})
+        with contextlib.suppress(BrokenPipeError):
+            send(channel, {"status": status, "peak_kib": usage.ru_maxrss})
 
 
-def _child(request: dict[str, object], fds: list[int]) -> int:
-    """Parse under limits; the answer goes to the first descriptor."""
+def _child(channel: socket.socket, sample: pa.Buffer) -> int:
+    """Wait for one request and parse under its limits; the answer is the first file's."""
+    _warm_up(sample)
+    taken = _address_space()
+    request, fds = receive(channel)
+    channel.close()
+    if not request:
+        return NOTHING_TO_DO
     output, *inputs = fds
     limits = Limits(**request["limits"])  # type: ignore[arg-type] # our own parent wrote it
     names: list[str] = request["intakes"]  # type: ignore[assignment] # our own parent wrote it
-    _confine(limits, float(request["wall_s"]))  # type: ignore[arg-type] # as above
+    _confine(limits, taken, float(request["wall_s"]))  # type: ignore[arg-type] # as above
     at = [0]
     try:
         with os.fdopen(output, "wb", closefd=False) as file:
@@ -113,17 +123,35 @@ def _child(request: dict[str, object], fds: list[int]) -> int:
     return DONE
 
 
-def _confine(limits: Limits, wall_s: float) -> None:
+def _sample() -> pa.Buffer:
+    """A small Parquet file; making it also loads what the libraries load late."""
+    # Arrays of Python values would load pandas where it is installed, and a CSV reader
+    # would start a thread: the one is slow to fork, the other unsafe.
+    kinds = {"number": pa.int64(), "text": pa.string(), "real": pa.float64()}
+    table = pa.table({name: pa.nulls(2, kind) for name, kind in kinds.items()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def _warm_up(sample: pa.Buffer) -> None:
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as output:
+        file.write(sample)
+        file.flush()
+        _write(_read_all(["parquet"], [file.fileno()], Limits(), [0]), Limits(), output)
+
+
+def _confine(limits: Limits, taken: int, wall_s: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (output_bytes(limits), output_bytes(limits)))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s))
-    memory = _own_bytes() + limits.memory_bytes
+    memory = taken + limits.memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     signal.setitimer(signal.ITIMER_REAL, wall_s)
 
 
-def _own_bytes() -> int:
+def _address_space() -> int:
     """Address space taken before anything was parsed; it is not the file's fault."""
     statm = Path("/proc/self/statm")
     pages = int(statm.read_text("ascii").split()[0]) if statm.exists() else 2**18
