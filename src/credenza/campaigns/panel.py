@@ -99,6 +99,8 @@ class PanelScanner:
     Args:
         sources: names.
         statistics: names.
+        families: family of each statistic; each is calibrated by itself and has an equal
+            part of the rate. None: the first word of the statistic's name.
         groups: group of each source; sources of one group count once. "" = alone.
         rate: false campaigns per window that are accepted.
     """
@@ -108,11 +110,17 @@ class PanelScanner:
         sources: Sequence[str],
         statistics: Sequence[str],
         *,
+        families: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
         rate: float = 0.01,
     ) -> None:
+        words = [name.split(" ", 1)[0] for name in statistics]
         self.state: PanelState = new_state(
-            tuple(sources), tuple(statistics), tuple(groups or [""] * len(sources)), rate
+            tuple(sources),
+            tuple(statistics),
+            tuple(words if families is None else families),
+            tuple(groups or [""] * len(sources)),
+            rate,
         )
 
     def step(
@@ -138,17 +146,15 @@ class PanelScanner:
         averages = _averages(state.averages, residual)
         cells, ks = _scan(averages, state.groups)
         scores = cells.max(axis=(0, 1))
-        y = self_calibrate.surprise(state.history, scores)
-        top = int(np.argmax(y))
-        maxima = self_calibrate.past_maxima(state.history)
-        chance = self_calibrate.tail_p(maxima, float(y[top]))
-        floor = self_calibrate.finest(len(maxima))
+        top, chance = self_calibrate.judge(state.history, scores, state.families)
+        history = len(state.history)
+        floor = self_calibrate.finest(history)
         campaign = None
         if chance <= state.rate:
             campaign = _campaign(averages, cells, ks, top, max(chance, floor))
         self.state = state.with_pending(
             Pending(x, sd, seen, z, shift, residual, scores),
-            judged=len(maxima) >= self_calibrate.LEAST_WINDOWS,
+            judged=history >= self_calibrate.LEAST_WINDOWS,
             alarm=campaign is not None,
         )
         return WindowResult(
@@ -160,7 +166,7 @@ class PanelScanner:
             common_shift=shift,
             expected=state.levels.mean + scale * common_cause.loading(state.loadings) * shift,
             scale=scale,
-            history=len(maxima),
+            history=history,
             alarms_so_far=state.alarms / max(1, state.judged),
         )
 
@@ -247,7 +253,9 @@ def scan_panel(
         )
     sources, windows, statistics = values.shape
     names = [f"{s:06d}" for s in range(sources)]
-    scanner = PanelScanner(names, [f"{p:06d}" for p in range(statistics)], groups=groups, rate=rate)
+    scanner = PanelScanner(
+        names, [f"statistic {p}" for p in range(statistics)], groups=groups, rate=rate
+    )
     for t in range(windows):
         result = scanner.step(values[:, t, :])
         if t >= start:

@@ -31,6 +31,30 @@ class Ordinary(NamedTuple):
     freedom: float
 
 
+def judge(history: Floats, scores: Floats, families: tuple[str, ...]) -> tuple[int, float]:
+    """The statistic that stands out most, and the chance of that in an ordinary window.
+
+    Each family of statistics is held against its own past: routes change all the time,
+    contradicted labels do not, and one yardstick for both would blind the scan to the
+    latter. The smallest of the families' chances is multiplied by their number.
+
+    Args:
+        history: ``(T, P)`` scores of accepted windows.
+        scores: ``(P,)`` scores of the window under test.
+        families: ``(P,)`` family of each statistic.
+    """
+    y = surprise(history, scores)
+    past = past_surprises(history)
+    names = sorted(set(families))
+    found = []
+    for name in names:
+        own = np.flatnonzero([family == name for family in families])
+        top = int(own[np.argmax(y[own])])
+        found.append((tail_p(past[:, own].max(axis=1), float(y[top])), -float(y[top]), top))
+    chance, _, top = min(found)
+    return top, min(1.0, chance * len(names))
+
+
 def surprise(history: Floats, scores: Floats) -> Floats:
     """``(P,)`` minus the logarithm of the chance of such a score, by statistic.
 
@@ -45,11 +69,11 @@ def surprise(history: Floats, scores: Floats) -> Floats:
     return _surprise(_ordinary(history), scores)
 
 
-def past_maxima(history: Floats) -> Floats:
-    """``(T,)`` largest surprise of each accepted window, had it been judged by the others."""
+def past_surprises(history: Floats) -> Floats:
+    """``(T, P)`` surprise of each accepted window, had it been judged by the others."""
     size = len(history)
     if size < 2:
-        return np.zeros(size)
+        return np.zeros(history.shape)
     every = _ordinary(history)
     over = np.maximum(history - every.middle, 0.0)
     # The same scale without each window's own excess.
@@ -58,7 +82,7 @@ def past_maxima(history: Floats) -> Floats:
     without = (over.sum(axis=0) - over + BELIEF * pool) / (count - (over > 0) + BELIEF)
     scale = np.maximum(without, LEAST_SCALE)
     left = Ordinary(every.middle, scale, every.freedom - 0.5)
-    return np.asarray(_surprise(left, history).max(axis=1))
+    return _surprise(left, history)
 
 
 def tail_p(maxima: Floats, largest: float) -> float:

@@ -40,6 +40,7 @@ class PanelState:
 
     sources: tuple[str, ...]
     statistics: tuple[str, ...]
+    families: tuple[str, ...]
     groups: tuple[str, ...]
     rate: float
     windows: int
@@ -76,13 +77,18 @@ class PanelState:
 
 
 def new_state(
-    sources: tuple[str, ...], statistics: tuple[str, ...], groups: tuple[str, ...], rate: float
+    sources: tuple[str, ...],
+    statistics: tuple[str, ...],
+    families: tuple[str, ...],
+    groups: tuple[str, ...],
+    rate: float,
 ) -> PanelState:
     """A panel that has seen no window."""
     shape = (len(sources), len(statistics))
     return PanelState(
         sources,
         statistics,
+        families,
         groups,
         rate,
         0,
@@ -114,6 +120,7 @@ def pack(state: PanelState) -> bytes:
         "format": FORMAT,
         "sources": state.sources,
         "statistics": state.statistics,
+        "families": state.families,
         "groups": state.groups,
         "rate": state.rate,
         "windows": state.windows,
@@ -158,6 +165,7 @@ def unpack(data: bytes) -> PanelState:
         return PanelState(
             tuple(head["sources"]),
             tuple(head["statistics"]),
+            tuple(head["families"]),
             tuple(head["groups"]),
             float(head["rate"]),
             int(head["windows"]),

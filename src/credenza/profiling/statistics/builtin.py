@@ -31,6 +31,11 @@ FAMILIES: tuple[Callable[[Rows], Measures], ...] = (
 )
 
 
+def family_of(statistic: str) -> str:
+    """The family a statistic belongs to: the first word of its name."""
+    return statistic.split(" ", 1)[0]
+
+
 def measure(
     table: pa.Table, *, reference: ReferenceSummary, expected: Floats | None = None
 ) -> Measures:

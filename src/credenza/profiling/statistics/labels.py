@@ -50,7 +50,7 @@ def labels(rows: Rows) -> Measures:
         # The rates of two classes are one number.
         rated = len(classes) != 2 or place == 0
         if rated:
-            found[f"share {claim}"] = root_rate(int(carried.sum()), rows.size)
+            found[f"label share {claim}"] = root_rate(int(carried.sum()), rows.size)
         if rows.expected is not None:
             p = rows.expected[:, place]
             if rated:

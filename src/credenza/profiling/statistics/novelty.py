@@ -23,9 +23,9 @@ def novelty(rows: Rows) -> Measures:
     for name, category in rows.reference.categories.items():
         code = rows.codes[name]
         rare = (code >= category.common) & (code < UNKNOWN)
-        found[f"rare {name}"] = root_rate(int(rare.sum()), rows.size)
+        found[f"novelty rare {name}"] = root_rate(int(rare.sum()), rows.size)
         unknown = code == UNKNOWN
-        found[f"unknown {name}"] = root_rate(int(unknown.sum()), rows.size)
+        found[f"novelty unknown {name}"] = root_rate(int(unknown.sum()), rows.size)
     return found | _pairs(rows)
 
 
@@ -39,9 +39,9 @@ def _pairs(rows: Rows) -> Measures:
         unseen[b] = unseen[b] + new
         every += new
     found = {
-        f"unseen pairs with {name}": root_rate(float(np.sum(count > 0)), rows.size)
+        f"novelty unseen pairs with {name}": root_rate(float(np.sum(count > 0)), rows.size)
         for name, count in unseen.items()
     }
-    found["rows with unseen pairs"] = root_rate(float(np.sum(every > 0)), rows.size)
-    found["rows with several unseen pairs"] = root_rate(float(np.sum(every > 2)), rows.size)
+    found["novelty any unseen pair"] = root_rate(float(np.sum(every > 0)), rows.size)
+    found["novelty several unseen pairs"] = root_rate(float(np.sum(every > 2)), rows.size)
     return found

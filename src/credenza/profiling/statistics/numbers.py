@@ -21,8 +21,8 @@ def numbers(rows: Rows) -> Measures:
             unit = (np.clip(known, own.low, own.high) - own.centre) / own.spread
             mean = float(unit.mean())
             sd = float(np.sqrt((unit.var() * len(unit) + 1) / (len(unit) + 1) / len(unit)))
-        found[f"mean {name}"] = (mean, sd)
+        found[f"number mean {name}"] = (mean, sd)
         low, high = own.tails
-        found[f"share {name} < {low:g}"] = root_rate(int(np.sum(known < low)), len(known))
-        found[f"share {name} > {high:g}"] = root_rate(int(np.sum(known > high)), len(known))
+        found[f"number share {name} < {low:g}"] = root_rate(int(np.sum(known < low)), len(known))
+        found[f"number share {name} > {high:g}"] = root_rate(int(np.sum(known > high)), len(known))
     return found

@@ -24,8 +24,8 @@ def repeats(rows: Rows) -> Measures:
     exact = [np.nan_to_num(rows.numbers[n], nan=-1.5) for n in sorted(rows.numbers)]
     exact += [rows.codes[n].astype(np.float64) for n in sorted(rows.reference.categories)]
     return {
-        "repeated rows": _pairs(np.column_stack(exact)) if exact else (0.0, 1.0),
-        "nearly repeated rows": _pairs(np.column_stack(coarse)) if coarse else (0.0, 1.0),
+        "repeat exact": _pairs(np.column_stack(exact)) if exact else (0.0, 1.0),
+        "repeat near": _pairs(np.column_stack(coarse)) if coarse else (0.0, 1.0),
     }
 
 

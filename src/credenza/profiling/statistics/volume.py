@@ -10,7 +10,7 @@ from credenza.profiling.statistics.rows import Measures, Rows, root_rate
 def volume(rows: Rows) -> Measures:
     """Logarithm of the number of rows, and the missing rate of every column."""
     size = max(rows.size, 1)
-    found: Measures = {"rows (log)": (float(np.log(size)), float(1 / np.sqrt(size)))}
+    found: Measures = {"volume rows (log)": (float(np.log(size)), float(1 / np.sqrt(size)))}
     for name, code in rows.codes.items():
-        found[f"missing {name}"] = root_rate(int(np.sum(code < 0)), rows.size)
+        found[f"volume missing {name}"] = root_rate(int(np.sum(code < 0)), rows.size)
     return found
