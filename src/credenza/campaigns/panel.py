@@ -23,6 +23,7 @@ WARM_UP = 6
 """Accepted windows before residuals are scored."""
 NAMED_U, SUSPECTED_U = 3.0, 2.0
 SOURCE_U = 4.5
+FAR = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class PanelScanner:
         shift = common_cause.common_shift(z, state.loadings, ready)
         residual = np.where(ready, common_cause.remove(z, state.loadings, shift), np.nan)
         averages = _averages(state.averages, residual)
+        averages = averages / _steady(standardise.calmness(state.levels, sd))
         cells, ks = _scan(averages, state.groups)
         scores = cells.max(axis=(0, 1))
         top, chance = self_calibrate.judge(state.history, scores, state.families)
@@ -197,7 +199,7 @@ class PanelScanner:
                 state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0)
             ),
             averages=np.where(
-                averaged, _averages(state.averages, pending.residual, raw=True), state.averages
+                averaged, _averages(state.averages, pending.residual), state.averages
             ),
             history=history,
         )
@@ -287,14 +289,17 @@ def _checked(
     return np.where(seen, x, 0.0), np.where(seen, sd, 0.0), seen
 
 
-def _averages(old: Floats, residual: Floats, *, raw: bool = False) -> Floats:
-    """``(3, S, P)`` weighted averages after this window; in standard units unless raw."""
+def _averages(old: Floats, residual: Floats) -> Floats:
+    """``(3, S, P)`` weighted averages after this window; NaN = absent now."""
     weight = np.asarray(SCALES)[:, None, None]
-    new = (1 - weight) * old + weight * np.nan_to_num(np.clip(residual, -12, 12))
-    if raw:
-        return np.asarray(new)
-    steady = np.sqrt(weight / (2 - weight))
-    return np.asarray(np.where(np.isnan(residual), np.nan, new / steady))
+    return np.asarray((1 - weight) * old + weight * np.clip(residual, -FAR, FAR))
+
+
+def _steady(calm: Floats) -> Floats:
+    """``(3, S, P)`` standard deviation of each average in the long run."""
+    weight = np.asarray(SCALES)[:, None, None]
+    variance = weight + (1 - weight) * np.square(calm)
+    return np.asarray(np.sqrt(variance * weight / (2 - weight)))
 
 
 def _scan(averages: Floats, groups: tuple[str, ...]) -> tuple[Floats, Ints]:

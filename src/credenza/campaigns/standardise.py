@@ -17,6 +17,7 @@ CLIP = 3.0
 PRIOR_WINDOWS = 10.0
 """Weight, in windows, of what all sources say about the scale of one."""
 LEAST_SCALE = 1e-9
+LEAST_CALM = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ def scales(levels: Levels, sampling_sd: Floats) -> Floats:
     variance = np.maximum(weight * levels.spread + (1 - weight) * prior, floor)
     step = np.maximum(1 / np.maximum(levels.count, 1.0), LEVEL_RATE)
     return np.asarray(np.maximum(np.sqrt(variance * (1 + step)), LEAST_SCALE))
+
+
+def calmness(levels: Levels, sampling_sd: Floats) -> Floats:
+    """``(S, P)`` how much less a statistic varies than its scale says, in (0, 1].
+
+    A count of rare events hardly ever moves, and when it does it jumps: one window needs
+    the scale of the jump, an average over windows has earned that of the variance.
+    """
+    known = levels.count > 1
+    ratio = np.where(known, levels.spread, 0.0) / np.square(scales(levels, sampling_sd))
+    pool = ratio.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    weight = levels.count / (levels.count + PRIOR_WINDOWS)
+    return np.asarray(np.sqrt(np.clip(weight * ratio + (1 - weight) * pool, LEAST_CALM, 1.0)))
 
 
 def update(levels: Levels, values: Floats, sampling_sd: Floats, accepted: Bools) -> Levels:
