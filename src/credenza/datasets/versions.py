@@ -277,7 +277,7 @@ class LanceDatasets:
         _check_staged(uri, staged, table)
         files = _data_files(uri, staged)
         if files:
-            sync([*files, Path(uri, "data"), Path(uri), self._directory])
+            sync([*files, Path(uri, "data")])
         return staged
 
     def _commit(self, dataset: str, change: Any, before: _Dataset | None) -> int:  # noqa: ANN401 - Lance ships no types
@@ -285,13 +285,13 @@ class LanceDatasets:
         target = self._uri(dataset) if before is None else before
         committed = lance.LanceDataset.commit(target, change, enable_stable_row_ids=True)
         folder = Path(self._uri(dataset))
+        told = folder / "_transactions" / f"{change.read_version}-{change.uuid}.txn"
+        manifest = folder / "_versions" / f"{_LAST_VERSION - committed.version}.manifest"
         sync(
             [
-                *folder.glob(f"_transactions/*-{change.uuid}.txn"),
-                folder / "_transactions",
-                folder / "_versions" / f"{_LAST_VERSION - committed.version}.manifest",
-                folder / "_versions",
-                folder,
+                *((told, told.parent) if told.exists() else ()),
+                *(manifest, manifest.parent),
+                *((folder, self._directory) if before is None else ()),
             ]
         )
         return int(committed.version)
