@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 import pyarrow as pa
 
-import credenza
 from credenza.core.canonical import strict_json
 from credenza.core.errors import InternalError, UntrustedError
 from credenza.provenance.intake import zygote
@@ -184,7 +183,7 @@ class Sandbox:
         if self._channel is not None and self._owner == os.getpid():
             return self._channel
         ours, theirs = socket.socketpair()
-        root = str(Path(credenza.__file__).resolve().parent.parent)
+        root = str(Path(__file__).resolve().parents[3])
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _START, root],
