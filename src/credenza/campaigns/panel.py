@@ -93,9 +93,10 @@ class WindowResult:
 class PanelScanner:
     """Judges one window after the other; its state is small and never rescans.
 
-    ``step`` judges, ``accept`` learns. Sources that are not accepted keep every part of
-    their state as it was, or an attacker would train the baseline. The order of sources
-    does not matter to the verdict.
+    ``step`` judges, ``accept`` learns. Sources that are not accepted teach nothing: their
+    level, scale, share in the common cause and part in the ordinary scores stay as they
+    were, or an attacker would train the baseline. Only the averages that evidence is
+    gathered in go on. The order of sources does not matter to the verdict.
 
     Args:
         sources: names.
@@ -145,17 +146,17 @@ class PanelScanner:
         shift = common_cause.common_shift(z, state.loadings, ready)
         residual = np.where(ready, common_cause.remove(z, state.loadings, shift), np.nan)
         averages = _averages(state.averages, residual)
-        averages = averages / _steady(standardise.calmness(state.levels, sd))
-        cells, ks = _scan(averages, state.groups)
+        u = averages / _steady(standardise.calmness(state.levels, sd))
+        cells, ks = _scan(u, state.groups)
         scores = cells.max(axis=(0, 1))
         top, chance = self_calibrate.judge(state.history, scores, state.families)
         history = len(state.history)
         floor = self_calibrate.finest(history)
         campaign = None
         if chance <= state.rate:
-            campaign = _campaign(averages, cells, ks, top, max(chance, floor))
+            campaign = _campaign(u, cells, ks, top, max(chance, floor))
         self.state = state.with_pending(
-            Pending(x, sd, seen, z, shift, residual, scores),
+            Pending(x, sd, seen, z, shift, averages, u, scores),
             judged=history >= self_calibrate.LEAST_WINDOWS,
             alarm=campaign is not None,
         )
@@ -188,19 +189,20 @@ class PanelScanner:
             )
         taken = np.ones(len(state.sources), bool) if accepted is None else np.asarray(accepted)
         mask = pending.seen & taken[:, None]
-        averaged = mask & np.isfinite(pending.residual)
         history = state.history
-        held = np.any(pending.seen, axis=1) & ~taken
-        if np.isfinite(pending.residual).any() and not held.any():
-            history = self_calibrate.extend(history, pending.scores)
+        spoke = np.isfinite(pending.u[0])
+        if (spoke & taken[:, None]).any():
+            scores = pending.scores
+            if (spoke & ~taken[:, None]).any():
+                ours = np.where(taken[None, :, None], pending.u, np.nan)
+                scores = _scan(ours, state.groups)[0].max(axis=(0, 1))
+            history = self_calibrate.extend(history, scores)
         self.state = state.after(
             levels=standardise.update(state.levels, pending.values, pending.sd, mask),
             loadings=common_cause.update(
                 state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0)
             ),
-            averages=np.where(
-                averaged, _averages(state.averages, pending.residual), state.averages
-            ),
+            averages=np.where(spoke, pending.averages, state.averages),
             history=history,
         )
 

@@ -23,14 +23,23 @@ SCALE_COUNT = 3
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A window that was judged and waits for acceptance; arrays as in ``step``."""
+    """A window that was judged and waits for acceptance; arrays as in ``step``.
+
+    Attributes:
+        z: ``(S, P)`` standard units, common cause included.
+        shift: ``(P,)`` common shift.
+        averages: ``(3, S, P)`` averages with this window.
+        u: ``(3, S, P)`` the same in standard units; NaN = absent.
+        scores: ``(P,)``.
+    """
 
     values: Floats
     sd: Floats
     seen: Bools
     z: Floats
     shift: Floats
-    residual: Floats
+    averages: Floats
+    u: Floats
     scores: Floats
 
 
@@ -109,7 +118,7 @@ _ARRAYS = {
     "power": "loadings",
     "cross": "loadings",
 }
-_PENDING = ("values", "sd", "seen", "z", "shift", "residual", "scores")
+_PENDING = ("values", "sd", "seen", "z", "shift", "averages", "u", "scores")
 
 
 def pack(state: PanelState) -> bytes:
