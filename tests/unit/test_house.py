@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import credenza
+
+SRC = Path(credenza.__file__).parent
+REPOSITORY = SRC.parent.parent
+MODULES = sorted(SRC.rglob("*.py"))
+# What only the hall may ask the machine: the environment and the working directory.
+ASKED_OF_THE_MACHINE = {"os.environ", "os.getenv", "os.getcwd", "Path.cwd", "Path.home"}
+# Drawn from the process's hidden state, so no run could be repeated.
+HIDDEN_RANDOMNESS = ("np.random.", "numpy.random.", "random.")
+REPEATABLE = {"np.random.default_rng", "np.random.Generator", "np.random.SeedSequence"}
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def _names(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {_dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_the_import_contracts_of_the_house_are_kept() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=REPOSITORY,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_only_the_hall_asks_the_machine_where_it_is() -> None:
+    asking = {
+        path.relative_to(SRC).as_posix()
+        for path in MODULES
+        if any(name in ASKED_OF_THE_MACHINE for name in _names(path))
+    }
+    assert asking == {"workspace.py"}
+
+
+def test_no_module_draws_from_randomness_that_it_was_not_given() -> None:
+    drawing = {
+        (path.relative_to(SRC).as_posix(), name)
+        for path in MODULES
+        for name in _names(path)
+        if name.startswith(HIDDEN_RANDOMNESS) and name not in REPEATABLE
+    }
+    unseeded = {
+        (path.relative_to(SRC).as_posix(), "default_rng()")
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and _dotted(node.func).endswith("default_rng")
+        and not (node.args or node.keywords)
+    }
+    assert not drawing | unseeded
+
+
+def test_a_room_is_described_where_it_is_entered() -> None:
+    for path in MODULES:
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_every_public_name_loads_and_there_are_at_most_thirty() -> None:
+    assert len(credenza.__all__) <= 30
+    assert credenza.__all__ == sorted(credenza.__all__)
+    for name in credenza.__all__:
+        found = getattr(credenza, name)
+        assert getattr(import_module(found.__module__), name) is found
+    assert set(credenza.__all__) < set(dir(credenza))
+
+
+def test_a_name_that_credenza_does_not_have_raises() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Workspce'"):
+        _ = credenza.Workspce
