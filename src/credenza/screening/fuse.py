@@ -97,6 +97,24 @@ def average_e(p_by_detector: Iterable[Floats], n: int) -> Floats:
     return np.asarray(np.mean(all_e, axis=0)) if all_e else np.ones(n)
 
 
+def excess_log_p(hits: Ints, rows: Ints, rate: Floats, reference: int) -> Floats:
+    """Log p of seeing ``hits`` among ``rows``, when ``rate`` was itself estimated.
+
+    The weaker of a binomial tail and a two-sample normal tail on square roots: with
+    200,000 rows the error of a rate from 8,000 trusted ones is what counts.
+
+    Args:
+        hits: ``(s,)`` hits of each source.
+        rows: ``(s,)`` its rows, at least 1.
+        rate: ``(s,)`` or scalar usual rate.
+        reference: rows that the rate was estimated on.
+    """
+    binomial = stats.binom.logsf(hits - 1, rows, rate)
+    error = np.sqrt(1.0 / rows + 1.0 / max(reference, 1))
+    z = 2.0 * (np.sqrt((hits + 0.375) / (rows + 0.75)) - np.sqrt(rate)) / error
+    return np.asarray(np.maximum(binomial, special.log_ndtr(-z)))
+
+
 def temper(log_p: Floats) -> Floats:
     """Divide the sources' normal scores by their spread, where it exceeds the normal's.
 
@@ -138,7 +156,8 @@ def source_p(p: Floats, rows: SourceRows) -> Floats:
     for level in SOURCE_LEVELS:
         hits, old_hits = rows.per_source(new, p <= level), rows.per_source(old, p <= level)
         own = (old_hits + PRIOR_ROWS * level) / (m + PRIOR_ROWS)
-        tail = stats.binom.logsf(hits - 1, np.maximum(n, 1), np.maximum(own, level))
+        usual = np.maximum(own, level)
+        tail = excess_log_p(hits, np.maximum(n, 1), usual, len(old))
         log_p = np.minimum(log_p, tail)
     present = n > 0
     log_p[present] = temper(np.minimum(log_p[present] + np.log(len(SOURCE_LEVELS)), 0.0))

@@ -95,11 +95,11 @@ class Association:
         claimed = np.zeros(len(values), dtype=bool)
         findings: list[Finding] = []
         source = source_codes(view)[0]
-        weakest = max((suspicion.log_p for suspicion in kept), default=0.0)
-        for suspicion in sorted(kept, key=lambda s: (s.log_p, len(s.candidates.parts))):
+        # Of two names for the same rows, the one that says more.
+        for suspicion in sorted(kept, key=lambda s: (s.log_p, -len(s.candidates.parts))):
             carriers = suspicion.carriers()
             fresh = (carriers & ~view.trusted & ~claimed).sum()
-            if fresh < self.min_carriers or evidence.without(suspicion, claimed) > weakest:
+            if fresh < self.min_carriers or evidence.without(suspicion, claimed) > np.log(self.fdr):
                 continue
             is_common = evidence.is_common(suspicion, source, self.min_carriers)
             if is_common or not suspicion.is_trigger():
@@ -114,24 +114,27 @@ class Association:
         return Scores(values, tuple(findings))
 
     def _finding(self, view: View, found: Suspicion, of_label: Bools, label: str) -> Finding:
+        carriers = found.carriers()
+        carried = (carriers & ~view.trusted).sum()
         rows = of_label & ~view.trusted
         sources = sorted({str(s) for s in view.source[rows]})
         exhibits: dict[str, object] = {
             "trigger": found.name(),
             "label": label,
-            "carriers": found.carried,
-            "labelled": found.labelled,
-            "share": found.labelled / found.carried,
+            "carriers": int(carried),
+            "labelled": int(rows.sum()),
+            "share": float(rows.sum() / carried),
             "usual_share": found.usual,
-            "trusted_carriers": found.trusted_carriers,
+            "trusted_carriers": int((carriers & view.trusted).sum()),
+            "counted": found.carried,
             "test": found.test,
             "sources": sources,
         }
         sentence = (
             f"rows where {found.name()} are labelled {quote(label)} in "
-            f"{exhibits['share']:.0%} of {found.carried} rows against {found.usual:.0%}; "
+            f"{exhibits['share']:.0%} of {carried} rows against {found.usual:.0%}; "
             f"{len(sources)} source{'s' if len(sources) != 1 else ''}; "
-            f"{found.trusted_carriers} trusted rows are like them"
+            f"{exhibits['trusted_carriers']} trusted rows are like them"
         )
         return Finding(
             self.name,

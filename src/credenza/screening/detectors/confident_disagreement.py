@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from credenza.core.text import quote
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.label import labels_of
 from credenza.screening.features.table import rows_of, source_codes
-from credenza.screening.fuse import reject_log_p, temper
+from credenza.screening.fuse import excess_log_p, reject_log_p, temper
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, View
@@ -80,7 +79,9 @@ class ConfidentDisagreement:
         rate = np.clip(rate * max(1.0, window / max(overall, 1e-6)), 1e-4, 1.0)
         tested = np.flatnonzero(rows > 0)
         log_p = np.zeros(len(rows))
-        log_p[tested] = temper(stats.binom.logsf(hits - 1, rows, rate)[tested])
+        log_p[tested] = temper(
+            excess_log_p(hits[tested], rows[tested], rate[tested], int(old.sum()))
+        )
         found = tested[reject_log_p(log_p[tested], self.fdr, len(tested))]
         return tuple(
             self._finding(

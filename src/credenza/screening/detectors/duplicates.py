@@ -12,7 +12,6 @@ from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.table import (
     columns_of,
-    compact,
     content_of,
     mix,
     row_hash,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 SHOWN_COLUMNS = 3
 MIN_COPIES = 4
 BANDS = 4
+MAX_NAMED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,14 @@ class Duplicates:
         findings: list[Finding] = []
         named = np.zeros(n, dtype=bool)
         for alike, keys in _keys(view):
-            group, count = compact(keys)
-            log_p = _surprise(view, group, count)
-            guilty = np.flatnonzero(log_p < 0)
-            guilty = guilty[reject_log_p(log_p[guilty], self.fdr, count)]
+            large, log_p, groups = _surprise(keys[~view.trusted], keys[view.trusted])
+            guilty = np.flatnonzero(reject_log_p(log_p, self.fdr, groups))
+            # Ranked, so that the strongest are named when there are too many.
             for g in guilty[np.argsort(log_p[guilty], kind="stable")]:
-                rows = group == g
+                rows = keys == large[g]
                 values[rows] = np.maximum(values[rows], -log_p[g] / np.log(10))
-                fresh = rows & ~view.trusted & ~named
-                if 2 * fresh.sum() >= (rows & ~view.trusted).sum():
+                here = rows & ~view.trusted
+                if 2 * (here & ~named).sum() >= here.sum() and len(findings) < MAX_NAMED:
                     findings.append(self._finding(view, rows, alike, float(log_p[g])))
                     named |= rows
         findings.sort(key=lambda finding: finding.p_value)
@@ -141,26 +140,25 @@ def _keys(view: View) -> Iterator[tuple[str, Ints]]:
             yield f"near copies in {tick(name)}", row_hash(places, n)
 
 
-def _surprise(view: View, group: Ints, count: int) -> Floats:
-    """``(count,)`` log p of each group's size: the weaker of the two tests."""
-    new = np.bincount(group[~view.trusted], minlength=count)
-    old = np.bincount(group[view.trusted], minlength=count)
-    log_p = np.zeros(count)
-    large = np.flatnonzero(new >= MIN_COPIES)
-    if len(large) == 0:
-        return log_p
-    share = new.sum() / max(new.sum() + old.sum(), 1)
+def _surprise(new: Ints, old: Ints) -> tuple[Ints, Floats, int]:
+    """Log p of the size of each group of 4 rows and more: the weaker of the two tests.
+
+    Returns:
+        Keys of the groups, their log p, and the number of groups of any size.
+    """
+    keys, sizes = np.unique(new, return_counts=True)
+    at = np.flatnonzero(sizes >= MIN_COPIES)
+    if len(at) == 0:
+        return keys[at], np.zeros(0), len(keys)
+    size = sizes[at]
+    ordered = np.sort(old)
+    known = np.searchsorted(ordered, keys[at], side="right") - np.searchsorted(ordered, keys[at])
+    share = len(new) / (len(new) + len(old))
     against_trusted = (
-        stats.binom.logsf(new[large] - 1, new[large] + old[large], share)
-        if old.sum()
-        else np.full(len(large), -np.inf)
+        stats.binom.logsf(size - 1, size + known, share) if len(old) else np.full(len(at), -np.inf)
     )
-    sizes = new[new > 0]
-    high = float(np.quantile(sizes, 0.995))
-    low = float(np.quantile(sizes, 0.9))
+    low, high = np.quantile(sizes, [0.9, 0.995])
     # Survival falls from .1 to .005 between these two sizes; go on at 2/3 of that slope.
     slope = np.log(20) / max(high - low, 1.0) / 1.5
-    beyond_window = np.log(0.005) - slope * np.maximum(new[large] - high, 0)
-    beyond_window[new[large] <= high] = 0.0
-    log_p[large] = np.maximum(against_trusted, beyond_window)
-    return log_p
+    beyond = np.where(size > high, np.log(0.005) - slope * (size - high), 0.0)
+    return keys[at], np.maximum(against_trusted, beyond), len(keys)

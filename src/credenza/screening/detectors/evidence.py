@@ -11,8 +11,6 @@ from scipy import stats
 from credenza.screening.fuse import reject_log_p
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.candidates import Candidates
 
@@ -71,6 +69,23 @@ class Suspicion:
         if self.test == "novelty":
             return self.labelled >= PURE * self.carried
         return self.labelled >= ONE_LABEL * self.carried and excess >= LEAST_EXCESS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Total:
+    """Sums over carriers: row ``rows[i]`` carries feature ``at[i]`` of ``size``."""
+
+    rows: Ints
+    at: Ints
+    size: int
+
+    def count(self) -> Ints:
+        """``(size,)`` carriers."""
+        return np.bincount(self.at, minlength=self.size)
+
+    def of(self, values: Floats) -> Floats:
+        """``(size,)`` sum of ``values`` over the carriers."""
+        return np.asarray(np.bincount(self.at, weights=values[self.rows], minlength=self.size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,44 +157,26 @@ class Evidence:
     def tally(self, candidates: Candidates, min_carriers: int) -> list[Tally]:
         """Count the carriers of every feature that enough rows under test carry."""
         is_new = ~self.trusted[candidates.rows]
-        new_rows, new_codes = candidates.rows[is_new], candidates.codes[is_new]
-        old_rows, old_codes = candidates.rows[~is_new], candidates.codes[~is_new]
-        size = candidates.size
-        carried = np.bincount(new_codes, minlength=size)
-        codes = np.flatnonzero(carried >= min_carriers)
+        counts = np.bincount(candidates.codes[is_new], minlength=candidates.size)
+        codes = np.flatnonzero(counts >= min_carriers)
         if len(codes) == 0:
             return []
-        n, m = carried[codes], np.bincount(old_codes, minlength=size)[codes]
-
-        def new(values: Floats) -> Floats:
-            total = np.bincount(new_codes, weights=values[new_rows], minlength=size)
-            return np.asarray(total[codes])
-
-        def old(values: Floats) -> Floats:
-            total = np.bincount(old_codes, weights=values[old_rows], minlength=size)
-            return np.asarray(total[codes])
-
-        return [
-            self._of_label(candidates, codes, j, carried=n, trusted=m, new=new, old=old)
-            for j in range(len(self.labels))
-        ]
+        place = np.full(candidates.size, -1, dtype=np.int64)
+        place[codes] = np.arange(len(codes))
+        at = place[candidates.codes]
+        new = Total(candidates.rows[is_new & (at >= 0)], at[is_new & (at >= 0)], len(codes))
+        old = Total(candidates.rows[~is_new & (at >= 0)], at[~is_new & (at >= 0)], len(codes))
+        lean = candidates.lean()
+        return [self._of_label(lean, codes, j, new, old) for j in range(len(self.labels))]
 
     def _of_label(
-        self,
-        candidates: Candidates,
-        codes: Ints,
-        j: int,
-        *,
-        carried: Ints,
-        trusted: Ints,
-        new: Callable[[Floats], Floats],
-        old: Callable[[Floats], Floats],
+        self, candidates: Candidates, codes: Ints, j: int, new: Total, old: Total
     ) -> Tally:
-        n, m = carried, trusted
-        labelled, residual = new(self.own[j]), new(self.residual[j])
-        misfit = old(self.residual[j]) / (m + PRIOR_ROWS)
-        spread = new(self.variance[j]) + n**2 * (
-            old(self.variance[j]) / (m + PRIOR_ROWS) ** 2
+        n, m = new.count(), old.count()
+        labelled, residual = new.of(self.own[j]), new.of(self.residual[j])
+        misfit = old.of(self.residual[j]) / (m + PRIOR_ROWS)
+        spread = new.of(self.variance[j]) + n**2 * (
+            old.of(self.variance[j]) / (m + PRIOR_ROWS) ** 2
             + MISFIT_SD**2 * PRIOR_ROWS / (m + PRIOR_ROWS)
         )
         z = (residual - n * misfit) / np.sqrt(np.maximum(spread, 1e-9))

@@ -51,7 +51,7 @@ class KnnDisagreement:
     """
 
     neighbours: int = 16
-    pairs: int = 2**26
+    pairs: int = 2**25
     max_reference: int = 1024
 
     @property
@@ -97,7 +97,7 @@ class KnnDisagreement:
 
     def _reference(self, view: View, labels: Ints) -> Ints:
         n = len(labels)
-        size = min(self.max_reference, max(64, self.pairs // max(n, 1)))
+        size = min(self.max_reference, max(48, self.pairs // max(n, 1)))
         old = np.flatnonzero(view.trusted & (labels >= 0))
         new = np.flatnonzero(~view.trusted & (labels >= 0))
         if len(old) + len(new) <= size:

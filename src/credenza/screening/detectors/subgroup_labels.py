@@ -22,7 +22,7 @@ from credenza.screening.features.table import (
 from credenza.screening.fuse import reject_log_p
 
 if TYPE_CHECKING:
-    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.core.types import Floats, Ints, View
     from credenza.screening.features.label import Labels
     from credenza.screening.features.table import Coded
 
@@ -130,8 +130,10 @@ class SubgroupLabels:
         counts = np.bincount(labels.codes[labels.codes >= 0], minlength=len(labels.classes))
         cells: list[Cell] = []
         all_z: list[Floats] = []
-        sums = _Sums(view.trusted, labels.codes >= 0, source, sources)
+        known = labels.codes >= 0
+        rows = np.flatnonzero(known & ~view.trusted), np.flatnonzero(known & view.trusted)
         for groups in subgroups(view, labels):
+            sums = _Sums.of(groups, rows, source, sources)
             for label in np.argsort(-counts, kind="stable")[:MAX_CLASSES]:
                 found, z = self._off(sums, groups, labels, expected, int(label))
                 cells += found
@@ -149,16 +151,17 @@ class SubgroupLabels:
         """Cells with z > 2 (z stands in ``log_p`` until the spread is known), and every z."""
         p = np.clip(expected[:, label], 0.005, 0.995)
         residual = (labels.codes == label) - p
-        n, r = sums.new(groups), sums.new(groups, residual)
-        v, should = sums.new(groups, p * (1 - p)), sums.new(groups, p)
-        m, old_r = sums.old(groups), sums.old(groups, residual)
+        n, r = sums.total(0), sums.total(0, residual)
+        v, should = sums.total(0, p * (1 - p)), sums.total(0, p)
+        m, old_r = sums.total(1), sums.total(1, residual)
         all_m, all_r = m.sum(axis=1, keepdims=True), old_r.sum(axis=1, keepdims=True)
         elsewhere_n = n.sum(axis=1, keepdims=True) - n
         elsewhere = (r.sum(axis=1, keepdims=True) - r) / (elsewhere_n + PRIOR_ROWS)
         in_trusted = all_r / (all_m + PRIOR_ROWS)
         usual = (old_r + PRIOR_ROWS * in_trusted) / (m + PRIOR_ROWS)
-        # What either the window's other sources or trusted rows show needs no explaining.
-        shift = n * np.where(np.abs(elsewhere) > np.abs(usual), elsewhere, usual)
+        # What the reference, the window's other sources or trusted rows show needs no
+        # explaining: the most of the three is taken away.
+        shift = n * np.maximum(0.0, np.maximum(elsewhere, usual))
         doubt = MISFIT_SD**2 + 0.25 / (elsewhere_n + m + PRIOR_ROWS)
         z = (r - shift) / np.sqrt(np.maximum(v + n**2 * doubt, 1e-9))
         large = n >= self.min_rows
@@ -200,29 +203,29 @@ class SubgroupLabels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sums:
-    """Sums over the cells of a partition x source."""
+    """Sums over the cells of one partition x source.
 
-    trusted: Bools
-    known: Bools
-    source: Ints
-    sources: int
+    Attributes:
+        rows: positions under test, and trusted positions.
+        joint: their cells.
+        shape: (subgroups, sources).
+    """
 
-    def new(self, groups: Groups, weights: Floats | None = None) -> Floats:
-        """``(subgroups, sources)`` totals over rows under test."""
-        return self._total(groups, self.known & ~self.trusted, weights)
+    rows: tuple[Ints, Ints]
+    joint: tuple[Ints, Ints]
+    shape: tuple[int, int]
 
-    def old(self, groups: Groups, weights: Floats | None = None) -> Floats:
-        """``(subgroups, sources)`` totals over trusted rows."""
-        return self._total(groups, self.known & self.trusted, weights)
+    @classmethod
+    def of(cls, groups: Groups, rows: tuple[Ints, Ints], source: Ints, sources: int) -> _Sums:
+        """Cells of ``rows`` in a partition."""
+        joint = groups.codes * sources + source
+        return cls(rows, (joint[rows[0]], joint[rows[1]]), (groups.size, sources))
 
-    def _total(self, groups: Groups, rows: Bools, weights: Floats | None) -> Floats:
-        joint = groups.codes[rows] * self.sources + self.source[rows]
-        flat = np.bincount(
-            joint,
-            weights=None if weights is None else weights[rows],
-            minlength=groups.size * self.sources,
-        )
-        return np.asarray(flat.reshape(groups.size, self.sources), dtype=np.float64)
+    def total(self, which: int, weights: Floats | None = None) -> Floats:
+        """``(subgroups, sources)`` totals over rows under test (0) or trusted rows (1)."""
+        w = None if weights is None else weights[self.rows[which]]
+        flat = np.bincount(self.joint[which], weights=w, minlength=self.shape[0] * self.shape[1])
+        return np.asarray(flat.reshape(self.shape), dtype=np.float64)
 
 
 def _with_log_p(cell: Cell, scale: float) -> Cell:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
-from credenza.screening.features.table import Coded, by_range, by_value, columns_of
+from credenza.screening.features.table import Coded, by_range, by_value, columns_of, sample
 from credenza.screening.features.text import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+
     from credenza.core.types import Bools, Floats, Ints, View
 
-DENSE_CODES = 2**21
+DENSE_CODES = 2**18
+PAIR_ROWS = 150_000
+EVERYONE = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,17 +60,29 @@ class Candidates:
         return " and ".join(said)
 
     def carriers(self, code: int) -> Bools:
-        """``(n,)`` mask of the rows that carry a feature."""
+        """``(n,)`` mask of all rows that carry a feature, counted or not."""
         mask = np.zeros(self.n, dtype=bool)
-        mask[self.rows[self.codes == code]] = True
+        if isinstance(self.parts[0].coded, Words):
+            mask[self.rows[self.codes == code]] = True
+            return mask
+        mask[:] = True
+        for part, half in zip(self.parts, self.halves(np.array([code])), strict=True):
+            mask &= part.codes == half[0]
         return mask
+
+    def lean(self) -> Candidates:
+        """The same features without the rows, where their parts know them."""
+        if isinstance(self.parts[0].coded, Words):
+            return self
+        nothing = np.empty(0, dtype=np.int64)
+        return replace(self, rows=nothing, codes=nothing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """One column's frequent codes, renumbered from 0; ``codes`` is -1 for the others."""
 
-    codes: Ints
+    codes: npt.NDArray[np.int32]
     size: int
     original: Ints
     coded: Coded | Words
@@ -99,6 +115,8 @@ class Words:
 def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[Candidates]:
     """Every value, every pair of values from two columns, and every token.
 
+    Above 150,000 rows pairs are counted on that many, drawn by content.
+
     Args:
         view: the rows.
         tested: ``(n,)`` rows under test; only what enough of them carry is proposed.
@@ -109,11 +127,14 @@ def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterat
     parts = _parts(view, tested, min_carriers)
     for part in parts:
         carried = part.codes >= 0
-        yield Candidates(everyone[carried], part.codes[carried], part.size, (part,), None, n)
+        yield Candidates(
+            everyone[carried], part.codes[carried].astype(np.int64), part.size, (part,), None, n
+        )
+    counted = sample(view, everyone, PAIR_ROWS)
     for i, first in enumerate(parts):
         for second in parts[i + 1 :]:
             if first.coded.column != second.coded.column and not _both_ranges(first, second):
-                yield _pair(first, second, n)
+                yield _pair(first, second, counted, n)
     for column in columns_of(view, Role.TEXT):
         yield _words(view, column, tested, min_carriers)
 
@@ -134,20 +155,23 @@ def _parts(view: View, tested: Bools, min_carriers: int) -> list[Part]:
 
 def _frequent(coded: Coded, tested: Bools, min_carriers: int) -> Part:
     counts = np.bincount(coded.codes[tested], minlength=coded.size)
-    original = np.flatnonzero(counts >= min_carriers)
-    place = np.full(coded.size, -1, dtype=np.int64)
+    # What nearly every row carries tells no rows apart.
+    original = np.flatnonzero((counts >= min_carriers) & (counts <= EVERYONE * tested.sum()))
+    place = np.full(coded.size, -1, dtype=np.int32)
     place[original] = np.arange(len(original))
     return Part(place[coded.codes], len(original), original, coded)
 
 
-def _pair(first: Part, second: Part, n: int) -> Candidates:
-    rows = np.flatnonzero((first.codes >= 0) & (second.codes >= 0))
-    joint = first.codes[rows] * second.size + second.codes[rows]
+def _pair(first: Part, second: Part, counted: Ints, n: int) -> Candidates:
+    one, two = first.codes[counted], second.codes[counted]
+    both = (one >= 0) & (two >= 0)
+    joint = one[both].astype(np.int64) * second.size + two[both]
     size = first.size * second.size
     if size <= DENSE_CODES:
-        return Candidates(rows, joint, size, (first, second), None, n)
+        return Candidates(counted[both], joint, size, (first, second), None, n)
     raw, dense = np.unique(joint, return_inverse=True)
-    return Candidates(rows, dense.astype(np.int64), len(raw), (first, second), raw, n)
+    dense = dense.astype(np.int64)
+    return Candidates(counted[both], dense, len(raw), (first, second), raw, n)
 
 
 def _words(view: View, column: str, tested: Bools, min_carriers: int) -> Candidates:
@@ -161,7 +185,7 @@ def _words(view: View, column: str, tested: Bools, min_carriers: int) -> Candida
     place[original] = np.arange(len(original))
     kept = place[codes] >= 0
     # A row has many tokens, so this part has no code per row.
-    words = Part(np.empty(0, np.int64), len(original), original, Words(column, found.levels))
+    words = Part(np.empty(0, np.int32), len(original), original, Words(column, found.levels))
     return Candidates(
         rows[kept], place[codes[kept]], len(original), (words,), None, view.table.num_rows
     )

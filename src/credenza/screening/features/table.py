@@ -165,12 +165,6 @@ def sample(view: View, rows: Ints, size: int) -> Ints:
     return np.sort(rows[np.argsort(key, kind="stable")[:size]])
 
 
-def compact(codes: Ints) -> tuple[Ints, int]:
-    """Renumber codes densely: ``(n,)`` in ``0 … k - 1``, and ``k``."""
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    return inverse.astype(np.int64), len(distinct)
-
-
 def one_hot(coded: list[Coded], *, levels: int = FEW_LEVELS) -> Any:  # noqa: ANN401 - scipy is untyped
     """Sparse 0/1 matrix of the ``levels`` most frequent codes of each column.
 
