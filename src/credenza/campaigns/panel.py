@@ -149,7 +149,7 @@ class PanelScanner:
         u = averages / _steady(standardise.calmness(state.levels, sd))
         cells, ks = _scan(u, state.groups)
         scores = cells.max(axis=(0, 1))
-        top, chance = self_calibrate.judge(state.history, scores, state.families)
+        top, chance = self_calibrate.judge(state.history, state.recent, scores, state.families)
         history = len(state.history)
         floor = self_calibrate.finest(history)
         campaign = None
@@ -203,6 +203,7 @@ class PanelScanner:
                 state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0)
             ),
             averages=np.where(spoke, pending.averages, state.averages),
+            recent=np.stack([state.recent[1], pending.scores]),
             history=history,
         )
 

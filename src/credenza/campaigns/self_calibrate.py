@@ -15,6 +15,8 @@ MOST_WINDOWS = 400
 BELIEF = 6.0
 """Weight, in windows, of what all statistics say about the scores of one."""
 LEAST_SCALE = 0.05
+LASTING = 3
+"""Windows over which scores are also summed."""
 
 
 class Ordinary(NamedTuple):
@@ -31,7 +33,9 @@ class Ordinary(NamedTuple):
     freedom: float
 
 
-def judge(history: Floats, scores: Floats, families: tuple[str, ...]) -> tuple[int, float]:
+def judge(
+    history: Floats, recent: Floats, scores: Floats, families: tuple[str, ...]
+) -> tuple[int, float]:
     """The statistic that stands out most, and the chance of that in an ordinary window.
 
     Each family of statistics is held against its own past: routes change all the time,
@@ -40,11 +44,17 @@ def judge(history: Floats, scores: Floats, families: tuple[str, ...]) -> tuple[i
 
     Args:
         history: ``(T, P)`` scores of accepted windows.
+        recent: ``(2, P)`` scores of the two windows before, accepted or not.
         scores: ``(P,)`` scores of the window under test.
         families: ``(P,)`` family of each statistic.
     """
-    y = surprise(history, scores)
-    past = past_surprises(history)
+    # What stays a little beyond the ordinary for three windows is held against three.
+    alone, lasting = (
+        surprise(history, scores),
+        surprise(_sums(history), scores + recent.sum(axis=0)),
+    )
+    y = np.maximum(alone, lasting)
+    past = np.maximum(past_surprises(history), past_surprises(_sums(history)))
     names = sorted(set(families))
     found = []
     for name in names:
@@ -53,6 +63,15 @@ def judge(history: Floats, scores: Floats, families: tuple[str, ...]) -> tuple[i
         found.append((tail_p(past[:, own].max(axis=1), float(y[top])), -float(y[top]), top))
     chance, _, top = min(found)
     return top, min(1.0, chance * len(names))
+
+
+def _sums(history: Floats) -> Floats:
+    """``(T, P)`` of each window and the two before; the first two are scaled up."""
+    total = np.cumsum(np.asarray(history, dtype=np.float64), axis=0)
+    sums = total.copy()
+    sums[LASTING:] -= total[:-LASTING]
+    count = np.minimum(np.arange(len(sums)) + 1, LASTING)
+    return np.asarray(sums * (LASTING / count)[:, None])
 
 
 def surprise(history: Floats, scores: Floats) -> Floats:

@@ -58,6 +58,7 @@ class PanelState:
     levels: Levels
     loadings: Loadings
     averages: Floats
+    recent: Floats
     history: Floats
     pending: Pending | None = None
 
@@ -72,7 +73,13 @@ class PanelState:
         )
 
     def after(
-        self, *, levels: Levels, loadings: Loadings, averages: Floats, history: Floats
+        self,
+        *,
+        levels: Levels,
+        loadings: Loadings,
+        averages: Floats,
+        recent: Floats,
+        history: Floats,
     ) -> PanelState:
         """After a window was accepted."""
         return replace(
@@ -80,6 +87,7 @@ class PanelState:
             levels=levels,
             loadings=loadings,
             averages=averages,
+            recent=recent,
             history=history,
             pending=None,
         )
@@ -106,6 +114,7 @@ def new_state(
         new_levels(*shape),
         new_loadings(*shape),
         np.zeros((SCALE_COUNT, *shape)),
+        np.zeros((2, shape[1])),
         np.zeros((0, shape[1]), dtype=np.float32),
     )
 
@@ -124,7 +133,7 @@ _PENDING = ("values", "sd", "seen", "z", "shift", "averages", "u", "scores")
 def pack(state: PanelState) -> bytes:
     """The state as a NumPy archive: no pickle, the same bytes for the same state."""
     arrays = {name: np.asarray(_parts(state)[home][name]) for name, home in _ARRAYS.items()}
-    arrays |= {"averages": state.averages, "history": state.history}
+    arrays |= {"averages": state.averages, "recent": state.recent, "history": state.history}
     head = {
         "format": FORMAT,
         "sources": state.sources,
@@ -183,6 +192,7 @@ def unpack(data: bytes) -> PanelState:
             Levels(**parts["levels"]),
             Loadings(**parts["loadings"]),
             arrays["averages"],
+            arrays["recent"],
             arrays["history"],
             pending,
         )
