@@ -12,13 +12,14 @@ from credenza.core.rows import row_root, schema_digest
 from credenza.core.types import FileDigest, Limits, Manifest
 from credenza.provenance.envelope import seal
 from credenza.provenance.intake.limits import open_regular
-from credenza.provenance.intake.sandbox import by_name, read_sandboxed
+from credenza.provenance.intake.sandbox import read_sandboxed
+from credenza.provenance.intake.together import by_name
 from credenza.provenance.manifest import encode_manifest, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from credenza.provenance.intake.sandbox import Files, Reader
+    from credenza.provenance.intake.together import Files, Reader
     from credenza.provenance.keyring import SigningKey
 
 _BLOCK_BYTES = 2**20
@@ -46,7 +47,7 @@ def sign_batch(
     receiver then refuses it.
 
     Args:
-        files: at least one; see ``sandbox.Files``.
+        files: at least one; see ``together.Files``.
         source: the sender's registered id.
         key: one of its registered keys.
         dataset: where the batch is to go.
@@ -57,7 +58,7 @@ def sign_batch(
         licence: under which the data may be used, an SPDX expression where one fits.
         provenance: fields of the Data & Trust Alliance standard that apply.
         limits: bounds on the files, those of the receiver by default.
-        read: how files become rows.
+        read: how files become rows; ``read_own`` for files of one's own making.
 
     Returns:
         The envelope's bytes; their SHA-256 is the batch's digest.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Manifest, Source
     from credenza.provenance.envelope import Envelope
-    from credenza.provenance.intake.sandbox import Reader
+    from credenza.provenance.intake.together import Reader
     from credenza.provenance.keyring import Roster
 
 

@@ -12,6 +12,7 @@ import pytest
 from credenza.core.errors import InternalError, UntrustedError
 from credenza.core.types import Limits
 from credenza.provenance.intake.sandbox import Sandbox, read_sandboxed
+from credenza.provenance.intake.together import read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,3 +195,25 @@ def test_the_processs_own_sandbox_reads_without_being_asked_to_start(tmp_path: P
     stored = tmp_path / "0123456789abcdef"
     (tmp_path / "a.csv").rename(stored)
     assert read_sandboxed({"a.csv": stored}, Limits()).to_pylist() == [{"x": 1}]
+
+
+def test_a_parser_that_burns_its_cpu_time_is_stopped(tmp_path: Path) -> None:
+    # Half a gigabyte of texts from a file of some kilobytes, again and again.
+    bombs = [_bomb(tmp_path / f"{i}.parquet", rows=4_000, width=128 * 1024) for i in range(40)]
+    with Sandbox() as burnt, pytest.raises(UntrustedError) as refusal:
+        burnt.read(bombs, Limits(cpu_s=1, decoded_bytes=2**40, memory_bytes=2**40))
+    assert refusal.value.code == "parser-limit"
+
+
+def test_a_process_reads_its_own_files_as_the_sandbox_would(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n2\n")
+    files = [tmp_path / "a.csv"]
+    assert read_own(files, Limits()).equals(sandbox.read(files, Limits()))
+    reasons = []
+    for read in (read_own, sandbox.read):
+        with pytest.raises(UntrustedError) as refusal:
+            read(files, Limits(rows=1))
+        reasons.append(str(refusal.value))
+    assert reasons[0] == reasons[1]

@@ -24,9 +24,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
@@ -35,15 +34,13 @@ from credenza.core.errors import InternalError, UntrustedError
 from credenza.provenance.intake import zygote
 from credenza.provenance.intake.builtin import intake_for
 from credenza.provenance.intake.limits import open_regular, plain, plain_schema, refused
+from credenza.provenance.intake.together import by_name
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from credenza.core.types import Limits
-
-# Files by the name they were submitted under, or paths whose last segment is that name.
-Files: TypeAlias = Mapping[str, Path] | Sequence[Path]
-Reader: TypeAlias = "Callable[[Files, Limits], pa.Table]"
+    from credenza.provenance.intake.together import Files
 
 _START = (
     "import socket, sys; sys.path.append(sys.argv[1]);"
@@ -73,13 +70,6 @@ _LIMIT_SIGNALS = {
 def read_sandboxed(files: Files, limits: Limits) -> pa.Table:
     """The rows of ``files``, parsed by this process's one sandbox; see ``Sandbox.read``."""
     return _SHARED.read(files, limits)
-
-
-def by_name(files: Files) -> dict[str, Path]:
-    """The files by the names they were submitted under."""
-    if isinstance(files, Mapping):
-        return dict(files)
-    return {path.name: path for path in files}
 
 
 class Sandbox:

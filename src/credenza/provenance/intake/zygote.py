@@ -25,13 +25,8 @@ import pyarrow.parquet as pq
 
 from credenza.core.errors import UntrustedError
 from credenza.core.types import Limits
-from credenza.provenance.intake.builtin import INTAKES
-from credenza.provenance.intake.limits import (
-    check_decoded,
-    check_rows,
-    out_of_memory,
-    refused,
-)
+from credenza.provenance.intake.limits import out_of_memory, refused
+from credenza.provenance.intake.together import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,10 +105,11 @@ def _child(channel: socket.socket, sample: pa.Buffer) -> int:
     limits = Limits(**request["limits"])  # type: ignore[arg-type] # our own parent wrote it
     names: list[str] = request["intakes"]  # type: ignore[assignment] # our own parent wrote it
     _confine(limits, taken, float(request["wall_s"]))  # type: ignore[arg-type] # as above
+    paths = [Path(f"/dev/fd/{fd}") for fd in inputs]
     at = [0]
     try:
         with os.fdopen(output, "wb", closefd=False) as file:
-            _write(_read_all(names, inputs, limits, at), limits, file)
+            _write(read_all(names, paths, limits, at), limits, file)
     except UntrustedError as refusal:
         return _refuse(output, refusal, at[0])
     except MemoryError:
@@ -138,7 +134,8 @@ def _warm_up(sample: pa.Buffer) -> None:
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as output:
         file.write(sample)
         file.flush()
-        _write(_read_all(["parquet"], [file.fileno()], Limits(), [0]), Limits(), output)
+        path = Path(f"/dev/fd/{file.fileno()}")
+        _write(read_all(["parquet"], [path], Limits(), [0]), Limits(), output)
 
 
 def _confine(limits: Limits, taken: int, wall_s: float) -> None:
@@ -156,31 +153,6 @@ def _address_space() -> int:
     statm = Path("/proc/self/statm")
     pages = int(statm.read_text("ascii").split()[0]) if statm.exists() else 2**18
     return pages * resource.getpagesize()
-
-
-def _read_all(names: list[str], inputs: list[int], limits: Limits, at: list[int]) -> pa.Table:
-    tables: list[pa.Table] = []
-    for at[0], (name, fd) in enumerate(zip(names, inputs, strict=True)):
-        table = INTAKES.make(name).read(Path(f"/dev/fd/{fd}"), limits)
-        if tables and set(table.column_names) != set(tables[0].column_names):
-            raise _schema_mismatch("it has other columns than the first file")
-        tables.append(table.select(tables[0].column_names) if tables else table)
-        check_rows(sum(len(table) for table in tables), limits)
-        check_decoded(sum(table.nbytes for table in tables), limits)
-    try:
-        # Promotion is for a column that is all null in one file, which has no type there.
-        return pa.concat_tables(tables, promote_options="default")
-    except pa.ArrowException as wrong:
-        raise _schema_mismatch(str(wrong)) from wrong
-
-
-def _schema_mismatch(why: str) -> UntrustedError:
-    return refused(
-        "schema-mismatch",
-        "the files of a batch do not fit together",
-        why=why,
-        fix="give all files the same columns and types, or submit them as several batches",
-    )
 
 
 def _write(table: pa.Table, limits: Limits, file: object) -> None:
