@@ -1,8 +1,8 @@
-"""Streaming float32 rules against slow float64 twins that follow the papers' words."""
+"""Fast code against slow twins: papers' words, brute force, refitting."""
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
 from credenza.training.builtin import aggregator
+from credenza.training.certificates import Finite, Partition, RunOff, Temporal
+from credenza.training.ridge import RidgeHead, leave_one_source_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from credenza.core.types import Floats
+    from credenza.training.certificates import Scheme
 
 Twin = Any
 
@@ -212,3 +215,105 @@ def test_fltrust_agrees_with_its_slow_twin(rows: Floats, seed: int) -> None:
     slow = np.asarray(trust) @ np.asarray(scaled) / sum(trust) if sum(trust) else server
     found = aggregator("fltrust", f=2, reference=server).combine(rows)
     assert np.allclose(found, slow, atol=2e-3)
+
+
+# Certificates against every behaviour of every set of hostile units
+
+
+def answers(seed: int, members: int, classes: int) -> Floats:
+    """Scores of one row with many ties, unknown classes and abstentions."""
+    rng = np.random.default_rng(seed)
+    leaning = rng.choice([0.0, 0.0, 3.0], classes)
+    scores = np.round(rng.normal(leaning, 1, (members, classes)))
+    scores[rng.random((members, classes)) < 0.15] = -np.inf
+    return scores[:, None, :]
+
+
+def behaviours(classes: int, *, ranked: bool) -> Floats:
+    """All that a member can say of ``classes`` classes: abstain, a favourite, or an order."""
+    said = [np.full(classes, -np.inf)]
+    if ranked:
+        said += [np.asarray(order, dtype=float) for order in permutations(range(classes))]
+    else:
+        said += [np.where(np.arange(classes) == best, 1.0, 0.0) for best in range(classes)]
+    return np.asarray(said)
+
+
+def holds(scheme: Scheme, scores: Floats, hostile: tuple[int, ...], *, ranked: bool) -> bool:
+    """Whether no behaviour of the members that ``hostile`` units reach changes the winner."""
+    # A label that only the attacker uses may come first in the order of classes.
+    newcomer = np.full((*scores.shape[:2], 1), -np.inf)
+    wide = np.concatenate([newcomer, scores], axis=2)
+    reached = np.flatnonzero(scheme.incidence(len(scores))[list(hostile)].any(axis=0))
+    said = behaviours(wide.shape[2], ranked=ranked)
+    plots = np.stack(
+        np.meshgrid(*[np.arange(len(said))] * len(reached), indexing="ij"), axis=-1
+    ).reshape(-1, len(reached))
+    turned = np.repeat(wide, len(plots), axis=1)
+    for column, member in enumerate(reached):
+        turned[member] = said[plots[:, column]]
+    return bool((scheme.elect(turned) == scheme.elect(wide)[0]).all())
+
+
+def sets_of(scheme: Scheme, units: int, hostile: int) -> list[tuple[int, ...]]:
+    if isinstance(scheme, Temporal):
+        return [tuple(range(a, a + hostile)) for a in range(units - hostile + 1)]
+    return list(combinations(range(units), hostile))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "members", "classes"),
+    [
+        (Partition(), 7, 2),
+        (Partition(), 7, 3),
+        (Finite(2), 8, 2),
+        (Finite(3), 7, 2),
+        (Temporal(1), 6, 3),
+        (Temporal(2), 7, 2),
+        (RunOff(), 6, 2),
+        (RunOff(), 7, 2),
+        (RunOff(), 5, 3),
+    ],
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 1_000_000))
+def test_no_hostile_units_within_the_certificate_change_the_winner(
+    scheme: Scheme, members: int, classes: int, seed: int
+) -> None:
+    scores = answers(seed, members, classes)
+    certified = int(scheme.certify(scores)[0])
+    ranked = isinstance(scheme, RunOff)
+    for hostile in sets_of(scheme, members, min(certified, 3)) if certified else []:
+        assert holds(scheme, scores, hostile, ranked=ranked)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 1_000_000))
+def test_one_unit_more_than_a_partition_certifies_can_change_the_winner(seed: int) -> None:
+    scheme = Partition()
+    scores = answers(seed, 7, 2)
+    enough = int(scheme.certify(scores)[0]) + 1
+    broken = [not holds(scheme, scores, h, ranked=False) for h in combinations(range(7), enough)]
+    assert any(broken)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 1_000_000), members=st.integers(2, 12), classes=st.integers(1, 5))
+def test_a_finite_spread_of_one_is_the_partition(seed: int, members: int, classes: int) -> None:
+    scores = answers(seed, members, classes)
+    assert Finite(1).certify(scores) == Partition().certify(scores)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), penalty=st.sampled_from([0.1, 1.0, 100.0]))
+def test_leaving_a_source_out_is_refitting_without_it(seed: int, penalty: float) -> None:
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(120, 6)), rng.integers(0, 3, 120)
+    source = rng.choice(["a", "b", "c", "d"], 120)
+    probe = rng.normal(size=(30, 6)), rng.integers(0, 3, 30)
+    found = leave_one_source_out(X, y, source, probe, penalty=penalty)
+    wanted = np.where(probe[1][:, None] == np.arange(3), 1.0, -1.0)
+    for name, loss in zip(found.sources, found.loss_without, strict=True):
+        head = RidgeHead(penalty).fit(X[source != name], y[source != name])
+        assert np.isclose(loss, np.mean((head.decision_function(probe[0]) - wanted) ** 2))
+    assert list(found.loss_without) == sorted(found.loss_without)
