@@ -77,7 +77,7 @@ class Outcomes:
 
     campaign_named: Outcome = Outcome.QUARANTINE
     campaign_suspected: Outcome = Outcome.HOLD
-    source: Outcome = Outcome.HOLD
+    source: Outcome = Outcome.ADMIT
     watched: Outcome = Outcome.HOLD
     rows: Outcome = Outcome.ADMIT
     drift: Outcome = Outcome.ADMIT
@@ -125,7 +125,7 @@ batch_rows = 0.10           # a batch with more flagged rows than this is held w
 [outcomes]
 campaign_named = "quarantine"
 campaign_suspected = "hold"
-source = "hold"             # one source's own alarm
+source = "admit"            # one source's own alarm is noted: honest feeds drift
 watched = "hold"            # named or suspected earlier and not cleared since
 rows = "admit"              # admit the batch without its flagged rows
 drift = "admit"             # column drift is noted
