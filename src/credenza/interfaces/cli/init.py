@@ -20,7 +20,7 @@ NEXT = "credenza key new acme.key, then credenza source add acme --key acme.key.
 @use_case(
     "init",
     at_home=False,
-    examples=("credenza init", "credenza init /srv/gate/.credenza"),
+    examples=("credenza init", "credenza init partners/.credenza"),
 )
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 def command(directory: Path | None) -> Answer:

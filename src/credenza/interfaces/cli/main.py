@@ -61,7 +61,7 @@ EXAMPLES = """Examples:
   credenza source add acme --key acme.key.pub
   credenza submit june.parquet --source acme --key acme.key --dataset flights --label late
   credenza settle flights
-  credenza batch list --dataset flights
+  credenza batch list
 
 Exit codes of commands that judge:
   0  admitted, clean            3  integrity failure

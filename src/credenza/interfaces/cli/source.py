@@ -22,7 +22,7 @@ def command() -> None:
     """Senders of data: registered, listed, frozen."""
 
 
-@command.use_case("add", examples=("credenza source add acme --key acme.key.pub --group partners",))
+@command.use_case("add", examples=("credenza source add acme --key acme.key.pub",))
 @click.argument("source")
 @click.option(
     "--key",

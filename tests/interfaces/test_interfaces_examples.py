@@ -1,0 +1,202 @@
+"""Every example that ``--help`` shows is run, in one order, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv
+from pyarrow import parquet as pq
+
+from credenza import Workspace, verify_release
+from credenza.interfaces.cli.command import UseCase
+from credenza.interfaces.cli.main import EXAMPLES, credenza, main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# In the order in which a newcomer would type them; what is not here runs for a minute.
+STORY = """
+credenza init
+credenza init partners/.credenza
+credenza policy show
+credenza policy test
+credenza policy test stricter.toml --cases ours.toml
+credenza key new acme.key
+credenza source add acme --key acme.key.pub
+credenza source list
+credenza source show acme
+credenza submit june.parquet --source acme --key acme.key --dataset flights --label late
+credenza settle flights
+credenza submit july.csv --source acme --key acme.key --dataset flights --label late \
+ --collected 2013-07-01 2013-07-08 --licence CC0-1.0
+credenza settle flights --until 2013-08-05
+credenza batch list
+credenza batch list --dataset flights --status held
+credenza batch show BATCH --exit-zero
+credenza batch explain BATCH
+credenza review list
+credenza review admit BATCH --reason "checked with the airline"
+credenza review reject BATCH --reason "labels were flipped"
+credenza dataset log flights
+credenza dataset show flights
+credenza dataset rollback flights 1 --reason "a partner was hacked"
+credenza dataset checkout flights --out flights-now
+credenza lineage --row flights 1 0
+credenza lineage --batch BATCH
+credenza lineage --source acme
+credenza release create flights --out flights-r1
+credenza release verify flights-r1 --trust KEY
+credenza release recall RELEASE --reason "poison found"
+credenza log audit
+credenza log prove 0 --out entry-0.tlog-proof
+credenza log verify entry-0.tlog-proof --trust KEY
+credenza catalog rebuild
+credenza catalog parts
+credenza source freeze acme --reason "key may be stolen"
+"""
+LINES = [line for line in STORY.replace("\\\n", "").strip().splitlines() if line]
+SETTLES = "credenza settle flights --until 2013-08-05"
+WAITS = 4
+FAST_POLICY = """
+schema = "credenza.policy/1"
+[window]
+reference = 1
+calibration = 1
+"""
+CASES = """
+[[case]]
+name = "two flagged rows in a small batch"
+flagged_rows = 2
+records = 100
+expect = "admit"
+"""
+
+
+def shown_examples(group: click.Group = credenza) -> Iterator[str]:
+    """All examples of all commands."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from shown_examples(command)
+        elif isinstance(command, UseCase):
+            yield from command.examples
+
+
+def test_the_story_has_every_example_but_the_demo_s() -> None:
+    told = {" ".join(shlex.split(line)) for line in LINES}
+    shown = {" ".join(shlex.split(line)) for line in shown_examples()}
+    assert {line for line in shown if not line.startswith("credenza demo")} == told
+
+
+def test_the_first_page_shows_only_examples_that_commands_show() -> None:
+    front = [line.strip() for line in EXAMPLES.splitlines() if line.startswith("  credenza")]
+    assert front
+    assert set(front) <= set(shown_examples())
+
+
+@dataclass
+class Desk:
+    """A directory to type commands in."""
+
+    path: Path
+    capsys: pytest.CaptureFixture[str]
+    names: dict[str, str] = field(default_factory=lambda: {"HELD": ""})
+
+    def run(self, line: str, *more: str) -> tuple[int, str]:
+        """Type a line, with the placeholders filled in; exit code and stdout."""
+        names = self.names | ({"BATCH": self.names["HELD"]} if " review " in line else {})
+        words = [names.get(word, word) for word in shlex.split(line)[1:]]
+        code = main([*words, *more])
+        shown = self.capsys.readouterr()
+        assert code in (0, WAITS), f"{line}: {shown.out}{shown.err}"
+        return code, shown.out
+
+    def look_up(self) -> None:
+        """Fill in what the placeholders stand for by now."""
+        with Workspace.open(self.path / ".credenza") as workspace:
+            self.names["KEY"] = workspace.public_key
+            batches = workspace.batches()
+            if batches:
+                self.names["BATCH"] = batches[0].digest[:8]
+            self.names["HELD"] = next((one.digest for one in workspace.reviews()), "")
+            self.names["RELEASE"] = self.release()
+
+    def release(self) -> str:
+        """Digest of the release that was made, if it was."""
+        made = self.path / "flights-r1"
+        if not made.exists():
+            return ""
+        return verify_release(made, trust=[self.names["KEY"]]).digest
+
+    def add_weeks(self) -> None:
+        """Four weeks of July: two vouched for, two that too few rows are known to judge."""
+        home = self.path / ".credenza"
+        (home / "policy.toml").write_text(FAST_POLICY, encoding="utf-8")
+        with Workspace.open(home) as workspace:
+            for week, day in enumerate((8, 15, 22)):
+                pq.write_table(rows(week + 2), self.path / "week.parquet")
+                workspace.submit(
+                    [self.path / "week.parquet"],
+                    source="acme",
+                    key=self.path / "acme.key",
+                    dataset="flights",
+                    label="late",
+                    collected=(f"2013-07-{day:02}", f"2013-07-{day + 7:02}"),
+                )
+
+
+def rows(seed: int) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    delay = rng.normal(10, 20, 120).round().astype(np.int64)
+    late = np.where(delay + rng.normal(0, 5, 120) > 15, "yes", "no")
+    return pa.table({"dep_delay": delay, "carrier": rng.choice(["aa", "ua"], 120), "late": late})
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CREDENZA_HOME", raising=False)
+    (tmp_path / "stricter.toml").write_text(FAST_POLICY, encoding="utf-8")
+    (tmp_path / "ours.toml").write_text(CASES, encoding="utf-8")
+    pq.write_table(rows(0), tmp_path / "june.parquet")
+    csv.write_csv(rows(1), tmp_path / "july.csv")
+    return Desk(tmp_path, capsys)
+
+
+def play(desk: Desk, *more: str) -> Iterator[tuple[str, int, str]]:
+    """Type the whole story; each line with its exit code and stdout."""
+    for line in LINES:
+        if (desk.path / ".credenza").exists():
+            if line == SETTLES:
+                desk.add_weeks()
+            desk.look_up()
+        yield line, *desk.run(line, *more)
+
+
+def test_every_example_runs_and_answers_in_words(desk: Desk) -> None:
+    for line, code, shown in play(desk):
+        assert shown.strip(), line
+        assert "\x1b" not in shown, line
+        assert (code == WAITS) == (" submit " in line or line == SETTLES), line
+
+
+def test_every_example_answers_in_json_with_a_schema(desk: Desk) -> None:
+    schemas = {}
+    for line, _, shown in play(desk, "--json"):
+        assert shown.isascii(), line
+        answer = json.loads(shown)
+        assert answer["schema"].startswith("credenza."), line
+        assert answer["schema"].endswith("/1"), line
+        schemas[line] = answer["schema"]
+    assert len(set(schemas.values())) >= 20
