@@ -15,6 +15,14 @@ RIDGE = 8.0
 FORGETTING = 0.99
 BEND, BREAK = 2.0, 4.0
 """Full weight up to ``BEND`` standard units from the fit, none beyond ``BREAK``."""
+KIN = 2
+"""Directions beside the common shift: three common causes in all."""
+KIN_WINDOWS = 10
+KIN_EDGE = 2.0
+"""A direction counts from so many times the middle eigenvalue on."""
+KIN_BREAK = 6.0
+KIN_RIDGE = 0.5
+KIN_ROUNDS = 6
 UNEVEN = 0.35
 """Part of a common shift that sources may share unevenly without being suspects."""
 
@@ -26,15 +34,21 @@ class Loadings:
     Attributes:
         power: ``(P,)`` tracked sum of squared common shifts.
         cross: ``(S, P)`` tracked sum of a source's z times the common shift.
+        kin: ``(S, S)`` tracked sum over all statistics of products of what was left.
+        windows: accepted windows in ``kin``.
     """
 
     power: Floats
     cross: Floats
+    kin: Floats
+    windows: float
 
 
 def new_loadings(sources: int, statistics: int) -> Loadings:
     """Loadings before any window."""
-    return Loadings(np.zeros(statistics), np.zeros((sources, statistics)))
+    return Loadings(
+        np.zeros(statistics), np.zeros((sources, statistics)), np.zeros((sources, sources)), 0.0
+    )
 
 
 def loading(loadings: Loadings) -> Floats:
@@ -66,18 +80,71 @@ def common_shift(z: Floats, loadings: Loadings, usable: Bools) -> Floats:
     return np.asarray(shift)
 
 
-def remove(z: Floats, loadings: Loadings, shift: Floats) -> Floats:
-    """``(S, P)`` residuals in standard units, damped where the common shift is large."""
+def remove(z: Floats, loadings: Loadings, shift: Floats, usable: Bools) -> tuple[Floats, Floats]:
+    """What is left of each source once the common causes are taken out.
+
+    After the shift of all, the ``KIN`` strongest directions in which sources have moved
+    together, in whatever statistic, are fitted, redescending, to what is left: an
+    airport's weather reaches its feeds only. What is left is damped where much was
+    taken out, because no common cause is followed evenly.
+
+    Blind to a campaign of just those sources that always move together.
+
+    Args:
+        z: ``(S, P)`` standardised values.
+        loadings: from accepted windows.
+        shift: ``(P,)`` from ``common_shift``.
+        usable: ``(S, P)`` sources that may speak for the others.
+
+    Returns:
+        ``(S, P)`` residuals in standard units, and ``(S, P)`` the fit of all common causes.
+    """
     fit = loading(loadings) * shift
-    return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit)))
+    fit = fit + _kin_fit(np.where(usable, z - fit, 0.0), loadings, usable)
+    return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit))), np.asarray(fit)
 
 
-def update(loadings: Loadings, z: Floats, shift: Floats, accepted: Bools) -> Loadings:
-    """Loadings after a window; sources that were not accepted keep theirs."""
-    clipped = np.clip(np.where(accepted, z, 0.0), -BREAK, BREAK)
+def _kin_fit(rest: Floats, loadings: Loadings, usable: Bools) -> Floats:
+    directions = _kin_directions(loadings)
+    count = directions.shape[1]
+    fit = np.zeros_like(rest)
+    if count == 0:
+        return fit
+    for _ in range(KIN_ROUNDS):
+        weight = np.clip((KIN_BREAK - np.abs(rest - fit)) / (KIN_BREAK - BEND), 0.0, 1.0) * usable
+        normal = np.einsum("sk,sp,sl->pkl", directions, weight, directions)
+        right = np.einsum("sk,sp->pk", directions, weight * rest)
+        score = np.linalg.solve(normal + KIN_RIDGE * np.eye(count), right[:, :, None])[:, :, 0]
+        fit = directions @ score.T
+    return np.asarray(fit)
+
+
+def _kin_directions(loadings: Loadings) -> Floats:
+    """``(S, K)`` orthonormal; only those that stand out from the bulk."""
+    if loadings.windows < KIN_WINDOWS:
+        return np.zeros((len(loadings.kin), 0))
+    value, direction = np.linalg.eigh(loadings.kin)
+    far = value[-KIN:] > KIN_EDGE * np.median(value)
+    return np.asarray(direction[:, -KIN:][:, far])
+
+
+def update(loadings: Loadings, z: Floats, shift: Floats, accepted: Bools, spoke: Bools) -> Loadings:
+    """Loadings after a window; sources that were not accepted keep theirs.
+
+    Args:
+        loadings: before the window.
+        z: ``(S, P)`` standardised values.
+        shift: ``(P,)`` from ``common_shift``.
+        accepted: ``(S, P)`` what may be learnt from.
+        spoke: ``(S, P)`` what had history enough to be judged.
+    """
     own = loading(loadings) * shift
-    cross = FORGETTING * loadings.cross + np.where(accepted, clipped, own) * shift
-    return Loadings(FORGETTING * loadings.power + np.square(shift), cross)
+    followed = np.where(accepted, np.clip(z, -BREAK, BREAK), own)
+    cross = FORGETTING * loadings.cross + followed * shift
+    rest = np.where(accepted & spoke, np.clip(z - own, -BEND, BEND), 0.0)
+    kin = FORGETTING * loadings.kin + rest @ rest.T
+    windows = loadings.windows + float(spoke.any())
+    return Loadings(FORGETTING * loadings.power + np.square(shift), cross, kin, windows)
 
 
 def _median(z: Floats, usable: Bools) -> Floats:

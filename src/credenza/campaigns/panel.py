@@ -101,8 +101,9 @@ class PanelScanner:
     Args:
         sources: names.
         statistics: names.
-        families: family of each statistic; each is calibrated by itself and has an equal
-            part of the rate. None: the first word of the statistic's name.
+        families: kind of evidence of each statistic; each kind is calibrated by itself
+            and has an equal part of the rate; "structure" alarms on single sources only.
+            None: all of one kind.
         groups: group of each source; sources of one group count once. "" = alone.
         rate: false campaigns per window that are accepted.
     """
@@ -116,11 +117,10 @@ class PanelScanner:
         groups: Sequence[str] | None = None,
         rate: float = 0.01,
     ) -> None:
-        words = [name.split(" ", 1)[0] for name in statistics]
         self.state: PanelState = new_state(
             tuple(sources),
             tuple(statistics),
-            tuple(words if families is None else families),
+            tuple(families or [""] * len(statistics)),
             tuple(groups or [""] * len(sources)),
             rate,
         )
@@ -144,7 +144,8 @@ class PanelScanner:
         ready = seen & (state.levels.count >= WARM_UP)
         z = np.where(seen & (state.levels.count > 0), (x - state.levels.mean) / scale, 0.0)
         shift = common_cause.common_shift(z, state.loadings, ready)
-        residual = np.where(ready, common_cause.remove(z, state.loadings, shift), np.nan)
+        rest, fit = common_cause.remove(z, state.loadings, shift, ready)
+        residual = np.where(ready, rest, np.nan)
         averages = _averages(state.averages, residual)
         u = averages / _steady(standardise.calmness(state.levels, sd))
         cells, ks = _scan(u, state.groups)
@@ -167,7 +168,7 @@ class PanelScanner:
             source_alarms=_source_alarms(residual),
             residual=residual,
             common_shift=shift,
-            expected=state.levels.mean + scale * common_cause.loading(state.loadings) * shift,
+            expected=state.levels.mean + scale * fit,
             scale=scale,
             history=history,
             alarms_so_far=state.alarms / max(1, state.judged),
@@ -200,7 +201,7 @@ class PanelScanner:
         self.state = state.after(
             levels=standardise.update(state.levels, pending.values, pending.sd, mask),
             loadings=common_cause.update(
-                state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0)
+                state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0), spoke
             ),
             averages=np.where(spoke, pending.averages, state.averages),
             recent=np.stack([state.recent[1], pending.scores]),
@@ -258,9 +259,7 @@ def scan_panel(
         )
     sources, windows, statistics = values.shape
     names = [f"{s:06d}" for s in range(sources)]
-    scanner = PanelScanner(
-        names, [f"statistic {p}" for p in range(statistics)], groups=groups, rate=rate
-    )
+    scanner = PanelScanner(names, [f"{p:06d}" for p in range(statistics)], groups=groups, rate=rate)
     for t in range(windows):
         result = scanner.step(values[:, t, :])
         if t >= start:
@@ -325,7 +324,8 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
 
 def _campaign(
     averages: Floats, cells: Floats, ks: Ints, statistic: int, p_value: float
-) -> PanelCampaign:
+) -> PanelCampaign | None:
+    """Who moved; None where fewer than two sources stand out, which is no campaign."""
     scale, sign = np.unravel_index(int(np.argmax(cells[:, :, statistic])), cells.shape[:2])
     k = int(ks[scale, sign, statistic])
     u = averages[scale, :, statistic] * (1 - 2 * int(sign))
@@ -333,6 +333,8 @@ def _campaign(
     named = [int(s) for s in order[:k] if u[s] >= NAMED_U]
     suspected = [int(s) for s in order if np.isfinite(u[s]) and u[s] >= SUSPECTED_U]
     suspected = [s for s in suspected if s not in named]
+    if not named or len(named) + len(suspected) < 2:
+        return None
     return PanelCampaign(
         tuple(sorted(named)),
         tuple(sorted(suspected)),

@@ -15,6 +15,8 @@ MOST_WINDOWS = 400
 BELIEF = 6.0
 """Weight, in windows, of what all statistics say about the scores of one."""
 LEAST_SCALE = 0.05
+STRUCTURE = "structure"
+"""Family in which nothing is claimed of several sources."""
 LASTING = 3
 """Windows over which scores are also summed."""
 
@@ -48,19 +50,23 @@ def judge(
         scores: ``(P,)`` scores of the window under test.
         families: ``(P,)`` family of each statistic.
     """
-    # What stays a little beyond the ordinary for three windows is held against three.
+    # What stays a little beyond the ordinary for three windows is held against three, and
+    # the newest windows do not count as ordinary yet, or a campaign would vouch for itself.
+    history = history[: max(0, len(history) - LASTING)]
     alone, lasting = (
         surprise(history, scores),
         surprise(_sums(history), scores + recent.sum(axis=0)),
     )
     y = np.maximum(alone, lasting)
     past = np.maximum(past_surprises(history), past_surprises(_sums(history)))
-    names = sorted(set(families))
+    names = sorted(set(families) - {STRUCTURE})
     found = []
     for name in names:
         own = np.flatnonzero([family == name for family in families])
         top = int(own[np.argmax(y[own])])
         found.append((tail_p(past[:, own].max(axis=1), float(y[top])), -float(y[top]), top))
+    if not found:
+        return 0, 1.0
     chance, _, top = min(found)
     return top, min(1.0, chance * len(names))
 

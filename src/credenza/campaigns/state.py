@@ -126,6 +126,7 @@ _ARRAYS = {
     "sampling": "levels",
     "power": "loadings",
     "cross": "loadings",
+    "kin": "loadings",
 }
 _PENDING = ("values", "sd", "seen", "z", "shift", "averages", "u", "scores")
 
@@ -144,6 +145,7 @@ def pack(state: PanelState) -> bytes:
         "windows": state.windows,
         "judged": state.judged,
         "alarms": state.alarms,
+        "kin_windows": state.loadings.windows,
         "pending": state.pending is not None,
     }
     if state.pending is not None:
@@ -190,7 +192,7 @@ def unpack(data: bytes) -> PanelState:
             int(head["judged"]),
             int(head["alarms"]),
             Levels(**parts["levels"]),
-            Loadings(**parts["loadings"]),
+            Loadings(**parts["loadings"], windows=head["kin_windows"]),
             arrays["averages"],
             arrays["recent"],
             arrays["history"],

@@ -31,9 +31,30 @@ FAMILIES: tuple[Callable[[Rows], Measures], ...] = (
 )
 
 
+STRUCTURE = "structure"
+"""Volume and missing values: a matter of one source and its operator, no campaign."""
+_BY_SUBGROUP = "surprise by subgroup"
+_FAMILY = {
+    "volume": STRUCTURE,
+    "number": "shape",
+    "correlation": "shape",
+    "label": "shape",
+    "novelty": "novelty",
+    "residual": "residual",
+    "surprise": "surprise",
+    "contradiction": "surprise",
+    "repeat": "repeat",
+}
+
+
 def family_of(statistic: str) -> str:
-    """The family a statistic belongs to: the first word of its name."""
-    return statistic.split(" ", 1)[0]
+    """The kind of evidence a statistic of ``measure`` is, by its name.
+
+    Kinds differ in how often honest sources move together in them: schedules change
+    all the time, nearly certain labels are hardly ever contradicted.
+    """
+    word = statistic.split(" ", 1)[0]
+    return _BY_SUBGROUP if word == "surprise" and " where " in statistic else _FAMILY[word]
 
 
 def measure(
