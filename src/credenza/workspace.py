@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from credenza.core.canonical import strict_json
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.keys import check_public_key, keyid_of
 from credenza.core.types import (
     Campaign,
     Entry,
@@ -38,8 +39,6 @@ from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.stores import Stores
 from credenza.provenance.keyring import (
     SigningKey,
-    check_public_key,
-    keyid_of,
     load_key,
     new_key,
     save_key,

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credenza.core import dsse
 from credenza.core.canonical import MAX_INTEGER, canonical_json
 from credenza.core.errors import UntrustedError
 from credenza.core.rows import differing_cells, row_root, schema_digest
 from credenza.core.types import FileDigest, Manifest
-from credenza.provenance.envelope import open_envelope, parse_envelope, seal
 from credenza.provenance.keyring import key_from_seed
 from credenza.provenance.manifest import decode_manifest, encode_manifest
 
@@ -40,7 +40,7 @@ MANIFEST = Manifest(
     label="late",
     provenance={"method": "reporting"},
 )
-ENVELOPE = seal(encode_manifest(MANIFEST), [KEY])
+ENVELOPE = dsse.sign(encode_manifest(MANIFEST), [KEY.private])
 MUTANTS = 3_000
 
 # The same examples every time, however busy the machine.
@@ -76,7 +76,7 @@ def _swap(data: bytes, rng: random.Random) -> bytes:
 
 def _resigned(data: bytes, rng: random.Random) -> bytes:
     """A key that is not trusted signs, under its own or the trusted one's name."""
-    value = json.loads(seal(parse_envelope(data).payload, [OTHER]))
+    value = json.loads(dsse.sign(dsse.parse(data).payload, [OTHER.private]))
     if rng.random() < 0.5:
         value["signatures"][0]["keyid"] = KEY.keyid
     return canonical_json(value)
@@ -106,12 +106,12 @@ def test_threat_01_no_mutant_of_an_envelope_is_accepted() -> None:
         if mutant == ENVELOPE:
             continue
         try:
-            open_envelope(mutant, [KEY.public])
+            dsse.verify(mutant, [KEY.public])
         except UntrustedError:
             continue
         accepted.append(mutant)
     assert accepted == []
-    assert open_envelope(ENVELOPE, [KEY.public]).keyids == (KEY.keyid,)
+    assert dsse.verify(ENVELOPE, [KEY.public]).keyids == (KEY.keyid,)
 
 
 def test_threat_03_a_manifest_has_one_spelling_but_for_spaces_and_never_breaks_the_reader() -> None:
@@ -162,14 +162,14 @@ def _manifests(draw: st.DrawFn) -> Manifest:
 @unhurried
 @given(_manifests())
 def test_every_manifest_comes_back_from_its_envelope_as_it_was(manifest: Manifest) -> None:
-    sealed = seal(encode_manifest(manifest), [KEY])
-    assert decode_manifest(open_envelope(sealed, [KEY.public]).payload) == manifest
+    sealed = dsse.sign(encode_manifest(manifest), [KEY.private])
+    assert decode_manifest(dsse.verify(sealed, [KEY.public]).payload) == manifest
 
 
 @unhurried
 @given(st.binary(max_size=400))
 def test_any_bytes_at_all_are_refused_as_untrusted(data: bytes) -> None:
-    for read in (parse_envelope, decode_manifest):
+    for read in (dsse.parse, decode_manifest):
         with pytest.raises(UntrustedError):
             read(data)
 

@@ -1,8 +1,12 @@
 """Signed bytes: the DSSE envelope with Ed25519, one encoding per envelope.
 
-The signature covers the exact payload and its type, so what is verified is what is
-parsed next and never a re-serialisation of it. Needs ``cryptography`` and nothing else,
-so that a training machine verifies with one dependency.
+The signatures cover the exact payload and its type, so what is verified is what is
+parsed next and never a re-serialisation of it. Stricter than DSSE asks: the envelope is
+canonical JSON, every signature in it must verify, each must come from different key
+material, and they stand in the order of the keys' names. So nobody on the wire can
+change an envelope's digest, which names things here, without a signer. Needs
+``cryptography`` and nothing else, so that a training machine verifies with one
+dependency.
 """
 
 from __future__ import annotations
@@ -10,80 +14,69 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from credenza.core.canonical import MAX_BYTES, Json, canonical_json, sha256_hex, strict_json
+from credenza.core.canonical import MAX_BYTES, Json, canonical_json, strict_json
 from credenza.core.errors import UntrustedError, UsageError
+from credenza.core.keys import keyid_of, public_hex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_KEY = re.compile(r"[0-9a-f]{64}\Z")
-_ENVELOPE_FIELDS = frozenset({"payload", "payloadType", "signatures"})
-_SIGNATURE_FIELDS = frozenset({"keyid", "sig"})
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MAX_SIGNATURES = 16
+
+_KEYID = re.compile(r"[0-9a-f]{64}\Z")
 _SIGNATURE_BYTES = 64
 
 
-class Signed(NamedTuple):
-    """What an envelope says once its signature holds."""
+class Signature(NamedTuple):
+    """One signature as found: the key it names, and 64 bytes."""
+
+    keyid: str
+    sig: bytes
+
+
+class Envelope(NamedTuple):
+    """An envelope whose shape was checked and whose signatures were **not**."""
 
     payload_type: str
     payload: bytes
-    keyid: str
+    signatures: tuple[Signature, ...]
+
+
+class Signed(NamedTuple):
+    """A payload every signature of which verified, and the keys that signed it."""
+
+    payload: bytes
+    keyids: tuple[str, ...]
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     """The bytes that are signed: both parts with their lengths, so none can run into the other.
 
     Source:
-        DSSE v1.0, https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
+        DSSE v1.0.2, https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
     """
     kind = payload_type.encode("utf-8")
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def public_hex(private_key: Ed25519PrivateKey) -> str:
-    """The public half of a key as 64 hex digits."""
-    return private_key.public_key().public_bytes_raw().hex()
-
-
-def keyid_of(public_key: str) -> str:
-    """The one name of a key: SHA-256 of its raw bytes, so one key cannot have two names.
-
-    Raises:
-        UsageError: not 64 lower-case hex digits.
-    """
-    if not _KEY.match(public_key):
-        raise UsageError(
-            "bad-key",
-            "a public key is not 64 lower-case hex digits",
-            why=f"it reads {public_key[:70]!r}",
-            fix="give the raw Ed25519 public key in hex",
-        )
-    return sha256_hex(bytes.fromhex(public_key))
-
-
-def keys_by_id(public_keys: Iterable[str]) -> dict[str, str]:
-    """Public keys under their names, for ``verify``.
-
-    Raises:
-        UsageError: one of them is not 64 lower-case hex digits.
-    """
-    return {keyid_of(key): key for key in public_keys}
-
-
-def sign(payload_type: str, payload: bytes, private_key: Ed25519PrivateKey) -> bytes:
-    """An envelope over exactly these bytes, with one signature.
+def sign(
+    payload: bytes, keys: Iterable[Ed25519PrivateKey], *, payload_type: str = PAYLOAD_TYPE
+) -> bytes:
+    """An envelope over exactly these bytes, with one signature per key.
 
     Args:
-        payload_type: media type of ``payload``; it is signed too.
         payload: any bytes; the envelope around them may take ``MAX_BYTES``.
-        private_key: Ed25519.
+        keys: 1 to ``MAX_SIGNATURES`` different keys, in any order.
+        payload_type: media type of ``payload``; it is signed too.
 
     Returns:
         Canonical JSON; Ed25519 is deterministic, so the same call gives the same bytes.
@@ -91,17 +84,16 @@ def sign(payload_type: str, payload: bytes, private_key: Ed25519PrivateKey) -> b
     Raises:
         UsageError: the envelope would be larger than ``verify`` accepts.
     """
-    signature = private_key.sign(pre_authentication_encoding(payload_type, payload))
+    message = pre_authentication_encoding(payload_type, payload)
+    signed = sorted((keyid_of(public_hex(key)), key.sign(message)) for key in keys)
+    signatures: list[Json] = [
+        {"keyid": keyid, "sig": base64.b64encode(sig).decode("ascii")} for keyid, sig in signed
+    ]
     envelope = canonical_json(
         {
             "payload": base64.b64encode(payload).decode("ascii"),
             "payloadType": payload_type,
-            "signatures": [
-                {
-                    "keyid": keyid_of(public_hex(private_key)),
-                    "sig": base64.b64encode(signature).decode("ascii"),
-                }
-            ],
+            "signatures": signatures,
         }
     )
     if len(envelope) > MAX_BYTES:
@@ -114,82 +106,109 @@ def sign(payload_type: str, payload: bytes, private_key: Ed25519PrivateKey) -> b
     return envelope
 
 
-def verify(envelope: bytes, keys: Mapping[str, str]) -> Signed:
-    """What one of ``keys`` signed.
+def parse(envelope: bytes) -> Envelope:
+    """Check the shape of an envelope; nothing in the result is to be believed yet.
 
-    The envelope must be the canonical encoding of itself. DSSE allows any JSON, but an
-    envelope's SHA-256 names things here, and a name that a bystander could change by
-    adding a space would let a recalled or replayed document pass for a new one. The
-    algorithm is Ed25519 because the key is; the envelope has no say in it.
+    Raises:
+        UntrustedError: ``bad-envelope`` or ``bad-json``.
+    """
+    value = strict_json(envelope)
+    if canonical_json(value) != envelope:
+        raise _bad("it is not canonical JSON, so its digest could be changed in transit")
+    found = _exactly(value, {"payload", "payloadType", "signatures"})
+    kind, signatures = found["payloadType"], found["signatures"]
+    if not isinstance(kind, str) or not kind:
+        raise _bad("its payloadType is not a string")
+    if not isinstance(signatures, list) or not 1 <= len(signatures) <= MAX_SIGNATURES:
+        raise _bad(f"it does not have 1 to {MAX_SIGNATURES} signatures")
+    named = tuple(_signature(item) for item in signatures)
+    if any(one.keyid >= other.keyid for one, other in pairwise(named)):
+        raise _bad("one key signed twice, or the signatures are not in the order of their keys")
+    return Envelope(kind, _decode("payload", found["payload"]), named)
 
-    Blind to whether the key should still be trusted, and to replay: the caller knows.
+
+def verify(
+    envelope: bytes,
+    keys: Iterable[str],
+    *,
+    threshold: int = 1,
+    payload_type: str = PAYLOAD_TYPE,
+) -> Signed:
+    """The payload, if ``threshold`` distinct keys of ``keys`` signed exactly these bytes.
+
+    Counts key *material*: one key listed twice signs once. The algorithm is Ed25519
+    because the keys are; the envelope has no say in it. Blind to when it was signed, to
+    whether the keys are still trusted, and to replay: the caller knows.
 
     Args:
         envelope: received bytes.
-        keys: trusted public keys (64 hex digits) by ``keyid_of`` them.
+        keys: trusted public keys as 64 hex digits.
+        threshold: how many distinct keys must have signed, at least 1.
+        payload_type: the only type accepted.
 
     Returns:
-        Payload type, payload and the name of the key that signed.
+        The payload, and the names of the keys that signed, sorted.
 
     Raises:
-        UntrustedError: the envelope is not exactly what ``sign`` writes, its key is not
-            among ``keys``, or the signature does not fit.
+        UntrustedError: ``bad-envelope``, ``bad-json``, ``bad-key``, ``unknown-key``,
+            ``bad-signature`` or ``too-few-signatures``.
     """
-    document = strict_json(envelope)
-    if not isinstance(document, dict) or document.keys() != _ENVELOPE_FIELDS:
-        raise _bad("its fields are not exactly payload, payloadType and signatures")
-    if canonical_json(document) != envelope:
-        raise _bad("it is not in canonical form")
-    kind, signatures = document["payloadType"], document["signatures"]
-    if not isinstance(kind, str) or not kind:
-        raise _bad("its payloadType is not a string")
-    if not isinstance(signatures, list) or len(signatures) != 1:
-        raise _bad("it does not have exactly one signature")
-    named = signatures[0]
-    if not isinstance(named, dict) or named.keys() != _SIGNATURE_FIELDS:
-        raise _bad("the fields of its signature are not exactly keyid and sig")
-    payload = _decode("payload", document["payload"])
-    signature = _decode("sig", named["sig"])
-    keyid = named["keyid"]
-    if not isinstance(keyid, str) or not _KEY.match(keyid):
-        raise _bad("its keyid is not 64 lower-case hex digits")
-    if len(signature) != _SIGNATURE_BYTES:
-        raise _bad(f"its signature has {len(signature)} bytes, not {_SIGNATURE_BYTES}")
-    key = _trusted(keyid, keys)
+    found = parse(envelope)
+    if found.payload_type != payload_type:
+        raise _bad(f"its payloadType is {found.payload_type[:60]!a}, not {payload_type!a}")
+    trusted = {keyid_of(key): bytes.fromhex(key) for key in keys}
+    message = pre_authentication_encoding(found.payload_type, found.payload)
+    for signature in found.signatures:
+        _check(signature, message, trusted)
+    if len(found.signatures) < max(1, threshold):
+        raise UntrustedError(
+            "too-few-signatures",
+            "not enough different keys have signed",
+            why=f"{len(found.signatures)} of {max(1, threshold)}",
+            fix="have another key holder sign",
+        )
+    return Signed(found.payload, tuple(signature.keyid for signature in found.signatures))
+
+
+def _check(signature: Signature, message: bytes, trusted: Mapping[str, bytes]) -> None:
+    key = trusted.get(signature.keyid)
+    if key is None:
+        raise UntrustedError(
+            "unknown-key",
+            "a document is signed by a key that is not trusted for it",
+            why=f"its key is {signature.keyid[:16]}…; trusted: "
+            + (", ".join(f"{known[:16]}…" for known in sorted(trusted)) or "none"),
+            fix="check who signed it before you trust that key",
+        )
     try:
-        key.verify(signature, pre_authentication_encoding(kind, payload))
+        Ed25519PublicKey.from_public_bytes(key).verify(signature.sig, message)
     except InvalidSignature as wrong:
         raise UntrustedError(
             "bad-signature",
             "a signature does not fit what it signs",
-            why=f"key {keyid[:16]}… did not sign these bytes",
+            why=f"key {signature.keyid[:16]}… did not sign these bytes",
             fix="fetch the document again from its signer; if it fails again, it was altered",
         ) from wrong
-    return Signed(kind, payload, keyid)
 
 
-def _trusted(keyid: str, keys: Mapping[str, str]) -> Ed25519PublicKey:
-    public_key = keys.get(keyid)
-    if public_key is None:
-        raise UntrustedError(
-            "unknown-key",
-            "a document is signed by a key that is not trusted",
-            why=f"its key is {keyid[:16]}…; trusted: "
-            + (", ".join(f"{known[:16]}…" for known in sorted(keys)) or "none"),
-            fix="check who signed it before you trust that key",
-        )
-    if keyid_of(public_key) != keyid:
-        raise UsageError(
-            "bad-key",
-            "a trusted key is listed under another key's name",
-            why=f"{keyid[:16]}… names a key whose name is {keyid_of(public_key)[:16]}…",
-            fix="list keys with keys_by_id",
-        )
-    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+def _signature(value: Json) -> Signature:
+    found = _exactly(value, {"keyid", "sig"})
+    keyid, sig = found["keyid"], _decode("sig", found["sig"])
+    if not isinstance(keyid, str) or not _KEYID.match(keyid):
+        raise _bad("a keyid is not 64 lower-case hex digits")
+    if len(sig) != _SIGNATURE_BYTES:
+        raise _bad(f"a signature has {len(sig)} bytes, not {_SIGNATURE_BYTES}")
+    return Signature(keyid, sig)
+
+
+def _exactly(value: Json, names: set[str]) -> dict[str, Json]:
+    if not isinstance(value, dict) or value.keys() != names:
+        raise _bad(f"an object has not exactly the fields {', '.join(sorted(names))}")
+    return value
 
 
 def _decode(field: str, text: Json) -> bytes:
-    """Standard padded base64; the caller's canonical check cannot see a loose last digit."""
+    """Standard padded base64; the canonical check of the JSON cannot see a loose last digit."""
     if not isinstance(text, str):
         raise _bad(f"its {field} is not a string")
     try:

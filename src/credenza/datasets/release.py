@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from credenza.core import dsse
 from credenza.core.canonical import canonical_json
 from credenza.core.errors import UsageError
+from credenza.core.keys import public_hex
 from credenza.datasets.lineage import BATCH
 from credenza.datasets.parquet import (
     ROWS_PER_FILE,
@@ -17,7 +18,6 @@ from credenza.datasets.parquet import (
 )
 from credenza.datasets.verify_release import (
     ATTESTATION,
-    PAYLOAD_TYPE,
     PREDICATE_TYPE,
     STATEMENT_TYPE,
     read_attestation,
@@ -87,10 +87,9 @@ def write_release(
                 f"version {claim.version} of {claim.dataset!r} has no rows to release",
             )
         statement = canonical_json(_statement(claim, parts, sorted(batches)))
-        envelope = dsse.sign(PAYLOAD_TYPE, statement, private_key)
+        envelope = dsse.sign(statement, [private_key])
         # What is about to be published is read the way the receiver will read it.
-        public = dsse.keys_by_id([dsse.public_hex(private_key)])
-        release = read_attestation(envelope, public).release
+        release = read_attestation(envelope, [public_hex(private_key)]).release
         (draft / ATTESTATION).write_bytes(envelope)
     return release
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES, Json, sha256_hex, strict_json
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.keys import check_public_key
 from credenza.core.types import FileDigest, Release
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 # Arrow, Spark and Hive read every file of a directory but those that start with "_".
 ATTESTATION = "_release.dsse.json"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:credenza:release:1"
 
@@ -91,12 +91,13 @@ def verify_release(
         The release, as attested.
 
     Raises:
-        UntrustedError: anything differs from the attestation, or it was recalled.
-        UsageError: no key is trusted, or a key is malformed.
+        UntrustedError: anything differs from the attestation, it was recalled, or a key
+            of ``trust`` is none that can be trusted.
+        UsageError: no key is trusted.
         ConflictError: ``copy_to`` exists.
         NotFoundError: there is no such directory.
     """
-    keys = dsse.keys_by_id(trust)
+    keys = [check_public_key(key) for key in trust]
     if not keys:
         raise UsageError(
             "no-trusted-key",
@@ -117,7 +118,7 @@ def verify_release(
     return attested.release
 
 
-def read_attestation(envelope: bytes, keys: Mapping[str, str]) -> Attestation:
+def read_attestation(envelope: bytes, keys: Iterable[str]) -> Attestation:
     """What a release's envelope says, once its signature and its form hold.
 
     A release's digest is that of the signed statement, not of the envelope: the same
@@ -127,8 +128,8 @@ def read_attestation(envelope: bytes, keys: Mapping[str, str]) -> Attestation:
         UntrustedError: signature, type, fields or names are not as they must be.
     """
     signed = dsse.verify(envelope, keys)
-    if signed.payload_type != PAYLOAD_TYPE:
-        raise _malformed(f"its payload type is {signed.payload_type[:80]!a}")
+    if len(signed.keyids) != 1:
+        raise _malformed(f"it has {len(signed.keyids)} signatures, not one")
     statement = _object(strict_json(signed.payload), _STATEMENT_FIELDS, "statement")
     if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
         raise _malformed("it is not a statement about a credenza release")
@@ -153,7 +154,7 @@ def read_attestation(envelope: bytes, keys: Mapping[str, str]) -> Attestation:
         release,
         _text(predicate["checkpoint"], "checkpoint"),
         _text(predicate["created"], "created"),
-        signed.keyid,
+        signed.keyids[0],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError
 from credenza.core.types import Limits
@@ -15,7 +16,6 @@ from credenza.gate.stages import Profiled
 from credenza.gate.stores import table_bytes
 from credenza.gate.windows import window_of
 from credenza.profiling.kernel import profile
-from credenza.provenance.envelope import parse_envelope
 from credenza.provenance.manifest import decode_manifest, file_name
 from credenza.provenance.verify import Verified, verify
 from credenza.store.rows import HeadRow
@@ -121,7 +121,7 @@ def _verify(
 
 def _claimed_manifest(envelope: bytes) -> Manifest:
     """What the batch says of itself; believed only once the signature verified."""
-    return decode_manifest(parse_envelope(envelope).payload)
+    return decode_manifest(dsse.parse(envelope).payload)
 
 
 def _profile(verified: Verified, policy: Policy) -> Profiled:

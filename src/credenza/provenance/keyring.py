@@ -1,14 +1,11 @@
 """Ed25519 keys in files, and the roster of sources that registrations add up to.
 
-One algorithm, fixed by the registration: an envelope cannot choose another. A key is
-its raw 32 bytes; its id is their SHA-256. Keys with which anyone could sign (points of
-small order) and second spellings of a point are refused.
+One algorithm, fixed by the registration: an envelope cannot choose another.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import re
 import stat
@@ -23,11 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.keys import check_public_key, keyid_of, public_hex
 from credenza.core.types import Limits, Source, Standing
 
 if TYPE_CHECKING:
@@ -36,19 +33,6 @@ if TYPE_CHECKING:
     from credenza.core.canonical import Json
 
 SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
-_HEX_KEY = re.compile(r"[0-9a-f]{64}\Z")
-_PRIME = 2**255 - 19
-# Heights of the curve's points of order 1, 2, 4 and 8: under such a key one signature
-# fits many messages, so whoever registered it could deny everything.
-_SMALL_ORDER = frozenset(
-    {
-        0,
-        1,
-        _PRIME - 1,
-        2707385501144840649318225287225658788936804267575313519463743609750303402022,
-        55188659117513257062467267217118295137698188065244968500265048394206261417927,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +44,12 @@ class SigningKey:
     @property
     def public(self) -> str:
         """The public key as 64 hex digits."""
-        raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return raw.hex()
+        return public_hex(self.private)
 
     @property
     def keyid(self) -> str:
         """SHA-256 of the raw public key, in hex."""
         return keyid_of(self.public)
-
-    def sign(self, message: bytes) -> bytes:
-        """The 64-byte signature of ``message``."""
-        return self.private.sign(message)
 
 
 def new_key() -> SigningKey:
@@ -87,31 +66,6 @@ def key_from_seed(seed: bytes) -> SigningKey:
     if len(seed) != 32:
         raise UsageError("bad-seed", f"a key's seed has 32 bytes, not {len(seed)}")
     return SigningKey(Ed25519PrivateKey.from_private_bytes(seed))
-
-
-def keyid_of(public: str) -> str:
-    """SHA-256 in hex of a public key given as 64 hex digits."""
-    return hashlib.sha256(bytes.fromhex(check_public_key(public))).hexdigest()
-
-
-def check_public_key(public: str) -> str:
-    """``public`` itself, if it is one Ed25519 key that only its holder can sign with.
-
-    Raises:
-        UntrustedError: ``bad-key``.
-    """
-    why = "it is not 64 lower-case hex digits"
-    if _HEX_KEY.match(public):
-        height = int.from_bytes(bytes.fromhex(public), "little") % 2**255
-        if height < _PRIME and height not in _SMALL_ORDER:
-            return public
-        why = "it is a point that anyone can sign for, or a second spelling of one"
-    raise UntrustedError(
-        "bad-key",
-        "this is not an Ed25519 public key that can be trusted",
-        why=why,
-        fix="make one with `credenza key new`",
-    )
 
 
 def save_key(key: SigningKey, path: Path, *, passphrase: str | None = None) -> None:

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from credenza.core import dsse
 from credenza.core.errors import UsageError
 from credenza.core.rows import row_root, schema_digest
 from credenza.core.types import FileDigest, Limits, Manifest
-from credenza.provenance.envelope import seal
 from credenza.provenance.intake.limits import open_regular
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.intake.together import by_name
@@ -101,7 +101,7 @@ def sign_batch(
         licence=licence,
         provenance=dict(provenance or {}),
     )
-    return seal(encode_manifest(manifest), [key])
+    return dsse.sign(encode_manifest(manifest), [key.private])
 
 
 def file_digest(name: str, path: Path, limits: Limits) -> FileDigest:

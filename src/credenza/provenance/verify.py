@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError
 from credenza.core.rows import row_root, schema_digest
 from credenza.core.types import Batch, Standing
-from credenza.provenance.envelope import open_envelope, parse_envelope
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.sign import file_digest
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from credenza.core.types import Manifest, Source
-    from credenza.provenance.envelope import Envelope
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keyring import Roster
 
@@ -83,7 +82,7 @@ def verify(
 
 def _signed(data: bytes, roster: Roster) -> tuple[Source, str, bytes]:
     """The source that signed, its key, and the payload that it signed."""
-    envelope = parse_envelope(data)
+    envelope = dsse.parse(data)
     if len(envelope.signatures) != 1:
         raise _refused(
             "bad-envelope",
@@ -93,11 +92,11 @@ def _signed(data: bytes, roster: Roster) -> tuple[Source, str, bytes]:
     source = roster.owner(envelope.signatures[0].keyid)
     if source is None:
         raise _stranger(envelope, roster)
-    opened = open_envelope(data, source.keys)
+    opened = dsse.verify(data, source.keys)
     return source, opened.keyids[0], opened.payload
 
 
-def _stranger(envelope: Envelope, roster: Roster) -> UntrustedError:
+def _stranger(envelope: dsse.Envelope, roster: Roster) -> UntrustedError:
     """Say who the batch *claims* to be from; the claim only words the refusal."""
     keyid = envelope.signatures[0].keyid
     claimed = decode_manifest(envelope.payload).source

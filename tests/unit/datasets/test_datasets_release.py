@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES, canonical_json, sha256_hex
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.keys import keyid_of, public_hex
 from credenza.datasets.release import Claim, write_release
 from credenza.datasets.verify_release import (
     ATTESTATION,
-    PAYLOAD_TYPE,
     is_release_name,
     read_attestation,
     verify_release,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-TRUST = [dsse.public_hex(KEY)]
+TRUST = [public_hex(KEY)]
 CLAIM = Claim("flights", 2, "f" * 64, "credenza/home\n42\nabc=\n", "2026-01-02T03:04:05Z")
 PART = "part-00000.parquet"
 
@@ -66,10 +66,10 @@ def refused(directory: Path, code: str, **options: object) -> UntrustedError:
 def resigned(directory: Path, change: Callable[[dict[str, object]], object]) -> None:
     """A hostile holder of the trusted key: the statement altered and signed again."""
     path = directory / ATTESTATION
-    signed = dsse.verify(path.read_bytes(), dsse.keys_by_id(TRUST))
+    signed = dsse.verify(path.read_bytes(), TRUST)
     statement = json.loads(signed.payload)
     change(statement)
-    path.write_bytes(dsse.sign(PAYLOAD_TYPE, canonical_json(statement), KEY))
+    path.write_bytes(dsse.sign(canonical_json(statement), [KEY]))
 
 
 def test_an_untouched_release_verifies_as_it_was_made(
@@ -90,18 +90,18 @@ def test_the_attestation_is_an_in_toto_statement_with_the_checkpoint(
     released: Release, directory: Path
 ) -> None:
     envelope = (directory / ATTESTATION).read_bytes()
-    attested = read_attestation(envelope, dsse.keys_by_id(TRUST))
+    attested = read_attestation(envelope, TRUST)
     assert attested.release == released
     assert attested.checkpoint == CLAIM.checkpoint
     assert attested.created == CLAIM.created
-    assert attested.keyid == dsse.keyid_of(TRUST[0])
-    payload = dsse.verify(envelope, dsse.keys_by_id(TRUST)).payload
+    assert attested.keyid == keyid_of(TRUST[0])
+    payload = dsse.verify(envelope, TRUST).payload
     assert json.loads(payload)["_type"] == "https://in-toto.io/Statement/v1"
     assert sha256_hex(payload) == released.digest
 
 
 def test_one_trusted_key_among_several_is_enough(released: Release, directory: Path) -> None:
-    assert verify_release(directory, trust=[dsse.public_hex(OTHER), *TRUST]) == released
+    assert verify_release(directory, trust=[public_hex(OTHER), *TRUST]) == released
 
 
 def test_a_missing_attestation_and_a_missing_file_are_named(
@@ -200,7 +200,7 @@ def signed_by_hand(files: dict[str, bytes]) -> bytes:
             "created": "",
         },
     }
-    return dsse.sign(PAYLOAD_TYPE, canonical_json(statement), KEY)  # type: ignore[arg-type]  # JSON, widened
+    return dsse.sign(canonical_json(statement), [KEY])  # type: ignore[arg-type]  # JSON, widened
 
 
 @pytest.mark.usefixtures("released")
@@ -297,7 +297,7 @@ def test_a_plain_name_is_allowed(name: str) -> None:
 @pytest.mark.usefixtures("released")
 def test_a_key_that_is_not_trusted_is_refused(directory: Path) -> None:
     with pytest.raises(UntrustedError) as caught:
-        verify_release(directory, trust=[dsse.public_hex(OTHER)])
+        verify_release(directory, trust=[public_hex(OTHER)])
     assert caught.value.code == "unknown-key"
 
 
@@ -314,10 +314,12 @@ def test_an_altered_attestation_is_refused(directory: Path) -> None:
     envelope = json.loads(path.read_bytes())
     forged = {**envelope, "payloadType": "application/json"}
     path.write_bytes(canonical_json(forged))
-    refused(directory, "bad-signature")
+    refused(directory, "bad-envelope")
     path.write_bytes(canonical_json(envelope) + b"\n")
     refused(directory, "bad-envelope")
-    path.write_bytes(dsse.sign("application/json", b"{}", KEY))
+    path.write_bytes(dsse.sign(b"{}", [KEY], payload_type="application/json"))
+    refused(directory, "bad-envelope")
+    path.write_bytes(dsse.sign(b"{}", [KEY]))
     refused(directory, "release-bad-attestation")
 
 
@@ -376,12 +378,12 @@ def test_a_recall_still_holds_when_the_statement_is_signed_by_another_trusted_ke
     released: Release, directory: Path
 ) -> None:
     path = directory / ATTESTATION
-    payload = dsse.verify(path.read_bytes(), dsse.keys_by_id(TRUST)).payload
-    path.write_bytes(dsse.sign(PAYLOAD_TYPE, payload, OTHER))
+    payload = dsse.verify(path.read_bytes(), TRUST).payload
+    path.write_bytes(dsse.sign(payload, [OTHER]))
     with pytest.raises(UntrustedError) as caught:
         verify_release(
             directory,
-            trust=[*TRUST, dsse.public_hex(OTHER)],
+            trust=[*TRUST, public_hex(OTHER)],
             recalls={released.digest: "label flips"},
         )
     assert caught.value.code == "release-recalled"

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.rows import row_root
 from credenza.core.types import Manifest
-from credenza.provenance.envelope import open_envelope, seal
 from credenza.provenance.keyring import Roster, SigningKey, key_from_seed
 from credenza.provenance.manifest import decode_manifest, encode_manifest
 from credenza.provenance.sign import sign_batch
@@ -90,10 +90,10 @@ OTHER = key_from_seed(b"o" * 32)
 
 def _restated(envelope: bytes, key: SigningKey, **changes: object) -> bytes:
     """The same claim with some fields changed, signed again: a lying sender."""
-    manifest = decode_manifest(open_envelope(envelope, [key.public]).payload)
+    manifest = decode_manifest(dsse.verify(envelope, [key.public]).payload)
     fields = {name: getattr(manifest, name) for name in Manifest.__slots__}
     lying = Manifest(**{**fields, **changes})
-    return seal(encode_manifest(lying), [key])
+    return dsse.sign(encode_manifest(lying), [key.private])
 
 
 def _refusal(post: Post, envelope: bytes, path: Path, dataset: str = "flights") -> UntrustedError:
@@ -163,14 +163,17 @@ def test_threat_01_a_signature_over_other_bytes_is_refused(post: Post) -> None:
 
 def test_threat_01_a_batch_has_exactly_one_signature(post: Post) -> None:
     path = post.file()
-    payload = open_envelope(post.sign(path), [post.key.public]).payload
-    assert _refusal(post, seal(payload, [post.key, OTHER]), path).code == "bad-envelope"
+    payload = dsse.verify(post.sign(path), [post.key.public]).payload
+    assert (
+        _refusal(post, dsse.sign(payload, [post.key.private, OTHER.private]), path).code
+        == "bad-envelope"
+    )
 
 
 def test_threat_01_a_signed_statement_that_is_no_manifest_is_refused(post: Post) -> None:
     path = post.file()
-    assert _refusal(post, seal(b'{"a":1}', [post.key]), path).code == "bad-manifest"
-    assert _refusal(post, seal(b'{"a":1,"a":2}', [post.key]), path).code == "bad-json"
+    assert _refusal(post, dsse.sign(b'{"a":1}', [post.key.private]), path).code == "bad-manifest"
+    assert _refusal(post, dsse.sign(b'{"a":1,"a":2}', [post.key.private]), path).code == "bad-json"
 
 
 def test_threat_04_a_batch_sent_twice_is_a_replay(post: Post) -> None:
