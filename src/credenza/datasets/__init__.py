@@ -1,1 +1,1 @@
-"""Versioned datasets, quarantine, signed releases, and where each row came from."""
+"""Versioned datasets, signed releases, and where each row came from."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
-from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Unit, Verdict
+from credenza.core.types import Campaign, Finding, Silence, Unit
 
 if TYPE_CHECKING:
     from credenza.core.canonical import Json
@@ -47,20 +47,6 @@ def to_json(value: object) -> Json:  # noqa: PLR0911  # one return per kind of v
     return str(value)
 
 
-def verdict_from(document: Mapping[str, Json]) -> Verdict:
-    """The verdict that ``to_json`` wrote."""
-    return Verdict(
-        batch=str(document["batch"]),
-        outcome=Outcome[str(document["outcome"]).upper()],
-        reasons=tuple(
-            Reason(str(r["rule"]), Outcome[str(r["outcome"]).upper()], str(r["sentence"]))
-            for r in _tables(document["reasons"])
-        ),
-        policy=str(document["policy"]),
-        quarantined_rows=_integers(document["quarantined_rows"]),
-    )
-
-
 def finding_from(document: Mapping[str, Json]) -> Finding:
     """The finding that ``to_json`` wrote; floats in its exhibits stay strings."""
     return Finding(
@@ -92,10 +78,6 @@ def campaign_from(document: Mapping[str, Json]) -> Campaign:
         removed_common_cause=float(str(document["removed_common_cause"])),
         evidence=cast("Mapping[str, object]", document["evidence"]),
     )
-
-
-def _tables(value: Json) -> list[dict[str, Json]]:
-    return cast("list[dict[str, Json]]", value)
 
 
 def _strings(value: Json) -> tuple[str, ...]:

@@ -57,16 +57,6 @@ class BatchRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceRow:
-    """A registered sender; ``standing`` is a ``core.types.Standing`` value."""
-
-    id: str
-    keys: tuple[str, ...]
-    group: str
-    standing: str
-
-
-@dataclass(frozen=True, slots=True)
 class VersionRow:
     """A dataset version.
 
@@ -211,7 +201,6 @@ TABLES: Mapping[type[Any], Table] = {
         ("dataset", "source", "sequence"),
         ("status",),
     ),
-    SourceRow: _table("source", SourceRow, ("id",)),
     VersionRow: _table("version", VersionRow, ("dataset", "number")),
     ReleaseRow: _table("release", ReleaseRow, ("digest",), ("dataset", "version")),
     WindowRow: _table("window", WindowRow, ("dataset", "window")),
