@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credenza.campaigns import common_cause, self_calibrate, standardise
+from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
 from credenza.campaigns.scan import berk_jones
 from credenza.campaigns.state import PanelState, Pending, new_state, pack, unpack
 from credenza.core.errors import UsageError
@@ -15,13 +15,13 @@ from credenza.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from credenza.core.types import Bools, Floats, Ints
+    from credenza.core.types import Bools, Floats
 
 SCALES = (1.0, 0.3, 0.1)
 """Weight of the newest window: a jump, a few windows, a slow ramp."""
 WARM_UP = 6
 """Accepted windows before residuals are scored."""
-NAMED_U, SUSPECTED_U = 3.0, 2.0
+NAMED_U, SUSPECTED_U = 3.3, 2.5
 SOURCE_U = 4.5
 FAR = 12.0
 
@@ -37,8 +37,8 @@ class PanelCampaign:
         direction: "up" or "down".
         p_value: of the window's largest score; never finer than 1 / (history + 1).
         scale: weight of the newest window in the average that showed it.
-        score: in mean excesses over the ordinary.
-        without: ``score`` without each named source.
+        score: Berk-Jones score of the sources but the furthest.
+        without: ``score`` when each named source is left out too.
     """
 
     sources: tuple[int, ...]
@@ -105,6 +105,7 @@ class PanelScanner:
             and has an equal part of the rate; "structure" alarms on single sources only.
             None: all of one kind.
         groups: group of each source; sources of one group count once. "" = alone.
+        periods: lengths of cycles in windows, such as 7 for days of the week.
         rate: false campaigns per window that are accepted.
     """
 
@@ -115,6 +116,7 @@ class PanelScanner:
         *,
         families: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
+        periods: Sequence[int] = (),
         rate: float = 0.01,
     ) -> None:
         self.state: PanelState = new_state(
@@ -122,6 +124,7 @@ class PanelScanner:
             tuple(statistics),
             tuple(families or [""] * len(statistics)),
             tuple(groups or [""] * len(sources)),
+            tuple(periods),
             rate,
         )
 
@@ -140,6 +143,8 @@ class PanelScanner:
         """
         state = self.state
         x, sd, seen = _checked(state, values, sampling_sd, present)
+        season = seasons.offsets(state.seasons, state.windows)
+        x = np.where(seen, x - season, 0.0)
         scale = standardise.scales(state.levels, sd)
         ready = seen & (state.levels.count >= WARM_UP)
         z = np.where(seen & (state.levels.count > 0), (x - state.levels.mean) / scale, 0.0)
@@ -148,16 +153,16 @@ class PanelScanner:
         residual = np.where(ready, rest, np.nan)
         averages = _averages(state.averages, residual)
         u = averages / _steady(standardise.calmness(state.levels, sd))
-        cells, ks = _scan(u, state.groups)
+        cells = _scan(u, state.groups)
         scores = cells.max(axis=(0, 1))
         top, chance = self_calibrate.judge(state.history, state.recent, scores, state.families)
         history = len(state.history)
         floor = self_calibrate.finest(history)
         campaign = None
         if chance <= state.rate:
-            campaign = _campaign(u, cells, ks, top, max(chance, floor))
+            campaign = _campaign(u, cells, top, max(chance, floor))
         self.state = state.with_pending(
-            Pending(x, sd, seen, z, shift, averages, u, scores),
+            Pending(x, sd, seen, standardise.CLIP * scale, z, shift, averages, u, scores),
             judged=history >= self_calibrate.LEAST_WINDOWS,
             alarm=campaign is not None,
         )
@@ -168,7 +173,7 @@ class PanelScanner:
             source_alarms=_source_alarms(residual),
             residual=residual,
             common_shift=shift,
-            expected=state.levels.mean + scale * fit,
+            expected=state.levels.mean + season + scale * fit,
             scale=scale,
             history=history,
             alarms_so_far=state.alarms / max(1, state.judged),
@@ -190,18 +195,24 @@ class PanelScanner:
             )
         taken = np.ones(len(state.sources), bool) if accepted is None else np.asarray(accepted)
         mask = pending.seen & taken[:, None]
+        away = np.clip(pending.values - state.levels.mean, -pending.reach, pending.reach)
         history = state.history
         spoke = np.isfinite(pending.u[0])
         if (spoke & taken[:, None]).any():
             scores = pending.scores
             if (spoke & ~taken[:, None]).any():
                 ours = np.where(taken[None, :, None], pending.u, np.nan)
-                scores = _scan(ours, state.groups)[0].max(axis=(0, 1))
+                scores = _scan(ours, state.groups).max(axis=(0, 1))
             history = self_calibrate.extend(history, scores)
-        self.state = state.after(
+        self.state = replace(
+            state,
+            pending=None,
             levels=standardise.update(state.levels, pending.values, pending.sd, mask),
             loadings=common_cause.update(
                 state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0), spoke
+            ),
+            seasons=seasons.update(
+                state.seasons, state.windows - 1, away, mask & (state.levels.count > 0)
             ),
             averages=np.where(spoke, pending.averages, state.averages),
             recent=np.stack([state.recent[1], pending.scores]),
@@ -259,7 +270,13 @@ def scan_panel(
         )
     sources, windows, statistics = values.shape
     names = [f"{s:06d}" for s in range(sources)]
-    scanner = PanelScanner(names, [f"{p:06d}" for p in range(statistics)], groups=groups, rate=rate)
+    scanner = PanelScanner(
+        names,
+        [f"{p:06d}" for p in range(statistics)],
+        groups=groups,
+        periods=periods,
+        rate=rate,
+    )
     for t in range(windows):
         result = scanner.step(values[:, t, :])
         if t >= start:
@@ -304,11 +321,11 @@ def _steady(calm: Floats) -> Floats:
     return np.asarray(np.sqrt(variance * weight / (2 - weight)))
 
 
-def _scan(averages: Floats, groups: tuple[str, ...]) -> tuple[Floats, Ints]:
-    """``(3, 2, P)`` score and k by scale, direction (up, down) and statistic."""
+def _scan(averages: Floats, groups: tuple[str, ...]) -> Floats:
+    """``(3, 2, P)`` score by scale, direction (up, down) and statistic."""
     both = np.stack([averages, -averages], axis=1)
     u = _one_per_group(np.moveaxis(both, 2, 0), groups)
-    return berk_jones(u, drop=1)
+    return berk_jones(u, drop=1)[0]
 
 
 def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
@@ -323,28 +340,37 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
 
 
 def _campaign(
-    averages: Floats, cells: Floats, ks: Ints, statistic: int, p_value: float
+    averages: Floats, cells: Floats, statistic: int, p_value: float
 ) -> PanelCampaign | None:
     """Who moved; None where fewer than two sources stand out, which is no campaign."""
     scale, sign = np.unravel_index(int(np.argmax(cells[:, :, statistic])), cells.shape[:2])
-    k = int(ks[scale, sign, statistic])
-    u = averages[scale, :, statistic] * (1 - 2 * int(sign))
-    order = np.argsort(-np.nan_to_num(u, nan=-np.inf), kind="stable")
-    named = [int(s) for s in order[:k] if u[s] >= NAMED_U]
-    suspected = [int(s) for s in order if np.isfinite(u[s]) and u[s] >= SUSPECTED_U]
-    suspected = [s for s in suspected if s not in named]
+    both = averages[:, :, statistic] * (1 - 2 * int(sign))
+    # Whoever leapt or came lately is seen in the faster averages, whatever found the rest.
+    u = np.nan_to_num(np.maximum(both[:2].max(axis=0), both[scale]), nan=-np.inf)
+    named = np.flatnonzero(u >= NAMED_U).tolist()
+    suspected = np.flatnonzero((u >= SUSPECTED_U) & (u < NAMED_U)).tolist()
     if not named or len(named) + len(suspected) < 2:
         return None
     return PanelCampaign(
-        tuple(sorted(named)),
-        tuple(sorted(suspected)),
+        tuple(named),
+        tuple(suspected),
         statistic,
         ("up", "down")[int(sign)],
         p_value,
         SCALES[int(scale)],
         float(cells[scale, sign, statistic]),
-        tuple(float(u[s]) for s in sorted(named)),
+        _without(both[scale], named),
     )
+
+
+def _without(u: Floats, named: list[int]) -> tuple[float, ...]:
+    """The score without each named source."""
+    found = []
+    for source in named:
+        rest = u.copy()
+        rest[source] = np.nan
+        found.append(float(berk_jones(rest, drop=1)[0]))
+    return tuple(found)
 
 
 def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:

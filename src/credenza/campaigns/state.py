@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.campaigns.common_cause import Loadings, new_loadings
+from credenza.campaigns.seasons import Season, new_seasons
 from credenza.campaigns.standardise import Levels, new_levels
 from credenza.core.errors import UntrustedError
 
@@ -26,6 +27,7 @@ class Pending:
     """A window that was judged and waits for acceptance; arrays as in ``step``.
 
     Attributes:
+        reach: ``(S, P)`` largest step that may be learnt.
         z: ``(S, P)`` standard units, common cause included.
         shift: ``(P,)`` common shift.
         averages: ``(3, S, P)`` averages with this window.
@@ -36,6 +38,7 @@ class Pending:
     values: Floats
     sd: Floats
     seen: Bools
+    reach: Floats
     z: Floats
     shift: Floats
     averages: Floats
@@ -57,6 +60,7 @@ class PanelState:
     alarms: int
     levels: Levels
     loadings: Loadings
+    seasons: tuple[Season, ...]
     averages: Floats
     recent: Floats
     history: Floats
@@ -72,32 +76,13 @@ class PanelState:
             alarms=self.alarms + alarm,
         )
 
-    def after(
-        self,
-        *,
-        levels: Levels,
-        loadings: Loadings,
-        averages: Floats,
-        recent: Floats,
-        history: Floats,
-    ) -> PanelState:
-        """After a window was accepted."""
-        return replace(
-            self,
-            levels=levels,
-            loadings=loadings,
-            averages=averages,
-            recent=recent,
-            history=history,
-            pending=None,
-        )
 
-
-def new_state(
+def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
     sources: tuple[str, ...],
     statistics: tuple[str, ...],
     families: tuple[str, ...],
     groups: tuple[str, ...],
+    periods: tuple[int, ...],
     rate: float,
 ) -> PanelState:
     """A panel that has seen no window."""
@@ -113,6 +98,7 @@ def new_state(
         0,
         new_levels(*shape),
         new_loadings(*shape),
+        new_seasons(periods, *shape),
         np.zeros((SCALE_COUNT, *shape)),
         np.zeros((2, shape[1])),
         np.zeros((0, shape[1]), dtype=np.float32),
@@ -128,13 +114,15 @@ _ARRAYS = {
     "cross": "loadings",
     "kin": "loadings",
 }
-_PENDING = ("values", "sd", "seen", "z", "shift", "averages", "u", "scores")
+_PENDING = ("values", "sd", "seen", "reach", "z", "shift", "averages", "u", "scores")
 
 
 def pack(state: PanelState) -> bytes:
     """The state as a NumPy archive: no pickle, the same bytes for the same state."""
     arrays = {name: np.asarray(_parts(state)[home][name]) for name, home in _ARRAYS.items()}
     arrays |= {"averages": state.averages, "recent": state.recent, "history": state.history}
+    for n, season in enumerate(state.seasons):
+        arrays |= {f"offset_{n}": season.offset, f"seen_{n}": season.seen}
     head = {
         "format": FORMAT,
         "sources": state.sources,
@@ -145,6 +133,7 @@ def pack(state: PanelState) -> bytes:
         "windows": state.windows,
         "judged": state.judged,
         "alarms": state.alarms,
+        "seasons": len(state.seasons),
         "kin_windows": state.loadings.windows,
         "pending": state.pending is not None,
     }
@@ -174,7 +163,7 @@ def unpack(data: bytes) -> PanelState:
             arrays = {name: archive[name] for name in archive.files}
         head = json.loads(arrays.pop("head").tobytes())
         if head["format"] != FORMAT:
-            raise ValueError(f"format {head['format']}")
+            raise KeyError("format")  # noqa: TRY301 - one exit for every bad archive
         parts = {
             home: {n: arrays[n] for n, h in _ARRAYS.items() if h == home}
             for home in ("levels", "loadings")
@@ -193,6 +182,9 @@ def unpack(data: bytes) -> PanelState:
             int(head["alarms"]),
             Levels(**parts["levels"]),
             Loadings(**parts["loadings"], windows=head["kin_windows"]),
+            tuple(
+                Season(arrays[f"offset_{n}"], arrays[f"seen_{n}"]) for n in range(head["seasons"])
+            ),
             arrays["averages"],
             arrays["recent"],
             arrays["history"],
