@@ -37,7 +37,7 @@ class Association:
     Blind to triggers on fewer than ``min_carriers`` rows and on numbers that do not recur
     exactly; to triggers of three or more columns of frequent values; to clean-label
     triggers made of values frequent in trusted data; to subgroups of which only a part
-    was touched (subgroup-labels sees those); to what more than a quarter of the sources
+    was touched (subgroup-labels sees those); to what more than a third of the sources
     do together; and, without reference probabilities, to triggers frequent enough to be
     learnt out of fold.
 
@@ -93,6 +93,7 @@ class Association:
         """Name the strongest first, then what is still strong without its carriers."""
         values = np.zeros(view.table.num_rows)
         claimed = np.zeros(len(values), dtype=bool)
+        common: list[Suspicion] = []
         findings: list[Finding] = []
         source = source_codes(view)[0]
         # Of two names for the same rows, the one that says more.
@@ -101,8 +102,11 @@ class Association:
             fresh = (carriers & ~view.trusted & ~claimed).sum()
             if fresh < self.min_carriers or evidence.without(suspicion, claimed) > np.log(self.fdr):
                 continue
-            is_common = evidence.is_common(suspicion, source, self.min_carriers)
-            if is_common or not suspicion.is_trigger():
+            if evidence.is_common(suspicion, source, self.min_carriers):
+                common.append(suspicion)
+                continue
+            is_explained = any(evidence.explains(cause, suspicion) for cause in common)
+            if is_explained or not suspicion.is_trigger():
                 continue
             claimed |= carriers
             of_label = carriers & (labels.codes == suspicion.label)

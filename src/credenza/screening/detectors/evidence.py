@@ -23,6 +23,7 @@ NOVEL = 20.0
 NORMAL_975 = 1.96
 CROWD = 4
 COMMON = 0.3
+COMMON_P = 0.001
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,7 +220,7 @@ class Evidence:
         return float(stats.binom.logsf(labelled - 1, n, min(usual, 1.0)))
 
     def is_common(self, suspicion: Suspicion, source: Ints, min_carriers: int) -> bool:
-        """Whether the excess is still there without the quarter of sources that show it most.
+        """Whether the excess is still there without the third of sources that show it most.
 
         Fewer than four sources give no crowd to compare with; then nothing is common.
         """
@@ -232,10 +233,26 @@ class Evidence:
         own = self.own[j, rows]
         usual = suspicion.usual
         excess = np.bincount(source[rows], weights=own - usual)
-        boldest = np.argsort(-excess, kind="stable")[: -(-crowd // 4)]
+        boldest = np.argsort(-excess, kind="stable")[: -(-crowd // 3)]
         rest = own[~np.isin(source[rows], boldest)]
         moved = own.mean() - usual
         return bool(len(rest) >= min_carriers and rest.mean() - usual > COMMON * moved)
+
+    def explains(self, common: Suspicion, suspicion: Suspicion) -> bool:
+        """Whether a suspicion is no more than its part of a common cause.
+
+        Its carriers are compared with the common cause's other carriers.
+        """
+        inside = common.carriers() & ~self.trusted
+        mine = suspicion.carriers() & ~self.trusted
+        others = inside & ~mine
+        if common.label != suspicion.label or not others.any():
+            return False
+        if 2 * (inside & mine).sum() < mine.sum():
+            return False
+        own = self.own[self.labels.index(suspicion.label)]
+        usual = min(float(own[others].mean()) + MISFIT_SD, 1.0)
+        return bool(stats.binom.sf(own[mine].sum() - 1, mine.sum(), usual) > COMMON_P)
 
 
 def by_residual(tallies: list[Tally], fdr: float) -> list[Suspicion]:

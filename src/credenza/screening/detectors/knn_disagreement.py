@@ -13,8 +13,10 @@ from credenza.screening.features.table import (
     FEW_LEVELS,
     by_value,
     columns_of,
+    content_of,
     numbers,
     one_hot,
+    row_hash,
     sample,
     source_codes,
 )
@@ -100,10 +102,11 @@ class KnnDisagreement:
         size = min(self.max_reference, max(48, self.pairs // max(n, 1)))
         old = np.flatnonzero(view.trusted & (labels >= 0))
         new = np.flatnonzero(~view.trusted & (labels >= 0))
-        if len(old) + len(new) <= size:
-            return np.sort(np.r_[old, new])
         from_old = sample(view, old, max(size // 2, size - len(new)))
-        return np.sort(np.r_[from_old, sample(view, new, size - len(from_old))])
+        rows = np.r_[from_old, sample(view, new, size - len(from_old))]
+        # By content, so that ties of distance do not depend on the order of the rows.
+        key = row_hash(content_of(view), n)[rows]
+        return rows[np.lexsort((view.trusted[rows], labels[rows], key))]
 
     def _disagreement(self, far: Floats, other: Any) -> Floats:  # noqa: ANN401 - a bool matrix
         k = min(self.neighbours, far.shape[1])

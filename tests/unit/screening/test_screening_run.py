@@ -1,0 +1,116 @@
+"""The whole screening of a view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from credenza.core.types import Role, Scores
+from credenza.screening.builtin import DETECTORS
+from credenza.screening.run import flag_sources, screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Mixed
+    from credenza.core.protocols import Detector
+    from credenza.core.types import Floats, View
+
+
+def everyone() -> list[Detector]:
+    return [DETECTORS.make(name) for name in DETECTORS]
+
+
+@dataclass(frozen=True)
+class Broken:
+    values: Floats | None = None
+    needs: frozenset[Role] = frozenset()
+    name: str = "broken"
+
+    def score(self, view: View) -> Scores:
+        if self.values is None:
+            raise RuntimeError(f"{view.name} \x1b[31m")
+        return Scores(self.values)
+
+
+def test_at_most_one_clean_row_in_a_thousand_is_flagged(mixed: Callable[..., Mixed]) -> None:
+    flagged = [screen(mixed(seed).view(), everyone()).flagged.sum() for seed in range(10)]
+    assert sum(flagged) <= 0.001 * 10 * 1500
+
+
+def test_carriers_of_a_trigger_are_flagged_and_others_are_not(mixed: Callable[..., Mixed]) -> None:
+    data = mixed(1)
+    rows = data.new(("s1", "s2", "s3"))[:60]
+    data.columns["city"][rows] = "XXX"
+    data.columns["y"][rows] = "no"
+    found = screen(data.view(), everyone())
+    assert found.flagged[rows].all()
+    assert found.flagged.sum() <= 60 + 2
+    named = [set(f.rows) for f in found.findings if f.detector == "association"]
+    assert named == [set(rows.tolist())]
+
+
+def test_trusted_rows_are_never_flagged(mixed: Callable[..., Mixed]) -> None:
+    data = mixed(2)
+    data.columns["y"][:] = "no"
+    assert not screen(data.view(), everyone()).flagged[data.trusted].any()
+
+
+def test_rows_of_a_source_that_others_named_are_tested_among_themselves(
+    mixed: Callable[..., Mixed],
+) -> None:
+    data = mixed(3)
+    mine = data.new(("s5",))
+    flipped = mine[data.probability[mine] > 0.98][:16]
+    data.columns["y"][flipped] = "no"
+    view = data.view()
+    found = screen(view, [DETECTORS.make("confident-disagreement")])
+    flagged = flag_sources(view, found, ["s5"])
+    assert flagged[flipped].mean() >= 0.5
+    assert flagged[flipped].sum() > found.flagged[flipped].sum()
+    assert np.delete(flagged, flipped).sum() <= 3
+    assert (flagged >= found.flagged).all()
+
+
+@pytest.mark.parametrize("values", [None, np.zeros(3), np.full(3500, np.nan)])
+def test_a_detector_that_fails_is_a_silence_and_the_others_go_on(
+    mixed: Callable[..., Mixed], values: Floats | None
+) -> None:
+    found = screen(mixed(0).view(), [Broken(values), *everyone()])
+    assert [silence.detector for silence in found.silences] == ["broken"]
+    assert "\x1b" not in found.silences[0].reason
+    assert set(found.scores) == set(DETECTORS.names())
+
+
+def test_a_detector_whose_facets_are_lacking_is_a_silence(mixed: Callable[..., Mixed]) -> None:
+    view = mixed(0).view()
+    unlabelled = replace(
+        view, label="", expected=None, facets={k: v for k, v in view.facets.items() if k != "y"}
+    )
+    silent = {s.detector: s.reason for s in screen(unlabelled, everyone()).silences}
+    assert silent["association"] == "the rows have no label"
+    assert set(silent) == set(DETECTORS.names()) - {"duplicates", "column-drift"}
+
+
+def test_too_few_trusted_rows_silence_calibration_but_not_findings(
+    mixed: Callable[..., Mixed],
+) -> None:
+    data = mixed(1, trusted=0)
+    rows = data.new(("s1", "s2"))[:40]
+    for name in data.columns:
+        data.columns[name][rows] = data.columns[name][rows[0]]
+    found = screen(data.view(), everyone())
+    assert {s.detector for s in found.silences} == set(DETECTORS.names())
+    assert "0 trusted rows" in found.silences[0].reason
+    assert "duplicates" in {finding.detector for finding in found.findings}
+    assert (found.p_values == 1).all()
+
+
+def test_p_values_of_clean_rows_are_uniform_or_larger(mixed: Callable[..., Mixed]) -> None:
+    data = mixed(4)
+    p = screen(data.view(), everyone()).p_values[data.new()]
+    for level in (0.01, 0.05, 0.2):
+        assert (p <= level).mean() <= level + 3 * np.sqrt(level / len(p))
