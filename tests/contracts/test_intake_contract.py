@@ -116,19 +116,19 @@ def test_reading_twice_gives_the_same_table(sandbox: Sandbox, tmp_path: Path, ki
     assert sandbox.read([path], Limits()).equals(sandbox.read([path], Limits()))
 
 
-def test_rows_are_bounded(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+def test_threat_i1_rows_are_bounded(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
     path = _written(kind, _mixed(), tmp_path)
     assert len(sandbox.read([path], Limits(rows=3))) == 3
     assert _refusal(sandbox, path, Limits(rows=2)).code == "too-many-rows"
 
 
-def test_columns_are_bounded(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+def test_threat_i2_columns_are_bounded(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
     path = _written(kind, _mixed(), tmp_path)
     assert len(sandbox.read([path], Limits(columns=5)).column_names) == 5
     assert _refusal(sandbox, path, Limits(columns=4)).code == "too-many-columns"
 
 
-def test_a_hundred_thousand_columns_are_refused(
+def test_threat_i2_a_hundred_thousand_columns_are_refused(
     sandbox: Sandbox, tmp_path: Path, kind: str
 ) -> None:
     names = [f"c{i}" for i in range(100_000)]
@@ -138,7 +138,7 @@ def test_a_hundred_thousand_columns_are_refused(
     assert "100000 columns, more than 2000" in refusal.why
 
 
-def test_decoded_bytes_are_bounded(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+def test_threat_i1_decoded_bytes_are_bounded(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
     table = pa.table({"s": ["x" * 1000] * 100})
     path = _written(kind, table, tmp_path)
     assert len(sandbox.read([path], Limits(decoded_bytes=110_000))) == 100

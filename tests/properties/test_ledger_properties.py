@@ -108,7 +108,9 @@ def test_consistency_proofs_are_the_recursive_ones(sizes: tuple[int, int]) -> No
     st.integers(2, 100),
     st.data(),
 )
-def test_a_proof_with_any_one_hash_changed_is_refused(size: int, data: st.DataObject) -> None:
+def test_threat_10_a_proof_with_any_one_hash_changed_is_refused(
+    size: int, data: st.DataObject
+) -> None:
     leaves = numbered(size)
     index = data.draw(st.integers(0, size - 1))
     proof = slow_path(index, leaves)

@@ -104,7 +104,7 @@ def test_one_trusted_key_among_several_is_enough(released: Release, directory: P
     assert verify_release(directory, trust=[public_hex(OTHER), *TRUST]) == released
 
 
-def test_a_missing_attestation_and_a_missing_file_are_named(
+def test_threat_12_a_missing_attestation_and_a_missing_file_are_named(
     released: Release, directory: Path
 ) -> None:
     (directory / PART).unlink()
@@ -132,7 +132,9 @@ def test_a_missing_attestation_and_a_missing_file_are_named(
     ],
     ids=ascii,
 )
-def test_an_added_file_is_refused_whatever_it_is_called(directory: Path, name: str) -> None:
+def test_threat_12_an_added_file_is_refused_whatever_it_is_called(
+    directory: Path, name: str
+) -> None:
     (directory / name).write_bytes((directory / PART).read_bytes())
     wrong = refused(directory, "release-file-added")
     assert wrong.why.isascii()
@@ -149,7 +151,9 @@ def test_a_file_with_bytes_that_are_no_text_is_refused_in_a_readable_message(
 
 @pytest.mark.usefixtures("released")
 @pytest.mark.parametrize("folder", [".git", "data", "part-00000"])
-def test_a_folder_is_refused_even_when_it_is_hidden_or_empty(directory: Path, folder: str) -> None:
+def test_threat_12_a_folder_is_refused_even_when_it_is_hidden_or_empty(
+    directory: Path, folder: str
+) -> None:
     (directory / folder).mkdir()
     refused(directory, "release-file-added")
     (directory / folder / "x.parquet").write_bytes((directory / PART).read_bytes())
@@ -157,7 +161,7 @@ def test_a_folder_is_refused_even_when_it_is_hidden_or_empty(directory: Path, fo
 
 
 @pytest.mark.usefixtures("released")
-def test_swapped_files_are_refused(directory: Path) -> None:
+def test_threat_12_swapped_files_are_refused(directory: Path) -> None:
     first, second = (directory / f"part-0000{number}.parquet" for number in (0, 1))
     one, two = first.read_bytes(), second.read_bytes()
     first.write_bytes(two)
@@ -166,7 +170,7 @@ def test_swapped_files_are_refused(directory: Path) -> None:
 
 
 @given(data=st.data())
-def test_no_changed_bit_of_a_file_passes(
+def test_threat_12_no_changed_bit_of_a_file_passes(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     directory = tmp_path_factory.mktemp("release")
@@ -227,7 +231,7 @@ def test_an_oversize_attestation_is_refused_without_reading_it(directory: Path) 
 
 @pytest.mark.usefixtures("released")
 @pytest.mark.parametrize("name", [PART, ATTESTATION])
-def test_a_symlink_is_refused_even_when_it_leads_to_the_right_bytes(
+def test_threat_12_a_symlink_is_refused_even_when_it_leads_to_the_right_bytes(
     directory: Path, tmp_path: Path, name: str
 ) -> None:
     (directory / name).rename(tmp_path / "elsewhere")
@@ -236,7 +240,7 @@ def test_a_symlink_is_refused_even_when_it_leads_to_the_right_bytes(
 
 
 @pytest.mark.usefixtures("released")
-def test_a_pipe_a_folder_and_a_socket_under_a_file_name_are_refused(
+def test_threat_12_a_pipe_a_folder_and_a_socket_under_a_file_name_are_refused(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = directory / PART
@@ -280,7 +284,9 @@ def test_a_pipe_a_folder_and_a_socket_under_a_file_name_are_refused(
     ],
     ids=ascii,
 )
-def test_an_attestation_cannot_name_what_no_release_may_hold(tmp_path: Path, name: str) -> None:
+def test_threat_12_an_attestation_cannot_name_what_no_release_may_hold(
+    tmp_path: Path, name: str
+) -> None:
     assert not is_release_name(name)
     (tmp_path / ATTESTATION).write_bytes(signed_by_hand({"a.parquet": b"", name: b""}))
     (tmp_path / "a.parquet").write_bytes(b"")
@@ -309,7 +315,7 @@ def test_nothing_verifies_without_a_trusted_key(directory: Path) -> None:
 
 
 @pytest.mark.usefixtures("released")
-def test_an_altered_attestation_is_refused(directory: Path) -> None:
+def test_threat_12_an_altered_attestation_is_refused(directory: Path) -> None:
     path = directory / ATTESTATION
     envelope = json.loads(path.read_bytes())
     forged = {**envelope, "payloadType": "application/json"}
@@ -368,13 +374,15 @@ def test_a_statement_of_another_shape_is_refused_even_when_signed(
     refused(directory, "release-bad-attestation")
 
 
-def test_a_recalled_release_is_refused_with_the_reason(released: Release, directory: Path) -> None:
+def test_threat_14_a_recalled_release_is_refused_with_the_reason(
+    released: Release, directory: Path
+) -> None:
     wrong = refused(directory, "release-recalled", recalls={released.digest: "label flips"})
     assert wrong.why == "label flips"
     assert verify_release(directory, trust=TRUST, recalls={"0" * 64: "another"}) == released
 
 
-def test_a_recall_still_holds_when_the_statement_is_signed_by_another_trusted_key(
+def test_threat_14_a_recall_still_holds_when_the_statement_is_signed_by_another_trusted_key(
     released: Release, directory: Path
 ) -> None:
     path = directory / ATTESTATION
@@ -389,7 +397,7 @@ def test_a_recall_still_holds_when_the_statement_is_signed_by_another_trusted_ke
     assert caught.value.code == "release-recalled"
 
 
-def test_a_verified_copy_keeps_its_bytes_when_the_original_is_swapped(
+def test_threat_13_a_verified_copy_keeps_its_bytes_when_the_original_is_swapped(
     released: Release, directory: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "kept" / "copy"
@@ -403,7 +411,7 @@ def test_a_verified_copy_keeps_its_bytes_when_the_original_is_swapped(
 
 
 @pytest.mark.usefixtures("released")
-def test_nothing_is_kept_of_a_release_that_fails(directory: Path, tmp_path: Path) -> None:
+def test_threat_13_nothing_is_kept_of_a_release_that_fails(directory: Path, tmp_path: Path) -> None:
     path = directory / "part-00001.parquet"
     path.write_bytes(path.read_bytes()[::-1])
     refused(directory, "release-file-altered", copy_to=tmp_path / "kept" / "copy")

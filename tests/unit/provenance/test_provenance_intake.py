@@ -42,7 +42,7 @@ def test_a_truncated_parquet_file_is_called_truncated(tmp_path: Path) -> None:
     assert _refusal(ParquetIntake(), path).code == "truncated"
 
 
-def test_a_footer_that_claims_more_than_the_file_is_refused(tmp_path: Path) -> None:
+def test_threat_i1_a_footer_that_claims_more_than_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"n": [1]}), path)
     data = path.read_bytes()
@@ -52,7 +52,9 @@ def test_a_footer_that_claims_more_than_the_file_is_refused(tmp_path: Path) -> N
     assert "its footer claims 2147483647 bytes" in refusal.why
 
 
-def test_a_footer_with_any_flipped_bit_never_breaks_the_reader_otherwise(tmp_path: Path) -> None:
+def test_threat_i1_a_footer_with_any_flipped_bit_never_breaks_the_reader_otherwise(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "x.parquet"
     table = pa.table({"n": list(range(50)), "s": ["a"] * 50})
     pq.write_table(table, path, write_page_checksum=True, store_schema=False)
@@ -70,7 +72,7 @@ def test_a_footer_with_any_flipped_bit_never_breaks_the_reader_otherwise(tmp_pat
     assert refused > 50
 
 
-def test_a_page_that_does_not_fit_its_checksum_is_refused(tmp_path: Path) -> None:
+def test_threat_i1_a_page_that_does_not_fit_its_checksum_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(
         pa.table({"n": pa.array(range(1000))}),
@@ -87,7 +89,7 @@ def test_a_page_that_does_not_fit_its_checksum_is_refused(tmp_path: Path) -> Non
     assert "CRC" in refusal.why or "checksum" in refusal.why.lower()
 
 
-def test_deep_nesting_is_refused_before_rows_are_read(tmp_path: Path) -> None:
+def test_threat_i1_deep_nesting_is_refused_before_rows_are_read(tmp_path: Path) -> None:
     value: object = 1
     for _ in range(9):
         value = [value]
@@ -96,13 +98,13 @@ def test_deep_nesting_is_refused_before_rows_are_read(tmp_path: Path) -> None:
     assert len(ParquetIntake().read(tmp_path / "x.parquet", Limits(depth=9))) == 1
 
 
-def test_many_nulls_are_not_free(tmp_path: Path) -> None:
+def test_threat_i1_many_nulls_are_not_free(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": pa.nulls(100_000)}), tmp_path / "x.parquet")
     refusal = _refusal(ParquetIntake(), tmp_path / "x.parquet", Limits(decoded_bytes=50_000))
     assert refusal.code == "decoded-too-large"
 
 
-def test_an_extension_type_is_never_rebuilt(tmp_path: Path) -> None:
+def test_threat_i2_an_extension_type_is_never_rebuilt(tmp_path: Path) -> None:
     values = pa.array([b"\x00" * 16, b"\x01" * 16], pa.binary(16))
     table = pa.table(
         {
@@ -170,7 +172,7 @@ def test_csv_without_one_meaning_is_refused(tmp_path: Path, text: bytes, code: s
     assert _refusal(CsvIntake(), tmp_path / "x.csv").code == code
 
 
-def test_a_million_columns_are_counted_in_the_header_alone(tmp_path: Path) -> None:
+def test_threat_i2_a_million_columns_are_counted_in_the_header_alone(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(",".join(["c"] * 1_000_000) + "\n")
     refusal = _refusal(CsvIntake(), tmp_path / "x.csv")
     assert refusal.code == "too-many-columns"

@@ -133,7 +133,7 @@ def test_every_entry_has_a_proof_that_travels(tmp_path: Path) -> None:
                 ledger.entry_bytes(index)
 
 
-def test_a_proof_with_unauthenticated_extra_data_is_refused(tmp_path: Path) -> None:
+def test_threat_10_a_proof_with_unauthenticated_extra_data_is_refused(tmp_path: Path) -> None:
     with filled(tmp_path / "log", 3) as ledger:
         head, rest = ledger.proof(1).split(b"\n", 1)
         with pytest.raises(UntrustedError):
@@ -173,7 +173,7 @@ def test_a_malformed_entry_is_refused_with_all_of_its_group(
         assert ledger.size == 1
 
 
-def test_a_second_writer_is_told_who_holds_the_ledger(tmp_path: Path) -> None:
+def test_threat_11_a_second_writer_is_told_who_holds_the_ledger(tmp_path: Path) -> None:
     with filled(tmp_path / "log", 1) as ledger:
         with pytest.raises(ConflictError) as refused:
             Ledger.open(tmp_path / "log", ORIGIN, KEY)
@@ -213,7 +213,7 @@ def test_a_ledger_of_another_name_or_key_is_refused(tmp_path: Path) -> None:
     assert Ledger.open(tmp_path / "log", ORIGIN).size == 1
 
 
-def test_a_reader_follows_the_ledger_only_along_one_history(tmp_path: Path) -> None:
+def test_threat_09_a_reader_follows_the_ledger_only_along_one_history(tmp_path: Path) -> None:
     with filled(tmp_path / "log", 5) as ledger:
         reader = Ledger.open(tmp_path / "log", ORIGIN, PUBLIC)
         ledger.append_many(items(300, 5), TIME_S)
@@ -242,7 +242,7 @@ def flip_middle(data: bytes) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def test_an_audit_finds_any_altered_missing_or_padded_file(tmp_path: Path) -> None:
+def test_threat_09_an_audit_finds_any_altered_missing_or_padded_file(tmp_path: Path) -> None:
     directory = tmp_path / "log"
     filled(directory, 70, 530).close()
     names = sorted(tree_files(directory))
@@ -273,7 +273,7 @@ def test_an_audit_names_the_file_and_still_looks_at_the_rest(tmp_path: Path) -> 
     assert "nothing after it" in audit_ledger(tmp_path, ORIGIN, PUBLIC).problems[-1]
 
 
-def test_an_audit_sees_an_entry_and_its_tiles_altered_together(tmp_path: Path) -> None:
+def test_threat_09_an_audit_sees_an_entry_and_its_tiles_altered_together(tmp_path: Path) -> None:
     filled(tmp_path / "log", 300).close()
     with filled(tmp_path / "forged", 5) as forged:
         forged.append_many(items(295, 6), TIME_S)
@@ -282,7 +282,9 @@ def test_an_audit_sees_an_entry_and_its_tiles_altered_together(tmp_path: Path) -
     assert "the checkpoint signs root" in audit.problems[0]
 
 
-def test_an_audit_is_blind_to_a_history_that_the_operator_signed_afresh(tmp_path: Path) -> None:
+def test_threat_09_an_audit_is_blind_to_a_history_that_the_operator_signed_afresh(
+    tmp_path: Path,
+) -> None:
     with filled(tmp_path / "log", 5) as ledger, Ledger.create(tmp_path / "b", ORIGIN, KEY) as fork:
         fork.append_many(items(9, 50), TIME_S)
         assert fork.audit(PUBLIC).problems == ()
@@ -305,7 +307,7 @@ def test_an_audit_reports_entries_that_are_no_entries(tmp_path: Path) -> None:
     assert refused.value.code == "bad-entry"
 
 
-def test_altered_tiles_open_nothing_and_prove_nothing(tmp_path: Path) -> None:
+def test_threat_10_altered_tiles_open_nothing_and_prove_nothing(tmp_path: Path) -> None:
     filled(tmp_path, 600).close()
     reader = Ledger.open(tmp_path, ORIGIN, PUBLIC)
     alter(tmp_path / "tile/0/000", flip_middle)
@@ -344,7 +346,7 @@ def failing_at(monkeypatch: pytest.MonkeyPatch, step: int, wrong: BaseException)
     return done
 
 
-def test_a_full_disk_at_any_step_loses_nothing_and_leaves_nothing(
+def test_threat_11_a_full_disk_at_any_step_loses_nothing_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = tmp_path / "log"
@@ -379,7 +381,7 @@ class PowerCut(BaseException):
     """Stops everything, cleaning up included."""
 
 
-def test_a_crash_at_any_step_leaves_what_was_acknowledged(
+def test_threat_11_a_crash_at_any_step_leaves_what_was_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = tmp_path / "log"
@@ -425,7 +427,7 @@ while True:
 """
 
 
-def test_whatever_was_acknowledged_before_a_kill_is_in_the_ledger(tmp_path: Path) -> None:
+def test_threat_11_whatever_was_acknowledged_before_a_kill_is_in_the_ledger(tmp_path: Path) -> None:
     directory = tmp_path / "log"
     filled(directory).close()
     rng = random.Random(7)  # noqa: S311  # no secret
@@ -470,7 +472,7 @@ def mutants(data: bytes, rng: random.Random, count: int) -> set[bytes]:
     return found
 
 
-def test_thousands_of_mutated_proofs_and_checkpoints_are_refused(tmp_path: Path) -> None:
+def test_threat_10_thousands_of_mutated_proofs_and_checkpoints_are_refused(tmp_path: Path) -> None:
     rng = random.Random(11)  # noqa: S311  # no secret
     refused = 0
     with filled(tmp_path / "log", 300) as ledger:

@@ -75,7 +75,7 @@ def test_cosignatures_of_others_are_ignored_and_cannot_stand_in() -> None:
         lambda _: b"",
     ],
 )
-def test_a_damaged_note_is_refused(damage: object) -> None:
+def test_threat_10_a_damaged_note_is_refused(damage: object) -> None:
     assert callable(damage)
     with pytest.raises(UntrustedError):
         open_note(damage(sign_note("text\n", ORIGIN, KEY)), ORIGIN, PUBLIC)
@@ -125,7 +125,7 @@ ROOT_TEXT = base64.b64encode(ROOT).decode()
         f"{ORIGIN}\n7\n{ROOT_TEXT[:-2]}B=\n",
     ],
 )
-def test_even_a_signed_checkpoint_must_have_the_one_form(text: str) -> None:
+def test_threat_10_even_a_signed_checkpoint_must_have_the_one_form(text: str) -> None:
     note = sign_note(text, ORIGIN, KEY)
     for key in (PUBLIC, None):
         with pytest.raises(UntrustedError):

@@ -81,7 +81,7 @@ def test_another_implementation_agrees_on_roots_and_proofs() -> None:
             assert sorted(theirs) == sorted([*ours, hash_leaf(leaves[index])])
 
 
-def test_a_proof_must_have_exactly_the_hashes_its_place_needs() -> None:
+def test_threat_10_a_proof_must_have_exactly_the_hashes_its_place_needs() -> None:
     for size in range(1, 9):
         for index in range(size):
             proof = prove(LEAVES, inclusion_ranges(index, size))
@@ -98,7 +98,7 @@ def test_a_proof_must_have_exactly_the_hashes_its_place_needs() -> None:
                     verify_inclusion(leaf, index, size, wrong, root)
 
 
-def test_a_proof_fits_no_other_index_root_or_leaf() -> None:
+def test_threat_10_a_proof_fits_no_other_index_root_or_leaf() -> None:
     proof = prove(LEAVES, inclusion_ranges(5, 8))
     leaf = hash_leaf(LEAVES[5])
     for index in (-1, 0, 4, 6, 7, 8, 13, 2**70):
@@ -111,7 +111,7 @@ def test_a_proof_fits_no_other_index_root_or_leaf() -> None:
             verify_inclusion(other, 5, 8, proof, ROOTS[8])
 
 
-def test_an_inner_node_cannot_pose_as_an_entry() -> None:
+def test_threat_10_an_inner_node_cannot_pose_as_an_entry() -> None:
     left, right = hash_leaf(LEAVES[0]), hash_leaf(LEAVES[1])
     assert hash_node(left, right) == ROOTS[2]
     assert hash_leaf(left + right) != ROOTS[2]
@@ -125,7 +125,7 @@ def test_an_inner_node_cannot_pose_as_an_entry() -> None:
         verify_inclusion(ROOTS[2], 0, 8, upper, ROOTS[8])
 
 
-def test_a_forked_or_shortened_history_has_no_consistency_proof() -> None:
+def test_threat_09_a_forked_or_shortened_history_has_no_consistency_proof() -> None:
     for new in range(1, 9):
         for old in range(new + 1):
             proof = prove(LEAVES, consistency_ranges(old, new))
