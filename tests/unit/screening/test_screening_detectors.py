@@ -14,7 +14,8 @@ from credenza.screening.builtin import DETECTORS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Mixed
+    from tests.unit.screening.conftest import Mixed
+
     from credenza.core.types import Bools, Floats
 
 SPEAKING = (

@@ -106,7 +106,8 @@ class KnnDisagreement:
         rows = np.r_[from_old, sample(view, new, size - len(from_old))]
         # By content, so that ties of distance do not depend on the order of the rows.
         key = row_hash(content_of(view), n)[rows]
-        return rows[np.lexsort((view.trusted[rows], labels[rows], key))]
+        order = np.lexsort((view.trusted[rows], labels[rows], key))
+        return np.asarray(rows[order], dtype=np.int64)
 
     def _disagreement(self, far: Floats, other: Any) -> Floats:  # noqa: ANN401 - a bool matrix
         k = min(self.neighbours, far.shape[1])
