@@ -37,6 +37,7 @@ from credenza.gate.publication import finish_pending
 from credenza.gate.reception import Receipt, receive, receive_together
 from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.stores import Stores
+from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.keyring import (
     SigningKey,
     load_key,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from credenza.datasets.lineage import Origin, Reach
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
+    from credenza.provenance.intake.together import Reader
 
 HOME_VARIABLE = "CREDENZA_HOME"
 HOME_NAME = ".credenza"
@@ -285,8 +287,13 @@ class Workspace:
         collected: tuple[str, str] | None = None,
         licence: str = "",
         provenance: Mapping[str, str] | None = None,
+        read: Reader = read_sandboxed,
     ) -> bytes:
-        """The signed envelope of the source's next batch, without handing it in."""
+        """The signed envelope of the source's next batch, without handing it in.
+
+        ``read`` parses the files: in the sandbox, unless they are of one's own making
+        (``read_own``).
+        """
         today = dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date()
         span = collected or (today.isoformat(), (today + dt.timedelta(days=1)).isoformat())
         sequence, previous = self._next(dataset, source)
@@ -301,6 +308,7 @@ class Workspace:
             collected=(_instant(span[0]), _instant(span[1])),
             licence=licence,
             provenance=dict(provenance or {}),
+            read=read,
         )
 
     def receive(self, envelope: bytes, files: Sequence[Path]) -> Receipt:
@@ -392,7 +400,7 @@ class Workspace:
     def decide(self, prefix: str, outcome: str, reason: str) -> Decision:
         """A reviewer's word on a batch: "admit" or "reject"."""
         self._recorded_policy()
-        return review.decide_batch(self._stores, self._row(prefix), outcome, reason)
+        return review.decide_batch(self._stores, self._row(prefix).digest, outcome, reason)
 
     # -- datasets and releases
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from credenza.core.canonical import canonical_json, strict_json
 from credenza.core.errors import InternalError
 from credenza.gate.fold import fold
+from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from credenza.core.canonical import Json
     from credenza.core.types import Entry
     from credenza.store.blobs import BlobStore
-    from credenza.store.catalog import Catalog
+    from credenza.store.catalog import Catalog, Transaction
     from credenza.store.ledger.ledger import Ledger
 
 MAX_EVENT_BYTES = 256 * 2**20
@@ -90,8 +91,11 @@ class Journal:
             time_s=self._clock(),
         )
         with self.catalog.transaction() as index:
+            # A reader that saw the new entries first may have folded them already.
+            done = _folded(index)
             for entry, event in zip(entries, events, strict=True):
-                fold(index, entry, event.document)
+                if entry.index >= done:
+                    fold(index, entry, event.document)
         return entries
 
     @property
@@ -102,13 +106,15 @@ class Journal:
     def catch_up(self) -> int:
         """Fold what the ledger has and the catalog has not; how many entries that was."""
         ledger = self.ledger
-        done = self.catalog.entry_count()
-        if done >= ledger.size:
+        if self.catalog.entry_count() >= ledger.size:
             return 0
         with self.catalog.transaction() as index:
+            # Counted again inside: another process may have folded them since, and an
+            # event folded after its successors would undo them.
+            done = _folded(index)
             for entry in ledger.entries(done):
                 fold(index, entry, self.document(entry.digest))
-        return ledger.size - done
+        return max(0, ledger.size - done)
 
     def rebuild(self) -> int:
         """Drop the index and fold the whole ledger again; how many entries it has."""
@@ -126,3 +132,9 @@ class Journal:
             self._writer.close()
             self._writer = None
         self.catalog.close()
+
+
+def _folded(index: Transaction) -> int:
+    """How many ledger entries the catalog has."""
+    last = index.newest(EntryRow)
+    return 0 if last is None else last.index + 1

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
-from credenza.core.errors import UntrustedError
-from credenza.core.types import Limits
+from credenza.core.errors import CredenzaError, UntrustedError
+from credenza.core.types import FileDigest, Limits
 from credenza.gate.fold import WAITING
 from credenza.gate.journal import Event
 from credenza.gate.registry import roster
+from credenza.gate.shape import Shape, conformed, first_shape
 from credenza.gate.stages import Profiled
 from credenza.gate.stores import table_bytes
 from credenza.gate.windows import window_of
 from credenza.profiling.kernel import profile
 from credenza.provenance.manifest import decode_manifest, file_name
-from credenza.provenance.verify import Verified, verify
-from credenza.store.rows import HeadRow
+from credenza.provenance.verify import verify
+from credenza.store.rows import BatchRow, HeadRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Manifest
     from credenza.gate.policy import Policy
     from credenza.gate.stores import Stores
-
+    from credenza.provenance.verify import Verified
 
 MOST_BYTES = Limits().file_bytes
 """Most that is copied of one file before it is known whose it is."""
@@ -73,13 +75,11 @@ def receive_together(
     delay the others. Nothing is acknowledged before everything is durable.
     """
     stores.journal.lock()
-    heads: dict[tuple[str, str], tuple[int, str]] = {}
-    answers: list[Profiled | UntrustedError] = []
-    for envelope, files in sent:
-        try:
-            answers.append(_profile(_verify(stores, envelope, files, heads), policy))
-        except UntrustedError as refusal:
-            answers.append(refusal)
+    copies = _copy(stores, sent)
+    desk = _Desk(stores, policy)
+    answers = [
+        desk.take(envelope, copied) for (envelope, _), copied in zip(sent, copies, strict=True)
+    ]
     content, events = [], []
     for (envelope, _), answer in zip(sent, answers, strict=True):
         if isinstance(answer, UntrustedError):
@@ -89,34 +89,103 @@ def receive_together(
             content += [*kept, envelope]
             events.append(Event("submission", _submission(answer, *map(sha256_hex, kept))))
     entries = stores.journal.record(events, content)
+    stores.shapes.update(desk.shapes)
     return [
         answer if isinstance(answer, UntrustedError) else _receipt(answer, entry.index)
         for answer, entry in zip(answers, entries, strict=True)
     ]
 
 
-def _verify(
-    stores: Stores,
-    envelope: bytes,
-    files: Sequence[Path],
-    heads: dict[tuple[str, str], tuple[int, str]],
-) -> Verified:
-    """Check a copy of the files that the sender can no longer change."""
-    known = roster(stores)
-    claimed = _claimed_manifest(envelope)
+def _copy(
+    stores: Stores, sent: Sequence[tuple[bytes, Sequence[Path]]]
+) -> list[dict[str, Path] | UntrustedError]:
+    """Copies that the senders can no longer change, made durable together."""
     blobs = stores.journal.blobs
-    copies = {
-        file_name(path.name): blobs.path(blobs.put_file(path, max_bytes=MOST_BYTES).sha256)
-        for path in files
-    }
-    place = (claimed.source, claimed.dataset)
-    if place not in heads:
-        with stores.journal.catalog.snapshot() as index:
-            head = index.get(HeadRow, claimed.dataset, claimed.source)
-        heads[place] = (0, "") if head is None else (head.sequence, head.digest)
-    verified = verify(envelope, copies, known, heads, claimed.dataset)
-    heads[place] = (claimed.sequence, verified.batch.digest)
-    return verified
+    paths = [path for _, files in sent for path in files]
+    stored = iter(blobs.put_files(paths, max_bytes=MOST_BYTES))
+    copies: list[dict[str, Path] | UntrustedError] = []
+    for _, files in sent:
+        answers = list(zip(files, islice(stored, len(files)), strict=True))
+        unfit = next((one for _, one in answers if isinstance(one, CredenzaError)), None)
+        try:
+            copies.append(
+                _unreadable(unfit)
+                if unfit is not None
+                else {
+                    file_name(path.name): blobs.path(one.sha256)
+                    for path, one in answers
+                    if isinstance(one, FileDigest)
+                }
+            )
+        except UntrustedError as refusal:
+            copies.append(refusal)
+    return copies
+
+
+def _unreadable(unfit: CredenzaError) -> UntrustedError:
+    if isinstance(unfit, UntrustedError):
+        return unfit
+    return UntrustedError(
+        "unreadable-file",
+        "a file of the batch cannot be read",
+        why=f"{unfit.what}; {unfit.why}".rstrip("; "),
+        fix="check that it exists and may be read",
+    )
+
+
+class _Desk:
+    """Takes batches one after another; what one changes, the next one finds.
+
+    Attributes:
+        shapes: shapes that the batches taken so far gave to new datasets.
+    """
+
+    def __init__(self, stores: Stores, policy: Policy) -> None:
+        self._stores = stores
+        self._policy = policy
+        self._roster = roster(stores)
+        self._heads: dict[tuple[str, str], tuple[int, str]] = {}
+        self.shapes: dict[str, Shape] = {}
+
+    def take(
+        self, envelope: bytes, copied: dict[str, Path] | UntrustedError
+    ) -> Profiled | UntrustedError:
+        """The verified and profiled batch, or why not; a refusal changes nothing."""
+        if isinstance(copied, UntrustedError):
+            return copied
+        try:
+            claimed = _claimed_manifest(envelope)
+            place = (claimed.source, claimed.dataset)
+            heads = {place: self._head(*place)}
+            verified = verify(envelope, copied, self._roster, heads, claimed.dataset)
+            shape = self._shape(verified)
+            profiled = _profile(verified, shape, self._policy)
+        except UntrustedError as refusal:
+            return refusal
+        self._heads[place] = (claimed.sequence, verified.batch.digest)
+        self.shapes.setdefault(claimed.dataset, shape)
+        return profiled
+
+    def _head(self, source: str, dataset: str) -> tuple[int, str]:
+        if (source, dataset) in self._heads:
+            return self._heads[source, dataset]
+        with self._stores.journal.catalog.snapshot() as index:
+            head = index.get(HeadRow, dataset, source)
+        return (0, "") if head is None else (head.sequence, head.digest)
+
+    def _shape(self, verified: Verified) -> Shape:
+        """The dataset's shape; every batch of it has that shape, so any one shows it."""
+        manifest = verified.batch.manifest
+        known = self.shapes.get(manifest.dataset) or self._stores.shapes.get(manifest.dataset)
+        if known is not None:
+            return known
+        with self._stores.journal.catalog.snapshot() as index:
+            head = index.newest(HeadRow, dataset=manifest.dataset)
+            row = None if head is None else index.get(BatchRow, head.digest)
+        if row is None:
+            return first_shape(verified.table, manifest.label)
+        label = str(self._stores.submission(row)["label"])
+        return Shape(self._stores.table(row).schema, label)
 
 
 def _claimed_manifest(envelope: bytes) -> Manifest:
@@ -124,12 +193,13 @@ def _claimed_manifest(envelope: bytes) -> Manifest:
     return decode_manifest(dsse.parse(envelope).payload)
 
 
-def _profile(verified: Verified, policy: Policy) -> Profiled:
+def _profile(verified: Verified, shape: Shape, policy: Policy) -> Profiled:
     manifest = verified.batch.manifest
+    table = conformed(verified.table, manifest.label, shape)
     return Profiled(
         batch=verified.batch,
-        table=verified.table,
-        profile=profile(verified.table, label=manifest.label),
+        table=table,
+        profile=profile(table, label=manifest.label),
         window=window_of(manifest.collected[0], verified.batch.digest, policy.window),
     )
 

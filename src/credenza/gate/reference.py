@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from credenza.core.types import Role
+from credenza.core.types import Role, Silence
+from credenza.gate.silence import assessed
 from credenza.profiling.statistics.reference import ReferenceSummary, summarise
 from credenza.screening.view import infer_roles
 from credenza.store.rows import BatchRow, WindowRow
@@ -38,7 +39,7 @@ class Reference:
 
     Attributes:
         label: the label's column, "" for none.
-        model: None when the rows have no label.
+        model: None when the rows have no label, or none that can be learnt.
         trusted: ``(n,)`` rows of the calibration windows; empty until these are settled.
         source: ``(n,)`` their sources.
         windows: settled windows that it was made from.
@@ -58,7 +59,7 @@ class Reference:
         return self.model.classes if self.model is not None else ()
 
     def expected(self, table: pa.Table) -> Floats | None:
-        """Label probabilities of each row, or None without a label."""
+        """Label probabilities of each row, or None without a model."""
         return self.model.expected(table) if self.model is not None else None
 
 
@@ -99,7 +100,7 @@ def _make(
     facets = infer_roles(sample)
     if label:
         facets[label] = Role.LABEL
-    model = fit_reference(sample, label=label, facets=facets) if label else None
+    model = _fit(sample, label, facets) if label else None
     trusted, trusted_source = (
         _sample(stores, ranked, TRUSTED_ROWS)
         if ranked
@@ -111,6 +112,12 @@ def _make(
     classes = model.classes if model is not None else ()
     summary = summarise(sample, label=label, classes=classes, facets=facets)
     return Reference(label, facets, model, summary, trusted, trusted_source, windows)
+
+
+def _fit(sample: pa.Table, label: str, facets: Mapping[str, Role]) -> ReferenceModel | None:
+    """The model, or None when the labels cannot be learnt: what needs it falls silent."""
+    fitted = assessed("reference", lambda: fit_reference(sample, label=label, facets=facets))
+    return None if isinstance(fitted, Silence) else fitted
 
 
 def _sample(stores: Stores, rows: Sequence[BatchRow], most: int) -> tuple[pa.Table, Strings]:

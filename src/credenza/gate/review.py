@@ -32,7 +32,7 @@ class Decision:
     version: int | None
 
 
-def decide_batch(stores: Stores, row: BatchRow, outcome: str, reason: str) -> Decision:
+def decide_batch(stores: Stores, digest: str, outcome: str, reason: str) -> Decision:
     """Admit or reject what was held, quarantined, or kept out of an admitted batch.
 
     Admitting also ends the watch on the batch's source: a person has looked at it.
@@ -50,6 +50,11 @@ def decide_batch(stores: Stores, row: BatchRow, outcome: str, reason: str) -> De
             why="whoever reads the log in a year must learn why",
             fix="add --reason",
         )
+    stores.journal.lock()  # from here on nobody else decides on it
+    with stores.journal.catalog.snapshot() as index:
+        row = index.get(BatchRow, digest)
+    if row is None:
+        raise NotFoundError("no-such-batch", f"no batch is {digest[:16]}")
     split = row.status == "admitted" and row.quarantined_rows > 0
     if row.status not in REVIEWABLE and not split:
         raise ConflictError(
@@ -58,7 +63,6 @@ def decide_batch(stores: Stores, row: BatchRow, outcome: str, reason: str) -> De
             why="only what is held, quarantined or kept out can be decided on",
             fix="run `credenza review list`",
         )
-    stores.journal.lock()
     only: Json = None
     if split and row.verdict_index is not None:
         only = stores.event(row.verdict_index)["quarantined_rows"]

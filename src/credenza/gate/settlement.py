@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from credenza.gate.panel import PanelWindow, judge_panel
 from credenza.gate.publication import finish_pending
 from credenza.gate.records import to_json
 from credenza.gate.reference import reference_for
+from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened
 from credenza.screening.builtin import DETECTORS
 from credenza.screening.run import screen
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from credenza.gate.reference import Reference
     from credenza.gate.stores import Stores
     from credenza.screening.run import Screening
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,40 +149,72 @@ def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Assessment:
+    """What the parts that look at a whole window found in it."""
+
+    panel: PanelWindow
+    screening: Screening | None
+    silences: tuple[Silence, ...]
+
+
 def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
     """All evidence on the window's batches."""
     reference = reference_for(stores, window.dataset, policy.window)
     vouched = window.settled < policy.window.reference + policy.window.calibration
-    expected = None if reference is None else reference.expected(window.table)
-    panel = PanelWindow.empty()
-    if reference is not None and policy.campaigns and policy.window.days and not window.late:
-        panel = judge_panel(
-            stores,
-            policy,
-            reference,
-            dataset=window.dataset,
-            window=window.name,
-            spans=_by_source(window),
-            table=window.table,
-            expected=expected,
-        )
-    screening = None
-    if reference is not None and not vouched:
-        screening = _screen_rows(policy, reference, window, expected)
+    found = _Assessment(PanelWindow.empty(), None, ())
+    if reference is not None:
+        found = _assess(stores, policy, reference, window, vouched=vouched)
     evidence = tuple(
-        _evidence(
-            stores, policy, window, position, vouched=vouched, panel=panel, screening=screening
-        )
+        _evidence(stores, window, position, vouched=vouched, found=found)
         for position in range(len(window.rows))
     )
     return Screened(
         window.dataset,
         window.name,
         evidence,
-        () if vouched else panel.campaigns,
-        () if screening is None else screening.silences,
-        panel.state,
+        () if vouched else found.panel.campaigns,
+        found.silences,
+        found.panel.state,
     )
+
+
+def _assess(
+    stores: Stores, policy: Policy, reference: Reference, window: _Window, *, vouched: bool
+) -> _Assessment:
+    """Ask the reference, the campaign scan and the detectors; none can stop the others."""
+    silences: list[Silence] = []
+    foreseen = assessed("reference", lambda: reference.expected(window.table))
+    expected = _heard(foreseen, silences)
+    panel, screening = PanelWindow.empty(), None
+    if policy.campaigns and policy.window.days and not window.late:
+        scanned = assessed(
+            "campaigns",
+            lambda: judge_panel(
+                stores,
+                policy,
+                reference,
+                dataset=window.dataset,
+                window=window.name,
+                spans=_by_source(window),
+                table=window.table,
+                expected=expected,
+            ),
+        )
+        panel = _heard(scanned, silences) or panel
+    if not vouched:
+        rows = assessed("screening", lambda: _screen_rows(policy, reference, window, expected))
+        screening = _heard(rows, silences)
+        silences += [] if screening is None else screening.silences
+    return _Assessment(panel, screening, tuple(silences))
+
+
+def _heard(answer: T | Silence, silences: list[Silence]) -> T | None:
+    """The answer of a part that spoke; a silent one is noted."""
+    if isinstance(answer, Silence):
+        silences.append(answer)
+        return None
+    return answer
 
 
 def _by_source(window: _Window) -> dict[str, list[tuple[BatchRow, int, int]]]:
@@ -217,22 +252,12 @@ def _screen_rows(
 
 
 def _evidence(
-    stores: Stores,
-    policy: Policy,
-    window: _Window,
-    position: int,
-    *,
-    vouched: bool,
-    panel: PanelWindow,
-    screening: Screening | None,
+    stores: Stores, window: _Window, position: int, *, vouched: bool, found: _Assessment
 ) -> Evidence:
     row = window.rows[position]
     start, stop = window.span(position)
     with stores.journal.catalog.snapshot() as index:
         watch = index.get(WatchRow, window.dataset, row.source)
-    silences = list(screening.silences) if screening else []
-    if not vouched and policy.campaigns:
-        silences += panel.silences.get(row.source, [])
     plain = Evidence(
         row.digest,
         row.source,
@@ -240,21 +265,22 @@ def _evidence(
         vouched=vouched,
         watched_since=watch.since if watch else "",
         late=window.late,
-        silences=tuple(silences),
+        silences=found.silences,
     )
     if vouched:
         return plain
     flagged: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
-    if screening is not None:
-        flagged = tuple(int(i) for i in np.flatnonzero(screening.flagged[start:stop]))
-        findings = tuple(_about(screening.findings, row.source, start, stop))
+    if found.screening is not None:
+        flagged = tuple(int(i) for i in np.flatnonzero(found.screening.flagged[start:stop]))
+        findings = tuple(_about(found.screening.findings, row.source, start, stop))
     return replace(
         plain,
         flagged_rows=flagged,
         findings=findings,
-        campaigns=panel.campaigns,
-        alarms=panel.alarms.get(row.source, ()),
+        silences=(*found.silences, *found.panel.silences.get(row.source, ())),
+        campaigns=found.panel.campaigns,
+        alarms=found.panel.alarms.get(row.source, ()),
     )
 
 
@@ -269,8 +295,10 @@ def _about(findings: Sequence[Finding], source: str, start: int, stop: int) -> I
 
 def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
     """Let the scan learn from admitted sources only; the digest of its new state."""
-    if not screened.panel:
-        return ""
+    if not screened.panel:  # nothing was scanned: the scan goes on from where it was
+        with stores.journal.catalog.snapshot() as index:
+            newest = index.newest(WindowRow, dataset=screened.dataset)
+        return "" if newest is None else newest.state
     scanner = PanelScanner.from_bytes(screened.panel)
     held = {
         one.source

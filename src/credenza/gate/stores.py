@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from credenza.datasets.versions import LanceDatasets
     from credenza.gate.journal import Journal
     from credenza.gate.reference import Reference
+    from credenza.gate.shape import Shape
     from credenza.store.rows import BatchRow
 
 MAX_TABLE_BYTES = 16 * 2**30
@@ -35,12 +36,14 @@ class Stores:
     Attributes:
         references: fitted references by dataset: a cache, rebuilt from the journal.
         roster: registered sources: a cache, likewise.
+        shapes: columns, types and label by dataset: a cache, likewise.
     """
 
     journal: Journal
     datasets: LanceDatasets
     references: dict[str, Reference] = field(default_factory=dict)
     roster: KnownRoster = field(default_factory=KnownRoster)
+    shapes: dict[str, Shape] = field(default_factory=dict)
 
     def submission(self, row: BatchRow) -> dict[str, Json]:
         """The event that submitted the batch."""

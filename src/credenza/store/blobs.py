@@ -28,7 +28,7 @@ from credenza.core.types import FileDigest
 from credenza.store.disk import explained, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from obstore.store import ObjectStore
 
@@ -104,6 +104,37 @@ class BlobStore:
             UntrustedError: not a regular file, or too long.
             ConflictError: the disk is full; nothing was stored.
         """
+        (answer,) = self.put_files([path], max_bytes=max_bytes)
+        if isinstance(answer, CredenzaError):
+            raise answer
+        return answer
+
+    def put_files(
+        self, paths: Sequence[Path], *, max_bytes: int | None = None
+    ) -> list[FileDigest | CredenzaError]:
+        """Copy several files in and make them durable together; an answer for each, in order.
+
+        A file that cannot be taken does not keep the others out: its answer is the error
+        that ``put_file`` would raise.
+
+        Raises:
+            ConflictError: the store failed or its disk is full. Some may be stored, none
+                by halves.
+        """
+        answers: list[FileDigest | CredenzaError] = []
+        for path in paths:
+            try:
+                answers.append(self._copy(path, max_bytes))
+            except (NotFoundError, UntrustedError, UsageError) as unfit:
+                answers.append(unfit)
+        try:
+            self._settle([one.sha256 for one in answers if isinstance(one, FileDigest)])
+        except OSError as wrong:
+            raise _explained(wrong, "the files were not stored") from wrong
+        return answers
+
+    def _copy(self, path: Path, max_bytes: int | None) -> FileDigest:
+        """Copy one file in under its digest; not durable yet."""
         with _open_regular(path) as source:
             # A dot in the first segment keeps it apart from every digest.
             incoming = f"incoming.{secrets.token_hex(16)}"
@@ -118,7 +149,6 @@ class BlobStore:
                 writer.close()
                 digest = hasher.hexdigest()
                 obstore.rename(self._objects, incoming, _key(digest))
-                self._settle([digest])
             except (BaseError, OSError) as wrong:
                 raise _explained(wrong, f"the file {path.name!r} was not stored") from wrong
         return FileDigest(path.name, digest, size)
