@@ -57,7 +57,9 @@ def test_a_table_outlives_its_sandbox_and_its_file(tmp_path: Path) -> None:
     assert found["n"].to_pylist() == list(range(1000))
 
 
-def test_a_bomb_is_refused_by_what_it_decodes_to(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_threat_i1_a_bomb_is_refused_by_what_it_decodes_to(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     bomb = _bomb(tmp_path / "b.parquet", rows=20_000, width=4_096)
     assert bomb.stat().st_size < 20_000
     with pytest.raises(UntrustedError) as refusal:
@@ -66,7 +68,7 @@ def test_a_bomb_is_refused_by_what_it_decodes_to(sandbox: Sandbox, tmp_path: Pat
     assert "more than 8388608" in refusal.value.why
 
 
-def test_a_bomb_that_bursts_at_once_meets_the_memory_limit(
+def test_threat_i1_a_bomb_that_bursts_at_once_meets_the_memory_limit(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     bomb = _bomb(tmp_path / "b.parquet", rows=8_000, width=128 * 1024)
@@ -74,7 +76,7 @@ def test_a_bomb_that_bursts_at_once_meets_the_memory_limit(
     assert refused == "parser-limit"
 
 
-def test_a_parser_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+def test_threat_i1_a_parser_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     slow = tmp_path / "slow.csv"
     slow.write_bytes(b"a,b,c\n" + b"1,2,some text\n" * 2_000_000)
     with Sandbox(wall_s=0.05) as hurried, pytest.raises(UntrustedError) as refusal:
@@ -147,7 +149,9 @@ def test_a_file_larger_than_allowed_is_never_opened_for_parsing(
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.pkl", "a.npy", "a.parquet.gz", "a.arrow", "a"])
-def test_archives_and_pickles_have_no_intake(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+def test_threat_i2_archives_and_pickles_have_no_intake(
+    sandbox: Sandbox, tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).write_bytes(b"PK\x03\x04")
     with pytest.raises(UntrustedError) as refusal:
         sandbox.read([tmp_path / name], Limits())
@@ -169,7 +173,9 @@ def test_a_batch_has_a_bounded_number_of_files_with_different_names(
     assert len(sandbox.read(paths[:2], Limits(files=2))) == 2
 
 
-def test_files_of_one_batch_have_the_same_columns(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_threat_i4_files_of_one_batch_have_the_same_columns(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,a\n")
     (tmp_path / "b.csv").write_text("y,x\nb,2\n")
     (tmp_path / "c.csv").write_text("x,z\n3,c\n")
@@ -197,7 +203,7 @@ def test_the_processs_own_sandbox_reads_without_being_asked_to_start(tmp_path: P
     assert read_sandboxed({"a.csv": stored}, Limits()).to_pylist() == [{"x": 1}]
 
 
-def test_a_parser_that_burns_its_cpu_time_is_stopped(tmp_path: Path) -> None:
+def test_threat_i1_a_parser_that_burns_its_cpu_time_is_stopped(tmp_path: Path) -> None:
     # A file of nulls, the same under many names: a billion rows in little memory.
     pq.write_table(pa.table({"n": pa.nulls(2**24)}), tmp_path / "b.parquet")
     files = {f"{i}.parquet": tmp_path / "b.parquet" for i in range(64)}
