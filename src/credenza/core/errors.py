@@ -36,9 +36,7 @@ class CredenzaError(Exception):
         return (_rebuild, (type(self), self.code, self.what, self.why, self.fix))
 
 
-def _rebuild(
-    kind: type[CredenzaError], code: str, what: str, why: str, fix: str
-) -> CredenzaError:
+def _rebuild(kind: type[CredenzaError], code: str, what: str, why: str, fix: str) -> CredenzaError:
     return kind(code, what, why=why, fix=fix)
 
 

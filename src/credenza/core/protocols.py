@@ -60,9 +60,7 @@ class Attack(Protocol):
         """Hyphenated, unique among attacks."""
         ...
 
-    def poison(
-        self, clean: pa.Table, rng: np.random.Generator
-    ) -> tuple[pa.Table, Bools]:
+    def poison(self, clean: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, Bools]:
         """Poisoned rows (any number) and a mask of those that are poison."""
         ...
 
@@ -91,9 +89,7 @@ class Engine(Protocol):
 class DatasetStore(Protocol):
     """A versioned table with transactions that happen once."""
 
-    def publish(
-        self, dataset: str, table: pa.Table, properties: Mapping[str, str]
-    ) -> int:
+    def publish(self, dataset: str, table: pa.Table, properties: Mapping[str, str]) -> int:
         """Append ``table`` in one transaction; the new version's number."""
         ...
 
