@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,8 @@ import pytest
 
 from credenza.core.errors import InternalError, UntrustedError
 from credenza.core.types import Limits
-from credenza.provenance.intake.sandbox import Sandbox, read_sandboxed
+from credenza.provenance.intake import zygote
+from credenza.provenance.intake.sandbox import Sandbox, _answer, read_sandboxed
 from credenza.provenance.intake.together import read_own
 
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ def _code(sandbox: Sandbox, path: Path, limits: Limits | None = None) -> str:
     with pytest.raises(UntrustedError) as refusal:
         sandbox.read([path], limits or Limits())
     return refusal.value.code
+
+
+def _table(folder: Path) -> Path:
+    pq.write_table(pa.table({"n": [1, 2]}), folder / "two.parquet")
+    return folder / "two.parquet"
 
 
 def _bomb(path: Path, rows: int, width: int) -> Path:
@@ -94,17 +102,42 @@ def test_one_refusal_leaves_the_sandbox_ready_for_the_next_file(
     assert len(sandbox.read([tmp_path / "t.parquet"], Limits())) == 1
 
 
-def test_a_sandbox_that_was_killed_says_so_and_starts_again(tmp_path: Path) -> None:
+def test_a_zygote_that_was_killed_is_replaced(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": [1]}), tmp_path / "t.parquet")
     with Sandbox() as struck:
         struck.read([tmp_path / "t.parquet"], Limits())
         assert struck._process is not None
-        os.killpg(struck._process.pid, 9)
+        os.killpg(struck._process.pid, signal.SIGKILL)
         struck._process.wait()
-        with pytest.raises(InternalError) as failure:
-            struck.read([tmp_path / "t.parquet"], Limits())
-        assert failure.value.code == "sandbox-down"
         assert len(struck.read([tmp_path / "t.parquet"], Limits())) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
+def test_a_waiting_child_that_was_killed_does_not_answer_for_the_next_file(
+    tmp_path: Path,
+) -> None:
+    pq.write_table(pa.table({"n": [1, 2]}), tmp_path / "t.parquet")
+    with Sandbox() as struck:
+        assert len(struck.read([tmp_path / "t.parquet"], Limits())) == 2
+        assert struck._process is not None
+        assert struck._channel is not None
+        zygotes = str(struck._process.pid)
+        children = Path(f"/proc/{zygotes}/task/{zygotes}/children")
+        while not children.read_text().strip():
+            struck._process.poll()
+        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+        select.select([struck._channel], [], [])
+        assert len(struck.read([tmp_path / "t.parquet"], Limits())) == 2
+
+
+def test_a_sandbox_that_cannot_start_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credenza.provenance.intake.sandbox._START", "raise SystemExit(1)")
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    with Sandbox() as dead, pytest.raises(InternalError) as failure:
+        dead.read([tmp_path / "a.csv"], Limits())
+    assert failure.value.code == "sandbox-down"
 
 
 def test_threads_take_turns(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -125,6 +158,7 @@ def test_threads_take_turns(sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_the_sandbox_leaves_no_open_file_behind(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1 and no more")
+    sandbox.read([_table(tmp_path)], Limits())
     before = len(list(Path("/dev/fd").iterdir()))
     for _ in range(5):
         assert _code(sandbox, tmp_path / "t.parquet") == "truncated"
@@ -225,3 +259,17 @@ def test_a_process_reads_its_own_files_as_the_sandbox_would(
             read(files, Limits(rows=1))
         reasons.append(str(refusal.value))
     assert reasons[0] == reasons[1]
+
+
+def test_a_full_disk_is_not_the_files_fault(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        status = zygote._attempt(["csv"], [tmp_path / "a.csv"], Limits(), full)
+        refusing = zygote._attempt(["csv"], [tmp_path / "a.csv"], Limits(rows=0), full)
+    finally:
+        os.close(full)
+    assert status == refusing == zygote.NO_ROOM
+    with pytest.raises(InternalError) as failure:
+        _answer(status << 8, -1, ["a.csv"], Limits())
+    assert failure.value.code == "disk-full"

@@ -18,6 +18,7 @@ import dataclasses
 import mmap
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -103,7 +104,7 @@ class Sandbox:
         Raises:
             UntrustedError: a file is refused; ``parser-limit`` when the parser died of a
                 limit and ``parser-crash`` when it died of anything else.
-            InternalError: the sandbox cannot be started.
+            InternalError: ``disk-full``, or ``sandbox-down`` when it cannot be started.
         """
         named = by_name(files)
         most = min(limits.files, zygote.MAX_FILES)
@@ -171,7 +172,11 @@ class Sandbox:
 
     def _started(self) -> socket.socket:
         if self._channel is not None and self._owner == os.getpid():
-            return self._channel
+            # Nothing was asked, so anything to read means that the zygote or the child
+            # that waits in it died; an old answer must not become the next file's.
+            if not select.select([self._channel], [], [], 0)[0]:
+                return self._channel
+            self._stop()
         ours, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parents[3])
         with theirs:
@@ -205,6 +210,13 @@ def _answer(status: int, output: int, names: list[str], limits: Limits) -> pa.Ta
         raise _died(os.WTERMSIG(status))
     if os.WEXITSTATUS(status) == zygote.REFUSED:
         raise _refusal(output, names)
+    if os.WEXITSTATUS(status) == zygote.NO_ROOM:
+        raise InternalError(
+            "disk-full",
+            "there is no room to read untrusted files",
+            why=f"the folder for temporary files, {tempfile.gettempdir()}, is full",
+            fix="free some space there, or set TMPDIR, and submit again",
+        )
     if os.WEXITSTATUS(status) != zygote.DONE:
         raise _died(0)
     size = os.fstat(output).st_size

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_FILES = 128
-DONE, REFUSED, NOTHING_TO_DO = 0, 1, 2
+DONE, REFUSED, NOTHING_TO_DO, NO_ROOM = 0, 1, 2, 3
 _HEADER = 4
+_NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OPEN_FILES = MAX_FILES + 64
 _RECHUNK_SHARE = 3
 _FILE_SLACK_BYTES = 64 * 2**20
@@ -95,7 +96,8 @@ def serve(channel: socket.socket) -> None:
 
 def _child(channel: socket.socket, sample: pa.Buffer) -> int:
     """Wait for one request and parse under its limits; the answer is the first file's."""
-    _warm_up(sample)
+    with contextlib.suppress(OSError, pa.ArrowException):
+        _warm_up(sample)
     taken = _address_space()
     request, fds = receive(channel)
     channel.close()
@@ -106,16 +108,19 @@ def _child(channel: socket.socket, sample: pa.Buffer) -> int:
     names: list[str] = request["intakes"]  # type: ignore[assignment] # our own parent wrote it
     _confine(limits, taken, float(request["wall_s"]))  # type: ignore[arg-type] # as above
     paths = [Path(f"/dev/fd/{fd}") for fd in inputs]
+    return _attempt(names, paths, limits, output)
+
+
+def _attempt(names: list[str], paths: list[Path], limits: Limits, output: int) -> int:
+    """Parse into the output file, or leave the refusal there; the exit status."""
     at = [0]
     try:
         with os.fdopen(output, "wb", closefd=False) as file:
             _write(read_all(names, paths, limits, at), limits, file)
-    except UntrustedError as refusal:
-        return _refuse(output, refusal, at[0])
-    except MemoryError:
-        return _refuse(output, out_of_memory(), at[0])
     except BaseException as wrong:  # noqa: BLE001 - whatever hostile bytes provoke is an answer
-        return _refuse(output, _unexpected(wrong), at[0])
+        if isinstance(wrong, OSError) and wrong.errno in _NO_ROOM_ERRORS:
+            return NO_ROOM
+        return _refuse(output, _refusal(wrong), at[0])
     return DONE
 
 
@@ -170,12 +175,20 @@ def _refuse(output: int, refusal: UntrustedError, file: int) -> int:
         "fix": refusal.fix,
         "file": file,
     }
-    os.ftruncate(output, 0)
-    os.pwrite(output, json.dumps(answer).encode("ascii"), 0)
+    try:
+        os.ftruncate(output, 0)
+        os.pwrite(output, json.dumps(answer).encode("ascii"), 0)
+    except OSError:
+        # Not even a refusal can be written: the disk is at fault, not the file.
+        return NO_ROOM
     return REFUSED
 
 
-def _unexpected(wrong: BaseException) -> UntrustedError:
+def _refusal(wrong: BaseException) -> UntrustedError:
+    if isinstance(wrong, UntrustedError):
+        return wrong
+    if isinstance(wrong, MemoryError):
+        return out_of_memory()
     if isinstance(wrong, OSError) and wrong.errno == errno.EFBIG:
         return refused(
             "parser-limit",
