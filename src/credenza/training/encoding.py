@@ -103,7 +103,9 @@ def fit_columns(table: pa.Table, facets: Mapping[str, Role], label: str) -> tupl
         if name == label:
             continue
         if facets[name] is Role.NUMBER:
-            columns.append(NumberColumn(name))
+            number = NumberColumn(name)
+            if not np.isnan(number.encode(table)).all():  # without a value there is no split
+                columns.append(number)
         elif facets[name] is Role.CATEGORY:
             columns.append(CategoryColumn(name, _common_levels(table, name)))
     return tuple(columns)

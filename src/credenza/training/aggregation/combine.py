@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def carry_out(plan: Plan, rows: Sequence[Row], dimension: int) -> Floats:
     """``(d,)`` float64 output of ``plan`` in one pass over the rows that it uses.
 
-    Medians and trims sort each coordinate's
-    values as they came, in a transposed block, since sorting along memory is several
-    times faster than across it.
+    Weighted sums are taken about one row, so that float32 rounds only differences. Medians
+    and trims sort each coordinate's values in a transposed block, since sorting along
+    memory is several times faster than across it.
 
     Args:
         plan: weights in terms of ``rows``, the anchors last.
