@@ -95,5 +95,5 @@ def _other(value: object) -> object:
 
 
 def ascii_json(body: object) -> str:
-    """JSON in ASCII: no byte of it can steer a terminal."""
-    return json.dumps(jsonable(body), ensure_ascii=True, allow_nan=False, indent=2)
+    """JSON on one line of ASCII: no byte of it can steer a terminal."""
+    return json.dumps(jsonable(body), ensure_ascii=True, allow_nan=False)

@@ -144,3 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return stop(wrong, as_json="--json" in words)
     return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

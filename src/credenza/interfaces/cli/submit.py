@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     judges=True,
     examples=(
         "credenza submit june.parquet --source acme --key acme.key --dataset flights --label late",
-        ("credenza submit july.csv --source acme --key acme.key --dataset flights --label late "
-        "--collected 2013-07-01 2013-07-08 --licence CC0-1.0"),
+        (
+            "credenza submit july.csv --source acme --key acme.key --dataset flights --label late "
+            "--collected 2013-07-01 2013-07-08 --licence CC0-1.0"
+        ),
     ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.parquet as pq
 
+from credenza.core.errors import UntrustedError
 from credenza.interfaces.demo.books import Books, Sent
+from credenza.provenance.intake.together import read_own
+from credenza.provenance.keyring import load_key
 from credenza.redteam import feeds as flights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -170,23 +173,34 @@ def play(stage: Stage) -> Season:
 
 
 def _submit_week(stage: Stage, week: int, books: Books) -> list[pa.Table]:
-    """One signed batch per feed that flew; what was sent comes out."""
-    sent = []
-    collected = flights.week_start(week).isoformat(), flights.week_start(week + 1).isoformat()
+    """Each feed that flew signs its file; all are handed in together. What was sent comes out."""
+    sent: list[tuple[Sent, pa.Table]] = []
+    signed: list[tuple[bytes, Sequence[Path]]] = []
     for feed in (feed for feed, weekly in stage.script.weekly.items() if week in weekly):
         rows, poison, hostile = stage.script.rows(feed, week)
         path = stage.desk / f"{feed}-{week:02}.parquet"
         pq.write_table(rows, path)
-        receipt = stage.workspace.submit(
-            [path],
-            source=feed,
-            key=stage.desk / f"{feed}.key",
-            dataset=DATASET,
-            label=flights.LABEL,
-            collected=collected,
-            licence=LICENCE,
-        )
-        path.unlink()
-        books.sent(receipt.batch, Sent(feed, week, poison, hostile))
-        sent.append(rows)
-    return sent
+        sent.append((Sent(feed, week, poison, hostile), rows))
+        signed.append((_signed(stage, feed, week, path), [path]))
+    for (batch, _), (_, files), answer in zip(
+        sent, signed, stage.workspace.receive_together(signed), strict=True
+    ):
+        if isinstance(answer, UntrustedError):
+            raise answer
+        books.sent(answer.batch, batch)
+        files[0].unlink()
+    return [rows for _, rows in sent]
+
+
+def _signed(stage: Stage, feed: str, week: int, path: Path) -> bytes:
+    """A feed's envelope over a file of its own, which it reads without the sandbox."""
+    return stage.workspace.sign(
+        [path],
+        source=feed,
+        key=load_key(stage.desk / f"{feed}.key"),
+        dataset=DATASET,
+        label=flights.LABEL,
+        collected=(flights.week_start(week).isoformat(), flights.week_start(week + 1).isoformat()),
+        licence=LICENCE,
+        read=read_own,
+    )
