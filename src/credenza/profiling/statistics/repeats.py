@@ -18,8 +18,6 @@ def repeats(rows: Rows) -> Measures:
     labels are left out, so that a copy with another label is a copy. Blind to floods
     that vary more than one bin in some column.
     """
-    if rows.size < 2:
-        return {}
     coarse = [rows.codes[name] for name in sorted(rows.codes)]
     exact = [np.nan_to_num(rows.numbers[n], nan=-1.5) for n in sorted(rows.numbers)]
     exact += [rows.codes[n].astype(np.float64) for n in sorted(rows.reference.categories)]
