@@ -107,8 +107,9 @@ def test_a_zygote_that_was_killed_is_replaced(tmp_path: Path) -> None:
     with Sandbox() as struck:
         struck.read([tmp_path / "t.parquet"], Limits())
         assert struck._process is not None
+        assert struck._channel is not None
         os.killpg(struck._process.pid, signal.SIGKILL)
-        struck._process.wait()
+        select.select([struck._channel], [], [])  # until the last of them is gone
         assert len(struck.read([tmp_path / "t.parquet"], Limits())) == 1
 
 
