@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Silence
 from credenza.gate.registry import roster
 from credenza.profiling.statistics.builtin import measure
-from credenza.store.rows import WindowRow
+from credenza.store.rows import WatchRow, WindowRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +92,8 @@ def judge_panel(
     campaign = explain(
         result, values, sources=sources, statistics=statistics, window=window, batches=batches
     )
+    if campaign is not None:
+        campaign = _continued(campaign, _watched(stores, dataset))
     return PanelWindow(
         campaigns=() if campaign is None else (campaign,),
         alarms=_alarms(result, sources, statistics),
@@ -102,6 +104,25 @@ def judge_panel(
         },
         state=scanner.to_bytes(),
     )
+
+
+def _continued(campaign: Campaign, watched: frozenset[str]) -> Campaign:
+    """Name only sources that a claim of its own stands on.
+
+    The sources of an earlier campaign go on moving, held as they are, and whoever is
+    near them in some later week would be named on their evidence. Beside sources that
+    are on watch already, new ones are suspected: held for a person, not accused.
+    """
+    old = tuple(name for name in campaign.sources if name in watched)
+    if not old:
+        return campaign
+    new = tuple(name for name in campaign.sources if name not in watched)
+    return replace(campaign, sources=old, suspected=tuple(sorted({*campaign.suspected, *new})))
+
+
+def _watched(stores: Stores, dataset: str) -> frozenset[str]:
+    with stores.journal.catalog.snapshot() as index:
+        return frozenset(row.source for row in index.find(WatchRow, dataset=dataset) if row.since)
 
 
 def _measure(

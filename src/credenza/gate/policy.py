@@ -39,8 +39,8 @@ class WindowRule:
 
     days: int = 7
     anchor: dt.date = dt.date(1970, 1, 5)
-    reference: int = 16
-    calibration: int = 10
+    reference: int = 10
+    calibration: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ campaigns = true            # look for sources that move together (needs days > 
 [window]
 days = 7                    # judge a week at a time; 0 judges each batch as it arrives
 anchor = 1970-01-05         # a day on which a window starts
-reference = 16              # first windows, vouched for by you, that teach the reference
-calibration = 10            # windows after those, vouched for too, that set the baselines
+reference = 10              # first windows, vouched for by you, that teach the reference
+calibration = 16            # windows after those, vouched for too, that set the baselines
 
 [budget]
 rows = 0.001                # share of clean rows that may be quarantined
