@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Campaign, Release, Version
     from credenza.interfaces.cli.terminal import Screen
-    from credenza.interfaces.demo.tale import Tale, Trio, Week
+    from credenza.interfaces.demo.tale import Clue, Tale, Trio, Week
 
 _BAR_CELLS = 25
 
@@ -93,6 +93,10 @@ class Narrator:
             f"week {week.number:>2}  {week.start}  {week.rows:>6,} rows  {bar}  {told}{kept}",
             style="" if admitted == total else "yellow",
         )
+
+    def clue(self, clue: Clue) -> None:
+        """Rows that were kept out of an admitted batch."""
+        self.say(f"  {clue.source}: {count(clue.rows, 'row')} kept out: {clue.sentence}")
 
     def campaign(self, campaign: Campaign, week: int) -> None:
         """The first campaign whole; a later one only when it names somebody new."""

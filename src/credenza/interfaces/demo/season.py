@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from credenza.core.errors import UntrustedError
+from credenza.core.types import Outcome
 from credenza.interfaces.demo.books import Books, Sent
+from credenza.interfaces.demo.tale import Clue
 from credenza.provenance.intake.together import read_own
 from credenza.provenance.keyring import load_key
 from credenza.redteam import feeds as flights
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from credenza.core.types import Bools, Campaign
+    from credenza.gate.settlement import Settlement
     from credenza.interfaces.demo.narrate import Narrator
     from credenza.interfaces.demo.tale import Week
     from credenza.redteam.probe import ProbedAttack
@@ -33,6 +36,10 @@ DATASET = "flights"
 LICENCE = "CC0-1.0"
 HELD_OUT_WEEKS = 4
 """The year's last weeks are never submitted: the models are tested on them."""
+
+
+LEAST_ROWS_OF_A_CLUE = 5
+MOST_CLUES = 3
 
 
 class Watch:
@@ -121,6 +128,7 @@ class Season:
     campaigns: tuple[tuple[int, Campaign], ...]
     everything: tuple[pa.Table, ...]
     versions: Mapping[int, int]
+    clues: tuple[Clue, ...]
 
     def catch(self, script: Script) -> tuple[int, Campaign] | None:
         """The first campaign since the attack began that names an attacker."""
@@ -154,6 +162,7 @@ def play(stage: Stage) -> Season:
     campaigns: list[tuple[int, Campaign]] = []
     everything: list[pa.Table] = []
     versions: dict[int, int] = {}
+    clues: list[Clue] = []
     for week in stage.script.weeks:
         with stage.watch.time("submit"):
             everything += _submit_week(stage, week, books)
@@ -164,12 +173,29 @@ def play(stage: Stage) -> Season:
             judged = books.judged(window.verdicts)
             weeks.append(books.week(judged, window.window))
             stage.narrator.week(weeks[-1])
+            for clue in _clues(stage.workspace, window, judged):
+                if len(clues) < MOST_CLUES:
+                    stage.narrator.clue(clue)
+                    clues.append(clue)
             for campaign in window.campaigns:
                 stage.narrator.campaign(campaign, judged + 1)
                 campaigns.append((judged, campaign))
             if window.version is not None:
                 versions[judged] = window.version
-    return Season(books, tuple(weeks), tuple(campaigns), tuple(everything), versions)
+    return Season(books, tuple(weeks), tuple(campaigns), tuple(everything), versions, tuple(clues))
+
+
+def _clues(workspace: Workspace, window: Settlement, week: int) -> Iterator[Clue]:
+    """The batch of a window that lost most rows, if it lost some, and why."""
+    admitted = [verdict for verdict in window.verdicts if verdict.outcome is Outcome.ADMIT]
+    most = max(admitted, key=lambda verdict: len(verdict.quarantined_rows), default=None)
+    if most is None or len(most.quarantined_rows) < LEAST_ROWS_OF_A_CLUE:
+        return
+    told = workspace.explain(most.batch)
+    findings = sorted(told.findings, key=lambda finding: -len(finding.rows))
+    if findings:
+        rows = len(most.quarantined_rows)
+        yield Clue(week + 1, told.record.source, rows, findings[0].sentence)
 
 
 def _submit_week(stage: Stage, week: int, books: Books) -> list[pa.Table]:

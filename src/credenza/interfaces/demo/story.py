@@ -124,6 +124,7 @@ def _tale(  # noqa: PLR0917 - everything that happened, once
         seconds={name: round(took, 2) for name, took in stage.watch.seconds.items()},
         home=str(stage.workspace.home),
         weeks=season.weeks,
+        clues=season.clues,
         campaign=alarm[1] if alarm else None,
     )
 

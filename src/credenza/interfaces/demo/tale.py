@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +34,16 @@ class Week:
     rows: int
     rows_out: int
     hostile: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """What the gate says of rows that it kept out of an admitted batch."""
+
+    week: int
+    source: str
+    rows: int
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,7 @@ class Tale:
     weeks: tuple[Week, ...] = ()
     campaign: Campaign | None = None
     chart: Chart | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
+    clues: tuple[Clue, ...] = ()
 
     def summary(self) -> dict[str, object]:
         """The one object that ``credenza demo --json`` ends with."""
