@@ -332,11 +332,18 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
     """Sources of one declared group are one: the middle of its members."""
     for name in sorted({g for g in groups if g}):
         members = [i for i, g in enumerate(groups) if g == name]
-        with np.errstate(all="ignore"):
-            middle = np.nanmedian(u[members], axis=0) if len(members) > 1 else u[members[0]]
+        middle = _middle(u[members])
         u[members] = np.nan
         u[members[0]] = middle
     return u
+
+
+def _middle(u: Floats) -> Floats:
+    """Median over the first axis; NaN where all are absent."""
+    some = ~np.isnan(u).all(axis=0)
+    found = np.full(u.shape[1:], np.nan)
+    found[some] = np.nanmedian(u[:, some], axis=0)
+    return found
 
 
 def _campaign(

@@ -190,7 +190,7 @@ def unpack(data: bytes) -> PanelState:
             arrays["history"],
             pending,
         )
-    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as wrong:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as wrong:
         raise UntrustedError(
             "bad-panel-state",
             "the campaign scan's state cannot be read",

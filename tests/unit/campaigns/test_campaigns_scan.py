@@ -1,0 +1,71 @@
+"""Berk-Jones against a slow twin, and its calibration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from credenza.campaigns.scan import berk_jones
+from credenza.campaigns.self_calibrate import LEAST_WINDOWS, finest, tail_p
+
+if TYPE_CHECKING:
+    from credenza.core.types import Floats
+
+
+def slow_berk_jones(u: Floats, drop: int) -> float:
+    p = np.sort(norm.sf(u))[drop:]
+    n, best = len(p), 0.0
+    for k in range(1, n // 2 + 1):
+        if p[k - 1] < k / n:
+            more = k * np.log(k / n / p[k - 1])
+            best = max(best, more + (n - k) * np.log((1 - k / n) / (1 - p[k - 1])))
+    return best
+
+
+@pytest.mark.parametrize("drop", [0, 1])
+@pytest.mark.parametrize("seed", range(5))
+def test_berk_jones_agrees_with_a_slow_twin(seed: int, drop: int) -> None:
+    u = np.random.default_rng(seed).normal(size=17)
+    u[:3] += seed
+    assert berk_jones(u, drop=drop)[0] == pytest.approx(slow_berk_jones(u, drop), abs=1e-9)
+
+
+def test_absent_sources_count_for_nothing() -> None:
+    u = np.random.default_rng(1).normal(size=12)
+    with_gaps = np.concatenate([u, np.full(9, np.nan)])
+    # k is bounded by half of all sources that could have spoken, so compare the score only.
+    assert berk_jones(with_gaps)[0] == pytest.approx(berk_jones(u)[0])
+
+
+def test_one_far_source_makes_no_claim_of_several() -> None:
+    u = np.zeros(20)
+    u[4] = 9.0
+    assert berk_jones(u, drop=1)[0] == 0
+    assert berk_jones(u)[0] > 10
+
+
+def test_more_sources_beyond_the_ordinary_score_higher() -> None:
+    scores = []
+    for count in range(1, 6):
+        u = np.zeros(20)
+        u[:count] = 3.0
+        scores.append(float(berk_jones(u, drop=1)[0]))
+    assert scores == sorted(scores)
+    assert scores[-1] > scores[1]
+
+
+def test_the_tail_is_honest_on_exponential_maxima() -> None:
+    rng = np.random.default_rng(5)
+    alarms = [tail_p(rng.exponential(size=30), rng.exponential()) <= 0.02 for _ in range(4000)]
+    assert np.mean(alarms) < 0.03
+
+
+def test_little_history_claims_nothing() -> None:
+    assert tail_p(np.zeros(LEAST_WINDOWS - 1), 1e9) == 1.0
+
+
+def test_the_finest_rate_is_one_in_the_history() -> None:
+    assert finest(99) == 0.01
