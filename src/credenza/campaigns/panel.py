@@ -11,6 +11,7 @@ from credenza.campaigns import common_cause, seasons, self_calibrate, standardis
 from credenza.campaigns.scan import berk_jones
 from credenza.campaigns.state import PanelState, Pending, new_state, pack, unpack
 from credenza.core.errors import UsageError
+from credenza.profiling.statistics.builtin import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +104,7 @@ class PanelScanner:
         statistics: names.
         families: kind of evidence of each statistic; each kind is calibrated by itself
             and has an equal part of the rate; "structure" alarms on single sources only.
-            None: all of one kind.
+            None: as ``profiling.statistics`` has them by name.
         groups: group of each source; sources of one group count once. "" = alone.
         periods: lengths of cycles in windows, such as 7 for days of the week.
         rate: false campaigns per window that are accepted.
@@ -122,7 +123,7 @@ class PanelScanner:
         self.state: PanelState = new_state(
             tuple(sources),
             tuple(statistics),
-            tuple(families or [""] * len(statistics)),
+            tuple(map(family_of, statistics) if families is None else families),
             tuple(groups or [""] * len(sources)),
             tuple(periods),
             rate,

@@ -51,10 +51,15 @@ def family_of(statistic: str) -> str:
     """The kind of evidence a statistic of ``measure`` is, by its name.
 
     Kinds differ in how often honest sources move together in them: schedules change
-    all the time, nearly certain labels are hardly ever contradicted.
+    all the time, nearly certain labels are hardly ever contradicted. Other names are
+    one kind, "other".
     """
     word = statistic.split(" ", 1)[0]
-    return _BY_SUBGROUP if word == "surprise" and " where " in statistic else _FAMILY[word]
+    return (
+        _BY_SUBGROUP
+        if word == "surprise" and " where " in statistic
+        else _FAMILY.get(word, "other")
+    )
 
 
 def measure(
