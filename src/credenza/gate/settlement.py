@@ -330,7 +330,7 @@ def _settlement_document(
     window: _Window, judged: Judged, panel: str, publish: list[Json]
 ) -> dict[str, Json]:
     campaigns = judged.screened.campaigns
-    watch = sorted({name for one in campaigns for name in (*one.sources, *one.suspected)})
+    watch = sorted({name for one in campaigns for name in one.sources})
     admitted = sum(one.outcome is Outcome.ADMIT for one in judged.verdicts)
     return {
         "dataset": window.dataset,
