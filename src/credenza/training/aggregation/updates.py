@@ -112,7 +112,8 @@ def non_finite(rows: Sequence[Row]) -> dict[int, str]:
 
 def blocks(dimension: int, rows: int) -> Iterator[slice]:
     """Ranges of coordinates such that a block of ``rows`` rows fits a processor cache."""
-    width = max(256, BLOCK_BYTES // (4 * max(rows, 1)) // 256 * 256)
+    # Rows a multiple of 4 KiB apart share cache lines and sort at half the speed.
+    width = BLOCK_BYTES // (4 * max(rows, 1)) // 1024 * 1024 + 272
     for start in range(0, dimension, width):
         yield slice(start, min(start + width, dimension))
 
