@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from credenza.gate.reception import Receipt
     from credenza.gate.settlement import Settlement
 
+    NewSources = Callable[..., "SourceSimulator"]
     NewWorkspace = Callable[..., Workspace]
 
 DATASET = "trips"
@@ -37,14 +38,12 @@ days = {days}
 reference = {reference}
 calibration = {calibration}
 
+[budget]
+{budget}
+
 [outcomes]
 {outcomes}
 """
-
-
-def window_start(window: int) -> str:
-    """The first day of a window, counted from 0."""
-    return (FIRST_DAY + dt.timedelta(days=7 * window)).isoformat()
 
 
 class SourceSimulator:
@@ -62,6 +61,11 @@ class SourceSimulator:
         desk.mkdir(parents=True, exist_ok=True)
         for place, name in enumerate(self.names):
             save_key(key_from_seed(bytes([place + 1]) * 32), self.keys[name])
+
+    @staticmethod
+    def window_start(window: int) -> str:
+        """The first day of a window, counted from 0."""
+        return (FIRST_DAY + dt.timedelta(days=7 * window)).isoformat()
 
     def register(self, workspace: Workspace) -> None:
         for place, name in enumerate(self.names):
@@ -113,11 +117,11 @@ class SourceSimulator:
             key=self.keys[name],
             dataset=dataset,
             label=label,
-            collected=(window_start(window), window_start(window + 1)),
+            collected=(self.window_start(window), self.window_start(window + 1)),
         )
 
     def settle(self, workspace: Workspace, window: int) -> list[Settlement]:
-        return workspace.settle(DATASET, until=window_start(window + 1))
+        return workspace.settle(DATASET, until=self.window_start(window + 1))
 
     def play(
         self, workspace: Workspace, windows: range, *, flips: Mapping[str, float] | None = None
@@ -130,6 +134,16 @@ class SourceSimulator:
                 self.submit(workspace, name, window, self.table(name, window, flip=flip))
             done += self.settle(workspace, window)
         return done
+
+
+@pytest.fixture
+def new_sources(tmp_path: Path) -> NewSources:
+    """Makes senders of the given names, and rows a batch."""
+
+    def make(*names: str, rows: int = 60) -> SourceSimulator:
+        return SourceSimulator(tmp_path / "desk", names, rows)
+
+    return make
 
 
 @pytest.fixture
@@ -151,6 +165,7 @@ def new_workspace(tmp_path: Path) -> Iterator[NewWorkspace]:
         calibration: int = 2,
         detectors: Sequence[str] = ("confident-disagreement", "duplicates"),
         campaigns: bool = False,
+        budget: Mapping[str, float] | None = None,
         outcomes: Mapping[str, str] | None = None,
         catalog_url: str = "",
     ) -> Workspace:
@@ -161,6 +176,7 @@ def new_workspace(tmp_path: Path) -> Iterator[NewWorkspace]:
             days=days,
             reference=reference,
             calibration=calibration,
+            budget="\n".join(f"{key} = {value}" for key, value in (budget or {}).items()),
             outcomes="\n".join(f'{key} = "{value}"' for key, value in (outcomes or {}).items()),
         )
         (workspace.home / "policy.toml").write_text(text, encoding="utf-8")

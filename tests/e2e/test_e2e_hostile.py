@@ -14,8 +14,9 @@ from credenza.core.errors import UntrustedError
 from credenza.core.types import Outcome
 
 if TYPE_CHECKING:
-    from credenza.workspace import Workspace
     from tests.conftest import NewWorkspace, SourceSimulator
+
+    from credenza.workspace import Workspace
 
 LABEL = "late"
 

@@ -254,7 +254,8 @@ def _leaves(view: View, coded: list[Coded], labels: Labels, trusted: Ints) -> Gr
     for name in columns:
         is_number = by_name[name].is_number
         values = numbers(view, name) if is_number else _label_rate(by_name[name], labels, trusted)
-        features.append(np.nan_to_num(values, nan=-1e30).astype(np.float32))
+        # Kept within float32: one huge value must not silence the detector for everybody.
+        features.append(np.clip(np.nan_to_num(values, nan=-1e30), -1e38, 1e38).astype(np.float32))
         said.append(name)
     matrix = np.stack(features, axis=1)
     tree = DecisionTreeClassifier(
