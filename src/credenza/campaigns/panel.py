@@ -11,7 +11,7 @@ from credenza.campaigns import common_cause, seasons, self_calibrate, standardis
 from credenza.campaigns.scan import berk_jones
 from credenza.campaigns.state import PanelState, Pending, new_state, pack, unpack
 from credenza.core.errors import UsageError
-from credenza.profiling.statistics.builtin import family_of
+from credenza.profiling.statistics.builtin import ATTENTION, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ class PanelScanner:
         sources: names.
         statistics: names.
         families: kind of evidence of each statistic; each kind is calibrated by itself
-            and has an equal part of the rate; "structure" alarms on single sources only.
+            and has its part of the rate; "structure" alarms on single sources only.
             None: as ``profiling.statistics`` has them by name.
         groups: group of each source; sources of one group count once. "" = alone.
         periods: lengths of cycles in windows, such as 7 for days of the week.
@@ -156,7 +156,9 @@ class PanelScanner:
         u = averages / _steady(standardise.calmness(state.levels, sd))
         cells = _scan(u, state.groups)
         scores = cells.max(axis=(0, 1))
-        top, chance = self_calibrate.judge(state.history, state.recent, scores, state.families)
+        top, chance = self_calibrate.judge(
+            state.history, state.recent, scores, state.families, _attention(state.families)
+        )
         history = len(state.history)
         floor = self_calibrate.finest(history)
         campaign = None
@@ -345,6 +347,10 @@ def _middle(u: Floats) -> Floats:
     found = np.full(u.shape[1:], np.nan)
     found[some] = np.nanmedian(u[:, some], axis=0)
     return found
+
+
+def _attention(families: tuple[str, ...]) -> dict[str, float]:
+    return {name: ATTENTION.get(name, 0.5) for name in families}
 
 
 def _campaign(

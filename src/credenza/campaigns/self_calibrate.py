@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from credenza.core.types import Floats
 
 LEAST_WINDOWS = 10
@@ -36,19 +38,25 @@ class Ordinary(NamedTuple):
 
 
 def judge(
-    history: Floats, recent: Floats, scores: Floats, families: tuple[str, ...]
+    history: Floats,
+    recent: Floats,
+    scores: Floats,
+    families: tuple[str, ...],
+    attention: Mapping[str, float],
 ) -> tuple[int, float]:
     """The statistic that stands out most, and the chance of that in an ordinary window.
 
     Each family of statistics is held against its own past: routes change all the time,
     contradicted labels do not, and one yardstick for both would blind the scan to the
-    latter. The smallest of the families' chances is multiplied by their number.
+    latter. A family's chance is divided by its part of the attention, so that the
+    smallest of them is a chance over all families.
 
     Args:
         history: ``(T, P)`` scores of accepted windows.
         recent: ``(2, P)`` scores of the two windows before, accepted or not.
         scores: ``(P,)`` scores of the window under test.
         families: ``(P,)`` family of each statistic.
+        attention: weight of each family; they need not add up to one.
     """
     # What stays a little beyond the ordinary for three windows is held against three, and
     # the newest windows do not count as ordinary yet, or a campaign would vouch for itself.
@@ -60,15 +68,18 @@ def judge(
     y = np.maximum(alone, lasting)
     past = np.maximum(past_surprises(history), past_surprises(_sums(history)))
     names = sorted(set(families) - {STRUCTURE})
+    total = sum(attention[name] for name in names)
     found = []
     for name in names:
         own = np.flatnonzero([family == name for family in families])
         top = int(own[np.argmax(y[own])])
-        found.append((tail_p(past[:, own].max(axis=1), float(y[top])), -float(y[top]), top))
+        part = attention[name] / total
+        chance = tail_p(past[:, own].max(axis=1), float(y[top]))
+        found.append((min(1.0, chance / part), -float(y[top]), top))
     if not found:
         return 0, 1.0
     chance, _, top = min(found)
-    return top, min(1.0, chance * len(names))
+    return top, chance
 
 
 def _sums(history: Floats) -> Floats:
