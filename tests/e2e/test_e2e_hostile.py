@@ -42,7 +42,7 @@ HOSTILE_SHAPES = {
 
 
 @pytest.mark.parametrize("change", HOSTILE_SHAPES.values(), ids=HOSTILE_SHAPES)
-def test_a_batch_of_another_shape_is_refused_and_the_rest_of_its_window_is_judged(
+def test_threat_i4_a_batch_of_another_shape_is_refused_and_the_rest_of_its_window_is_judged(
     workspace: Workspace, sources: SourceSimulator, change: object
 ) -> None:
     assert callable(change)
