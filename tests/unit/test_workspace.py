@@ -1,0 +1,120 @@
+"""The hall: opening, closing, and messages for what is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.workspace import HOME_VARIABLE, Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import SourceSimulator
+
+
+def test_a_workspace_is_never_made_over_something_else(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(ConflictError) as refused:
+        Workspace.init(tmp_path)
+    assert refused.value.code == "workspace-exists"
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_workspace_is_found_by_name_by_environment_and_upward(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.close()
+    with Workspace.open(workspace.home) as named:
+        assert named.public_key == workspace.public_key
+    monkeypatch.setenv(HOME_VARIABLE, str(workspace.home))
+    with Workspace.open() as found:
+        assert found.home == workspace.home
+    monkeypatch.delenv(HOME_VARIABLE)
+    inner = tmp_path / "project" / "deep"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    with pytest.raises(NotFoundError) as absent:
+        Workspace.open()
+    assert absent.value.code == "no-workspace"
+    Workspace.init(tmp_path / "project" / ".credenza").close()
+    with Workspace.open() as upward:
+        assert upward.home == tmp_path / "project" / ".credenza"
+
+
+def test_what_is_not_there_is_named_with_what_is(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    receipt = sources.submit(workspace, "anna", 0)
+    with pytest.raises(NotFoundError, match="no batch begins with"):
+        workspace.batch("feed")
+    with pytest.raises(NotFoundError, match="no dataset is called"):
+        workspace.dataset_log("trips")
+    sources.settle(workspace, 0)
+    with pytest.raises(NotFoundError) as version:
+        workspace.dataset("trips", 9)
+    assert version.value.why == "its versions are: 1"
+    with pytest.raises(NotFoundError):
+        workspace.rollback("trips", 9, "a reason")
+    with pytest.raises(UsageError):
+        workspace.rollback("trips", 1, "")
+    with pytest.raises(NotFoundError):
+        workspace.prove(10_000)
+    assert workspace.batch(receipt.batch[:8]).status == "admitted"
+
+
+def test_a_proof_holds_offline_for_its_ledger_and_for_no_other(
+    workspace: Workspace, sources: SourceSimulator, tmp_path: Path
+) -> None:
+    receipt = sources.submit(workspace, "anna", 0)
+    proof = workspace.prove(receipt.index)
+    entry = Workspace.verify_proof(proof, trust=workspace.public_key)
+    assert (entry.index, entry.kind) == (receipt.index, "submission")
+    other = Workspace.init(tmp_path / "other")
+    other.close()
+    with pytest.raises(UntrustedError):
+        Workspace.verify_proof(proof, trust=other.public_key)
+    with pytest.raises(UntrustedError):
+        Workspace.verify_proof(proof.replace("submission", "admission"), trust=workspace.public_key)
+
+
+def test_a_frozen_source_submits_nothing(workspace: Workspace, sources: SourceSimulator) -> None:
+    workspace.freeze_source("anna", "its key leaked")
+    with pytest.raises(UntrustedError) as refused:
+        sources.submit(workspace, "anna", 0)
+    assert refused.value.code == "source-frozen"
+    assert workspace.source("anna").standing == "frozen"
+
+
+def test_an_edited_policy_is_recorded_before_it_is_used(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    first = sources.play(workspace, range(1))[0].verdicts[0].policy
+    path = workspace.home / "policy.toml"
+    path.write_text(path.read_text() + "# edited\n")
+    second = sources.play(workspace, range(1, 2))[0].verdicts[0].policy
+    assert first != second == workspace.policy().digest
+    assert workspace.audit().problems == ()
+
+
+def test_a_recalled_release_is_on_the_list_for_verifiers(
+    workspace: Workspace, sources: SourceSimulator, tmp_path: Path
+) -> None:
+    sources.play(workspace, range(1))
+    release = workspace.release("trips", tmp_path / "release")
+    workspace.recall(release.digest[:10], "a poisoned week")
+    assert workspace.recalls() == {release.digest: "a poisoned week"}
+
+
+def test_content_altered_at_rest_is_found_by_the_audit(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    sources.submit(workspace, "anna", 0)
+    *_, entry = workspace._stores.journal.ledger.entries()
+    path = workspace._stores.journal.blobs.path(entry.digest)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"anna", b"anno"))
+    (problem,) = workspace.audit().problems
+    assert problem.startswith(f"entry {entry.index}: ")
