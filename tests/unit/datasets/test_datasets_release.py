@@ -315,6 +315,22 @@ def test_nothing_verifies_without_a_trusted_key(directory: Path) -> None:
 
 
 @pytest.mark.usefixtures("released")
+def test_a_key_that_anyone_can_sign_with_is_never_trusted(directory: Path) -> None:
+    with pytest.raises(UntrustedError) as caught:
+        verify_release(directory, trust=[*TRUST, "0" * 64])
+    assert caught.value.code == "bad-key"
+
+
+@pytest.mark.usefixtures("released")
+def test_a_release_has_one_signer_even_when_two_are_trusted(directory: Path) -> None:
+    path = directory / ATTESTATION
+    path.write_bytes(dsse.sign(dsse.verify(path.read_bytes(), TRUST).payload, [KEY, OTHER]))
+    with pytest.raises(UntrustedError) as caught:
+        verify_release(directory, trust=[*TRUST, public_hex(OTHER)])
+    assert caught.value.code == "release-bad-attestation"
+
+
+@pytest.mark.usefixtures("released")
 def test_threat_12_an_altered_attestation_is_refused(directory: Path) -> None:
     path = directory / ATTESTATION
     envelope = json.loads(path.read_bytes())
