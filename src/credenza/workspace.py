@@ -30,6 +30,7 @@ from credenza.core.types import (
 from credenza.datasets.versions import LanceDatasets
 from credenza.gate import parts as parts_of
 from credenza.gate import registry, releases, review, settlement
+from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
@@ -387,6 +388,10 @@ class Workspace:
             silences=tuple(silence_from(item) for item in evidence.silences),
             campaigns=tuple(campaign_from(item) for item in evidence.campaigns),
         )
+
+    def panel(self, dataset: str) -> Panel:
+        """How far each source was from its own past, window by window: control charts."""
+        return panel_of(self._stores, dataset)
 
     def reviews(self) -> list[BatchRecord]:
         """Batches that wait for a person: held, quarantined, or admitted without some rows."""

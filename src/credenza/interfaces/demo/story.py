@@ -11,8 +11,8 @@ from credenza.interfaces.demo.ending import publish, roll_back_and_audit
 from credenza.interfaces.demo.models import compare
 from credenza.interfaces.demo.narrate import Narrator
 from credenza.interfaces.demo.report import headline, write_report
-from credenza.interfaces.demo.season import Script, Season, Stage, Watch, play, register
-from credenza.interfaces.demo.tale import Tale
+from credenza.interfaces.demo.season import DATASET, Script, Season, Stage, Watch, play, register
+from credenza.interfaces.demo.tale import Chart, Tale
 from credenza.redteam import feeds as flights
 from credenza.workspace import Workspace
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from credenza.interfaces.demo.tale import Trio
 
 NO_ATTACK = "none"
+QUIET_STATISTIC = "surprise late = no"
+"""What is charted when there was no campaign: labels against the reference model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,20 @@ def _tale(  # noqa: PLR0917 - everything that happened, once
         weeks=season.weeks,
         clues=season.clues,
         campaign=alarm[1] if alarm else None,
+        chart=_chart(stage.workspace, alarm[1].statistic if alarm else QUIET_STATISTIC),
+    )
+
+
+def _chart(workspace: Workspace, statistic: str) -> Chart | None:
+    """The control chart of one statistic; None when the scan does not have it."""
+    panel = workspace.panel(DATASET)
+    if statistic not in panel.statistics:
+        return None
+    values = panel.deviations[:, :, panel.statistics.index(statistic)]
+    return Chart(
+        statistic,
+        panel.windows,
+        {source: tuple(values[:, place]) for place, source in enumerate(panel.sources)},
     )
 
 
