@@ -24,6 +24,8 @@ WARM_UP = 6
 """Accepted windows before residuals are scored."""
 NAMED_U, SUSPECTED_U = 3.3, 2.5
 SOURCE_U = 4.5
+MOST_U = 4.0
+"""Beyond it a source says no more of the others: several are a campaign, one is not."""
 FAR = 12.0
 
 
@@ -153,7 +155,9 @@ class PanelScanner:
         rest, fit = common_cause.remove(z, state.loadings, shift, ready)
         residual = np.where(ready, rest, np.nan)
         averages = _averages(state.averages, residual)
-        u = averages / _steady(standardise.calmness(state.levels, sd))
+        judged = np.maximum(state.levels.count - WARM_UP, 0.0)
+        steady = _steady(standardise.calmness(state.levels, sd))
+        u = averages / np.maximum(steady, np.sqrt(standardise.wandered(state.wander, judged)))
         cells = _scan(u, state.groups)
         scores = cells.max(axis=(0, 1))
         top, chance = self_calibrate.judge(
@@ -216,6 +220,12 @@ class PanelScanner:
             ),
             seasons=seasons.update(
                 state.seasons, state.windows - 1, away, mask & (state.levels.count > 0)
+            ),
+            wander=standardise.track_wander(
+                state.wander,
+                pending.averages,
+                np.maximum(state.levels.count - WARM_UP, 0.0) + 1,
+                mask,
             ),
             averages=np.where(spoke, pending.averages, state.averages),
             recent=np.stack([state.recent[1], pending.scores]),
@@ -328,6 +338,7 @@ def _scan(averages: Floats, groups: tuple[str, ...]) -> Floats:
     """``(3, 2, P)`` score by scale, direction (up, down) and statistic."""
     both = np.stack([averages, -averages], axis=1)
     u = _one_per_group(np.moveaxis(both, 2, 0), groups)
+    u = np.minimum(u, MOST_U)
     return berk_jones(u, drop=1)[0]
 
 
@@ -363,7 +374,7 @@ def _campaign(
     u = np.nan_to_num(np.maximum(both[:2].max(axis=0), both[scale]), nan=-np.inf)
     named = np.flatnonzero(u >= NAMED_U).tolist()
     suspected = np.flatnonzero((u >= SUSPECTED_U) & (u < NAMED_U)).tolist()
-    if not named or len(named) + len(suspected) < 2:
+    if len(named) < 2:
         return None
     return PanelCampaign(
         tuple(named),
@@ -373,7 +384,7 @@ def _campaign(
         p_value,
         SCALES[int(scale)],
         float(cells[scale, sign, statistic]),
-        _without(both[scale], named),
+        _without(np.minimum(both[scale], MOST_U), named),
     )
 
 

@@ -74,6 +74,32 @@ def calmness(levels: Levels, sampling_sd: Floats) -> Floats:
     return np.asarray(np.sqrt(np.clip(weight * ratio + (1 - weight) * pool, LEAST_CALM, 1.0)))
 
 
+def track_wander(wander: Floats, averages: Floats, count: Floats, accepted: Bools) -> Floats:
+    """``(3, S, P)`` tracked mean square of the averages, after a window.
+
+    Statistics that drift have slow averages that vary more than those of independent
+    windows would; they are held against what they did.
+
+    Args:
+        wander: before the window.
+        averages: ``(3, S, P)`` in standard units; NaN = absent.
+        count: ``(S, P)`` judged windows, this one included.
+        accepted: ``(S, P)`` what may be learnt from.
+    """
+    finite = np.isfinite(averages)
+    square = np.square(np.clip(np.where(finite, averages, 0.0), -CLIP, CLIP))
+    rate = np.maximum(1 / np.maximum(count, 1.0), SCALE_RATE)
+    return np.asarray(np.where(accepted & finite, wander + rate * (square - wander), wander))
+
+
+def wandered(wander: Floats, count: Floats) -> Floats:
+    """``(3, S, P)`` mean square of the averages, shrunk towards that of all sources."""
+    known = count > 1
+    pool = np.where(known, wander, 0.0).sum(axis=-2) / np.maximum(known.sum(axis=-2), 1)
+    weight = count / (count + PRIOR_WINDOWS)
+    return np.asarray(weight * wander + (1 - weight) * pool[..., None, :])
+
+
 def update(levels: Levels, values: Floats, sampling_sd: Floats, accepted: Bools) -> Levels:
     """Levels after a window, moved only where ``accepted`` ``(S, P)`` is True.
 

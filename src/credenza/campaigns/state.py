@@ -61,6 +61,7 @@ class PanelState:
     levels: Levels
     loadings: Loadings
     seasons: tuple[Season, ...]
+    wander: Floats
     averages: Floats
     recent: Floats
     history: Floats
@@ -100,6 +101,7 @@ def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
         new_loadings(*shape),
         new_seasons(periods, *shape),
         np.zeros((SCALE_COUNT, *shape)),
+        np.zeros((SCALE_COUNT, *shape)),
         np.zeros((2, shape[1])),
         np.zeros((0, shape[1]), dtype=np.float32),
     )
@@ -120,7 +122,12 @@ _PENDING = ("values", "sd", "seen", "reach", "z", "shift", "averages", "u", "sco
 def pack(state: PanelState) -> bytes:
     """The state as a NumPy archive: no pickle, the same bytes for the same state."""
     arrays = {name: np.asarray(_parts(state)[home][name]) for name, home in _ARRAYS.items()}
-    arrays |= {"averages": state.averages, "recent": state.recent, "history": state.history}
+    arrays |= {
+        "wander": state.wander,
+        "averages": state.averages,
+        "recent": state.recent,
+        "history": state.history,
+    }
     for n, season in enumerate(state.seasons):
         arrays |= {f"offset_{n}": season.offset, f"seen_{n}": season.seen}
     head = {
@@ -185,6 +192,7 @@ def unpack(data: bytes) -> PanelState:
             tuple(
                 Season(arrays[f"offset_{n}"], arrays[f"seen_{n}"]) for n in range(head["seasons"])
             ),
+            arrays["wander"],
             arrays["averages"],
             arrays["recent"],
             arrays["history"],
