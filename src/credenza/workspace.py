@@ -28,8 +28,7 @@ from credenza.core.types import (
     Version,
 )
 from credenza.datasets.versions import LanceDatasets
-from credenza.gate import parts as parts_of
-from credenza.gate import registry, releases, review, settlement
+from credenza.gate import registry, releases, review
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
@@ -353,6 +352,8 @@ class Workspace:
             until: ISO date; a window is judged when its last day lies before it.
             progress: called with each settlement as it is done.
         """
+        from credenza.gate import settlement  # noqa: PLC0415 - the models: seconds to load
+
         policy = self._recorded_policy()
         finish_pending(self._stores)
         day = until or dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date().isoformat()
@@ -378,6 +379,8 @@ class Workspace:
 
     def explain(self, prefix: str) -> Explanation:
         """The evidence on a batch and the reasons of its verdict."""
+        from credenza.gate import settlement  # noqa: PLC0415 - the models: seconds to load
+
         row = self._row(prefix)
         record = _record(row)
         evidence = settlement.recorded_evidence(self._stores, row)
@@ -560,7 +563,9 @@ class Workspace:
     @staticmethod
     def parts() -> dict[str, list[tuple[str, str]]]:
         """The installed parts by kind, with a line on each."""
-        return parts_of.installed()
+        from credenza.gate import parts  # noqa: PLC0415 - it loads every room
+
+        return parts.installed()
 
     # -- policy
 
