@@ -141,11 +141,13 @@ def large(desk: Path, count: int) -> dict[str, object]:
             label="y",
             collected=(day.isoformat(), (day + dt.timedelta(days=7)).isoformat()),
         )
+    processors_s = time.process_time()
     with patched(watch):
         with watch.time("receive, in all"):
             workspace.receive(envelope, [path])
         with watch.time("settle, in all"):
             (settled,) = workspace.settle(DATASET)
+    processors_s = time.process_time() - processors_s
     workspace.close()
     seconds = {stage: round(spent, 2) for stage, spent in watch.seconds.items()}
     return {
@@ -153,6 +155,7 @@ def large(desk: Path, count: int) -> dict[str, object]:
         "columns": 20,
         "seconds": seconds,
         "gate_s": round(seconds["receive, in all"] + seconds["settle, in all"], 2),
+        "gate_processor_s": round(processors_s, 2),
         "verdicts": sorted(verdict.outcome.name for verdict in settled.verdicts),
         "silences": [silence.detector for silence in settled.silences],
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -177,26 +180,31 @@ def patched(watch: Watch) -> Iterator[None]:
 
 
 def history(desk: Path, sizes: Sequence[int], repeats: int) -> dict[str, object]:
-    """Median milliseconds of a batch, one a window, after each number of earlier batches."""
-    workspace = make(
-        desk / "history", reference=2, detectors=("confident-disagreement",), sources=1
-    )
+    """Median milliseconds of a batch, one a window, after each number of earlier batches.
+
+    The workspaces are measured in turn, so that a busy machine slows them all alike.
+    """
     path = desk / "small.parquet"
     pq.write_table(rows(1, 200, columns=8), path)
-    found: dict[int, dict[str, float]] = {}
-    done = 0
-    for size in sizes:
-        while done < size:
-            done = _one(workspace, path, done, Watch())
-        watches = []
-        for _ in range(repeats):
-            watches.append(Watch())
-            done = _one(workspace, path, done, watches[-1])
-        found[size] = {
-            stage: round(1000 * statistics.median(w.seconds[stage] for w in watches), 1)
+    detectors = ("confident-disagreement",)
+    homes = [make(desk / f"{n}", reference=2, detectors=detectors, sources=1) for n in sizes]
+    for workspace, size in zip(homes, sizes, strict=True):
+        for done in range(size):
+            _one(workspace, path, done, Watch())
+    watches: list[list[Watch]] = [[] for _ in sizes]
+    for repeat in range(repeats):
+        for workspace, size, spent in zip(homes, sizes, watches, strict=True):
+            spent.append(Watch())
+            _one(workspace, path, size + repeat, spent[-1])
+    for workspace in homes:
+        workspace.close()
+    found = {
+        size: {
+            stage: round(1000 * statistics.median(watch.seconds[stage] for watch in spent), 1)
             for stage in ("sign", "receive", "settle")
         }
-    workspace.close()
+        for size, spent in zip(sizes, watches, strict=True)
+    }
     first, last = found[sizes[0]], found[sizes[-1]]
     return {
         "median_ms": {str(size): stages for size, stages in found.items()},
@@ -204,8 +212,8 @@ def history(desk: Path, sizes: Sequence[int], repeats: int) -> dict[str, object]
     }
 
 
-def _one(workspace: Workspace, path: Path, done: int, watch: Watch) -> int:
-    """Sign, receive and settle the next batch; how many there are now."""
+def _one(workspace: Workspace, path: Path, done: int, watch: Watch) -> None:
+    """Sign, receive and settle the batch that follows ``done`` others."""
     day = FIRST_DAY + dt.timedelta(days=7 * done)
     with watch.time("sign"):
         envelope = workspace.sign(
@@ -220,7 +228,6 @@ def _one(workspace: Workspace, path: Path, done: int, watch: Watch) -> int:
         workspace.receive(envelope, [path])
     with watch.time("settle"):
         workspace.settle(DATASET, until=(day + dt.timedelta(days=7)).isoformat())
-    return done + 1
 
 
 def together(desk: Path, count: int) -> dict[str, object]:
