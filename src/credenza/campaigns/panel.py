@@ -8,50 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
+from credenza.campaigns.claim import SCALES, PanelCampaign, claim
 from credenza.campaigns.scan import berk_jones
 from credenza.campaigns.state import PanelState, Pending, new_state, pack, unpack
 from credenza.core.errors import UsageError
-from credenza.profiling.statistics.builtin import ATTENTION, family_of
+from credenza.profiling.statistics.builtin import KINDS, Kind, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from credenza.core.types import Bools, Floats
 
-SCALES = (1.0, 0.3, 0.1)
-"""Weight of the newest window: a jump, a few windows, a slow ramp."""
 WARM_UP = 6
 """Accepted windows before residuals are scored."""
-NAMED_U, SUSPECTED_U = 3.3, 2.5
 SOURCE_U = 4.5
-MOST_U = 4.0
-"""Beyond it a source says no more of the others: several are a campaign, one is not."""
 FAR = 12.0
-
-
-@dataclass(frozen=True, slots=True)
-class PanelCampaign:
-    """Sources that moved together in one window.
-
-    Attributes:
-        sources: positions of the named sources.
-        suspected: positions of those that moved the same way without being named.
-        statistic: position of the statistic.
-        direction: "up" or "down".
-        p_value: of the window's largest score; never finer than 1 / (history + 1).
-        scale: weight of the newest window in the average that showed it.
-        score: Berk-Jones score of the sources but the furthest.
-        without: ``score`` when each named source is left out too.
-    """
-
-    sources: tuple[int, ...]
-    suspected: tuple[int, ...]
-    statistic: int
-    direction: str
-    p_value: float
-    scale: float
-    score: float
-    without: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +129,8 @@ class PanelScanner:
         judged = np.maximum(state.levels.count - WARM_UP, 0.0)
         steady = _steady(standardise.calmness(state.levels, sd))
         u = averages / np.maximum(steady, np.sqrt(standardise.wandered(state.wander, judged)))
-        cells = _scan(u, state.groups)
+        reach = _reach(state.families)
+        cells = _scan(u, state.groups, reach)
         scores = cells.max(axis=(0, 1))
         top, chance = self_calibrate.judge(
             state.history, state.recent, scores, state.families, _attention(state.families)
@@ -167,7 +139,7 @@ class PanelScanner:
         floor = self_calibrate.finest(history)
         campaign = None
         if chance <= state.rate:
-            campaign = _campaign(u, cells, top, max(chance, floor))
+            campaign = claim(np.clip(u, -reach, reach), cells, top, max(chance, floor))
         self.state = state.with_pending(
             Pending(x, sd, seen, standardise.CLIP * scale, z, shift, averages, u, scores),
             judged=history >= self_calibrate.LEAST_WINDOWS,
@@ -209,7 +181,7 @@ class PanelScanner:
             scores = pending.scores
             if (spoke & ~taken[:, None]).any():
                 ours = np.where(taken[None, :, None], pending.u, np.nan)
-                scores = _scan(ours, state.groups).max(axis=(0, 1))
+                scores = _scan(ours, state.groups, _reach(state.families)).max(axis=(0, 1))
             history = self_calibrate.extend(history, scores)
         self.state = replace(
             state,
@@ -334,11 +306,11 @@ def _steady(calm: Floats) -> Floats:
     return np.asarray(np.sqrt(variance * weight / (2 - weight)))
 
 
-def _scan(averages: Floats, groups: tuple[str, ...]) -> Floats:
+def _scan(averages: Floats, groups: tuple[str, ...], reach: Floats) -> Floats:
     """``(3, 2, P)`` score by scale, direction (up, down) and statistic."""
     both = np.stack([averages, -averages], axis=1)
     u = _one_per_group(np.moveaxis(both, 2, 0), groups)
-    u = np.minimum(u, MOST_U)
+    u = np.minimum(u, reach)
     return berk_jones(u, drop=1)[0]
 
 
@@ -360,42 +332,13 @@ def _middle(u: Floats) -> Floats:
     return found
 
 
+def _reach(families: tuple[str, ...]) -> Floats:
+    """``(P,)`` beyond it a source says no more of the others."""
+    return np.array([KINDS.get(name, Kind()).reach for name in families])
+
+
 def _attention(families: tuple[str, ...]) -> dict[str, float]:
-    return {name: ATTENTION.get(name, 0.5) for name in families}
-
-
-def _campaign(
-    averages: Floats, cells: Floats, statistic: int, p_value: float
-) -> PanelCampaign | None:
-    """Who moved; None where fewer than two sources stand out, which is no campaign."""
-    scale, sign = np.unravel_index(int(np.argmax(cells[:, :, statistic])), cells.shape[:2])
-    both = averages[:, :, statistic] * (1 - 2 * int(sign))
-    # Whoever leapt or came lately is seen in the faster averages, whatever found the rest.
-    u = np.nan_to_num(np.maximum(both[:2].max(axis=0), both[scale]), nan=-np.inf)
-    named = np.flatnonzero(u >= NAMED_U).tolist()
-    suspected = np.flatnonzero((u >= SUSPECTED_U) & (u < NAMED_U)).tolist()
-    if len(named) < 2:
-        return None
-    return PanelCampaign(
-        tuple(named),
-        tuple(suspected),
-        statistic,
-        ("up", "down")[int(sign)],
-        p_value,
-        SCALES[int(scale)],
-        float(cells[scale, sign, statistic]),
-        _without(np.minimum(both[scale], MOST_U), named),
-    )
-
-
-def _without(u: Floats, named: list[int]) -> tuple[float, ...]:
-    """The score without each named source."""
-    found = []
-    for source in named:
-        rest = u.copy()
-        rest[source] = np.nan
-        found.append(float(berk_jones(rest, drop=1)[0]))
-    return tuple(found)
+    return {name: KINDS.get(name, Kind()).attention for name in families}
 
 
 def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:

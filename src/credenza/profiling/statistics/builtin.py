@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import UsageError
@@ -14,7 +15,7 @@ from credenza.profiling.statistics.rows import Measures, Rows, decode
 from credenza.profiling.statistics.volume import volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pyarrow as pa
 
@@ -46,10 +47,31 @@ _FAMILY = {
     "repeat": "repeat",
 }
 
-ATTENTION = {"surprise": 4.0, "repeat": 2.0, _BY_SUBGROUP: 2.0, "residual": 1.0}
-"""How much of the accepted rate of false campaigns each kind may use, 0.5 where it is not
-said: honest sources re-time their flights together, they hardly ever contradict a model
-that is nearly certain, so most of the attention goes where honest causes are few."""
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of evidence is weighed when several sources show it together.
+
+    Attributes:
+        attention: its part of the accepted rate of false campaigns. Honest sources re-time
+            their flights together, but hardly ever contradict a nearly certain model:
+            most attention goes where honest causes are few.
+        reach: the largest deviation of one source that counts, in standard units. Far
+            only where the sampling error is exact: a schedule that changes leaps too, and
+            two such leaps in one week are no campaign.
+    """
+
+    attention: float = 0.5
+    reach: float = 4.0
+
+
+KINDS: Mapping[str, Kind] = {
+    "surprise": Kind(attention=4.0, reach=8.0),
+    _BY_SUBGROUP: Kind(attention=2.0, reach=8.0),
+    "repeat": Kind(attention=2.0),
+    "residual": Kind(attention=1.0),
+}
+"""Kinds that are weighed in their own way; all others are ``Kind()``."""
 
 
 def family_of(statistic: str) -> str:
