@@ -6,37 +6,21 @@ import datetime as dt
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from credenza.core.canonical import strict_json
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
-from credenza.core.keys import check_public_key, keyid_of
-from credenza.core.types import (
-    Campaign,
-    Entry,
-    Finding,
-    Outcome,
-    Reason,
-    Release,
-    Silence,
-    Source,
-    Verdict,
-    Version,
-)
+from credenza.core.keys import check_public_key
 from credenza.datasets.versions import LanceDatasets
-from credenza.gate import registry, releases, review
+from credenza.gate import proofs, questions, registry, releases, review
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
 from credenza.gate.publication import finish_pending
 from credenza.gate.reception import Receipt, receive, receive_together
-from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.stores import Stores
+from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.keyring import (
     SigningKey,
@@ -48,15 +32,17 @@ from credenza.provenance.sign import sign_batch
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
-from credenza.store.ledger.proof import verify_proof
-from credenza.store.rows import BatchRow, EntryRow, HeadRow, VersionRow
+from credenza.store.rows import BatchRow, EntryRow, HeadRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from credenza.core.canonical import Json
+    from credenza.core.types import Entry, Release, Source, Version
     from credenza.datasets.lineage import Origin, Reach
+    from credenza.gate.proofs import LogAudit
+    from credenza.gate.questions import BatchRecord, Explanation
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
     from credenza.provenance.intake.together import Reader
@@ -64,48 +50,6 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "CREDENZA_HOME"
 HOME_NAME = ".credenza"
 PROOF_SCHEMA = "credenza.proof/1"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRecord:
-    """A batch and how far it got."""
-
-    digest: str
-    dataset: str
-    source: str
-    sequence: int
-    window: str
-    status: str
-    records: int
-    outcome: str
-    reasons: tuple[Reason, ...]
-    version: int | None
-    quarantined_rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a batch was judged as it was."""
-
-    record: BatchRecord
-    reasons: tuple[Reason, ...]
-    findings: tuple[Finding, ...]
-    silences: tuple[Silence, ...]
-    campaigns: tuple[Campaign, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LogAudit:
-    """What a full recount of the ledger, and of the content behind it, found.
-
-    Attributes:
-        root: root of the recounted tree, in hex.
-        problems: one sentence each; empty when all fits.
-    """
-
-    entries: int
-    root: str
-    problems: tuple[str, ...]
 
 
 class Workspace:
@@ -132,8 +76,8 @@ class Workspace:
         self._clock = clock
         config = _read_config(home)
         self.public_key = check_public_key(str(config["key"]))
-        origin = _origin(self.public_key)
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
+        origin = proofs.origin_of(self.public_key)
+        public = proofs.key_of(self.public_key)
         self._key: SigningKey | None = None
         ledger_directory = home / "ledger"
         catalog = Catalog(_catalog_url(home, str(config["catalog"])))
@@ -174,7 +118,7 @@ class Workspace:
         (home / "keys").mkdir(parents=True, mode=0o700)
         key = new_key()
         save_key(key, home / "keys" / "operator.pem")
-        origin = _origin(key.public)
+        origin = proofs.origin_of(key.public)
         Ledger.create(home / "ledger", origin, key.private).close()
         (home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
         config = {
@@ -305,7 +249,7 @@ class Workspace:
             sequence=sequence,
             previous=previous,
             label=label,
-            collected=(_instant(span[0]), _instant(span[1])),
+            collected=(instant_of(span[0]), instant_of(span[1])),
             licence=licence,
             provenance=dict(provenance or {}),
             read=read,
@@ -358,7 +302,7 @@ class Workspace:
         finish_pending(self._stores)
         day = until or dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date().isoformat()
         done: list[Settlement] = []
-        for settled in settlement.settle(self._stores, policy, dataset, _date(day)):
+        for settled in settlement.settle(self._stores, policy, dataset, date_of(day)):
             done.append(settled)
             if progress is not None:
                 progress(settled)
@@ -366,31 +310,15 @@ class Workspace:
 
     def batches(self, dataset: str | None = None, status: str | None = None) -> list[BatchRecord]:
         """Batches in the order of the ledger."""
-        wanted = {"dataset": dataset, "status": status}
-        with self._stores.journal.catalog.snapshot() as index:
-            rows = index.find(
-                BatchRow, **{key: value for key, value in wanted.items() if value is not None}
-            )
-        return [_record(row) for row in sorted(rows, key=lambda row: row.submitted_index)]
+        return questions.batches(self._stores, dataset, status)
 
     def batch(self, prefix: str) -> BatchRecord:
         """The batch whose digest begins with ``prefix``."""
-        return _record(self._row(prefix))
+        return questions.record_of(self._row(prefix))
 
     def explain(self, prefix: str) -> Explanation:
         """The evidence on a batch and the reasons of its verdict."""
-        from credenza.gate import settlement  # noqa: PLC0415 - the models: seconds to load
-
-        row = self._row(prefix)
-        record = _record(row)
-        evidence = settlement.recorded_evidence(self._stores, row)
-        return Explanation(
-            record=record,
-            reasons=record.reasons,
-            findings=tuple(finding_from(item) for item in evidence.findings),
-            silences=tuple(silence_from(item) for item in evidence.silences),
-            campaigns=tuple(campaign_from(item) for item in evidence.campaigns),
-        )
+        return questions.explain(self._stores, self._row(prefix))
 
     def panel(self, dataset: str) -> Panel:
         """How far each source was from its own past, window by window: control charts."""
@@ -398,12 +326,7 @@ class Workspace:
 
     def reviews(self) -> list[BatchRecord]:
         """Batches that wait for a person: held, quarantined, or admitted without some rows."""
-        return [
-            record
-            for record in self.batches()
-            if record.status in review.REVIEWABLE
-            or (record.status == "admitted" and record.quarantined_rows)
-        ]
+        return questions.reviews(self._stores)
 
     def decide(self, prefix: str, outcome: str, reason: str) -> Decision:
         """A reviewer's word on a batch: "admit" or "reject"."""
@@ -413,38 +336,12 @@ class Workspace:
     # -- datasets and releases
 
     def dataset_log(self, dataset: str) -> list[Version]:
-        """Versions of a dataset, oldest first.
-
-        Raises:
-            NotFoundError: the dataset has none.
-        """
-        with self._stores.journal.catalog.snapshot() as index:
-            rows = index.find(VersionRow, dataset=dataset)
-        if not rows:
-            raise NotFoundError(
-                "no-such-dataset",
-                f"no dataset is called {dataset!r}",
-                why="nothing was admitted to it yet",
-                fix="submit batches for it, and settle their windows",
-            )
-        return [
-            Version(row.dataset, row.number, row.rows, row.batches, row.rationale, row.parent)
-            for row in rows
-        ]
+        """Versions of a dataset, oldest first."""
+        return questions.versions(self._stores, dataset)
 
     def dataset(self, dataset: str, version: int | None = None) -> Version:
         """One version of a dataset, the newest by default."""
-        known = self.dataset_log(dataset)
-        if version is None:
-            return known[-1]
-        for found in known:
-            if found.number == version:
-                return found
-        raise NotFoundError(
-            "no-such-version",
-            f"{dataset!r} has no version {version}",
-            why=f"its versions are: {', '.join(str(found.number) for found in known)}",
-        )
+        return questions.version(self._stores, dataset, version)
 
     def rollback(self, dataset: str, version: int, reason: str) -> Version:
         """Make an old version's content the newest version."""
@@ -505,31 +402,11 @@ class Workspace:
 
     def audit(self) -> LogAudit:
         """Recount the ledger and look up the content behind every entry."""
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
-        found = self._stores.journal.ledger.audit(public)
-        problems = list(found.problems)
-        for entry in self._stores.journal.ledger.entries():
-            try:
-                self._stores.journal.document(entry.digest)
-            except (UntrustedError, NotFoundError) as wrong:
-                problems.append(f"entry {entry.index}: {wrong.what}")
-        return LogAudit(found.entries, found.root.hex(), tuple(problems))
+        return proofs.audit(self._stores, self.public_key)
 
     def prove(self, index: int) -> str:
         """Proof that entry ``index`` is in the ledger: its leaf and a C2SP ``.tlog-proof``."""
-        ledger = self._stores.journal.ledger
-        if not 0 <= index < ledger.size:
-            raise NotFoundError(
-                "no-such-entry",
-                f"the ledger has no entry {index}",
-                why=f"it has {ledger.size} entries, numbered from 0",
-            )
-        proof = {
-            "schema": PROOF_SCHEMA,
-            "leaf": ledger.entry_bytes(index).decode("utf-8"),
-            "tlog_proof": ledger.proof(index).decode("utf-8"),
-        }
-        return json.dumps(proof, indent=1)
+        return proofs.prove(self._stores, index)
 
     @staticmethod
     def verify_proof(text: str, *, trust: str) -> Entry:
@@ -543,13 +420,7 @@ class Workspace:
         Raises:
             UntrustedError: it proves nothing.
         """
-        found = strict_json(text.encode("utf-8", "surrogateescape"))
-        if not isinstance(found, dict) or set(found) != {"schema", "leaf", "tlog_proof"}:
-            raise UntrustedError("bad-proof", "this is not a proof that credenza made")
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(check_public_key(trust)))
-        return verify_proof(
-            str(found["tlog_proof"]).encode(), str(found["leaf"]).encode(), _origin(trust), public
-        )
+        return proofs.check(text, trust)
 
     def rebuild_catalog(self) -> int:
         """Drop the SQL index and make it again from the ledger; entries folded."""
@@ -610,38 +481,7 @@ class Workspace:
         return (1, "") if head is None else (head.sequence + 1, head.digest)
 
     def _row(self, prefix: str) -> BatchRow:
-        with self._stores.journal.catalog.snapshot() as index:
-            exact = index.get(BatchRow, prefix)
-            rows = [exact] if exact else index.find(BatchRow)
-        found = [row for row in rows if row.digest.startswith(prefix)] if len(prefix) > 3 else []
-        if len(found) == 1:
-            return found[0]
-        raise NotFoundError(
-            "no-such-batch",
-            f"{len(found) or 'no'} batch{'es begin' if found else ' begins'} with {prefix[:70]!r}",
-            why="a batch is named by its digest or at least its first four digits",
-            fix="run `credenza batch list`",
-        )
-
-
-def _record(row: BatchRow) -> BatchRecord:
-    reasons = tuple(
-        Reason(item["rule"], Outcome[item["outcome"].upper()], item["sentence"])
-        for item in json.loads(row.reasons)
-    )
-    return BatchRecord(
-        row.digest,
-        row.dataset,
-        row.source,
-        row.sequence,
-        row.window,
-        row.status,
-        row.records,
-        row.outcome,
-        reasons,
-        row.version,
-        row.quarantined_rows,
-    )
+        return questions.batch_row(self._stores, prefix)
 
 
 def _find_home(home: Path | None) -> Path:
@@ -657,11 +497,6 @@ def _find_home(home: Path | None) -> Path:
         why=f"looked for workspace.json in {named}" if named else f"no {HOME_NAME} upward of here",
         fix=f"run `credenza init`, or set ${HOME_VARIABLE}",
     )
-
-
-def _origin(public: str) -> str:
-    """The ledger's name: it follows from the key, so trusting a key names the ledger."""
-    return f"credenza.log/{keyid_of(public)[:16]}"
 
 
 def _read_config(home: Path) -> dict[str, object]:
@@ -685,32 +520,3 @@ def _read_file(path: Path) -> bytes:
         raise NotFoundError(
             "unreadable-file", f"{path.name} cannot be read", why=str(wrong.strerror)
         ) from wrong
-
-
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as wrong:
-        raise UsageError("bad-date", f"{text!r} is not a date", fix="like 2013-06-03") from wrong
-
-
-def _instant(text: str) -> str:
-    """A date or time as the signed form: ISO 8601 UTC with seconds."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError as wrong:
-        raise UsageError(
-            "bad-date", f"{text!r} is not a date or time", fix="like 2013-06-03"
-        ) from wrong
-    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-__all__ = [
-    "BatchRecord",
-    "Explanation",
-    "LogAudit",
-    "Receipt",
-    "Verdict",
-    "Workspace",
-]

@@ -57,15 +57,6 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedEvidence:
-    """The evidence on a batch as the ledger keeps it."""
-
-    findings: list[dict[str, Json]]
-    silences: list[dict[str, Json]]
-    campaigns: list[dict[str, Json]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Window:
     """The batches of one window, their rows, and where each batch's rows lie in ``table``."""
 
@@ -94,21 +85,6 @@ def settle(stores: Stores, policy: Policy, dataset: str, until: dt.date) -> Iter
     for name, rows in groupby(order, key=lambda row: row.window):
         if not days or dt.date.fromisoformat(name) + dt.timedelta(days=days) <= until:
             yield _settle(stores, policy, _open_window(stores, dataset, name, tuple(rows), days))
-
-
-def recorded_evidence(stores: Stores, row: BatchRow) -> RecordedEvidence:
-    """What the gate knew of a batch when it judged it; empty before."""
-    if row.verdict_index is None:
-        return RecordedEvidence([], [], [])
-    verdict = stores.event(row.verdict_index)
-    with stores.journal.catalog.snapshot() as index:
-        window = index.get(WindowRow, row.dataset, row.window)
-    campaigns: list[dict[str, Json]] = []
-    if window is not None:
-        campaigns = _documents(stores.event(window.settled_index)["campaigns"])
-    return RecordedEvidence(
-        _documents(verdict["findings"]), _documents(verdict["silences"]), campaigns
-    )
 
 
 def _open_window(
@@ -343,7 +319,3 @@ def _settlement_document(
         "publish": publish,
         "rationale": f"window {window.name}: {admitted} of {len(window.rows)} batches admitted",
     }
-
-
-def _documents(value: Json) -> list[dict[str, Json]]:
-    return cast("list[dict[str, Json]]", value)

@@ -1,11 +1,11 @@
-"""Which window a batch waits for."""
+"""Which window a batch waits for, and how dates are spelled."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from credenza.core.errors import UntrustedError
+from credenza.core.errors import UntrustedError, UsageError
 
 if TYPE_CHECKING:
     from credenza.gate.policy import WindowRule
@@ -32,3 +32,31 @@ def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
         ) from wrong
     behind = (day - rule.anchor).days % rule.days
     return (day - dt.timedelta(days=behind)).isoformat()
+
+
+def date_of(text: str) -> dt.date:
+    """An ISO date.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError("bad-date", f"{text!r} is not a date", fix="like 2013-06-03") from wrong
+
+
+def instant_of(text: str) -> str:
+    """A date or time as manifests spell it: ISO 8601 UTC with seconds.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise UsageError(
+            "bad-date", f"{text!r} is not a date or time", fix="like 2013-06-03"
+        ) from wrong
+    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

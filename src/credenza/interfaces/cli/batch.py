@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from credenza.workspace import BatchRecord
+    from credenza.gate.questions import BatchRecord
 
 
 @family("batch")

@@ -1,0 +1,94 @@
+"""The ledger recounted, and proofs of its entries that hold offline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from credenza.core.canonical import strict_json
+from credenza.core.errors import NotFoundError, UntrustedError
+from credenza.core.keys import check_public_key, keyid_of
+from credenza.store.ledger.proof import verify_proof
+
+if TYPE_CHECKING:
+    from credenza.core.types import Entry
+    from credenza.gate.stores import Stores
+
+SCHEMA = "credenza.proof/1"
+
+
+@dataclass(frozen=True, slots=True)
+class LogAudit:
+    """What a full recount of the ledger, and of the content behind it, found.
+
+    Attributes:
+        root: root of the recounted tree, in hex.
+        problems: one sentence each; empty when all fits.
+    """
+
+    entries: int
+    root: str
+    problems: tuple[str, ...]
+
+
+def origin_of(public: str) -> str:
+    """The ledger's name: it follows from the key, so trusting a key names the ledger."""
+    return f"credenza.log/{keyid_of(public)[:16]}"
+
+
+def key_of(public: str) -> Ed25519PublicKey:
+    """The key that 64 hex digits spell."""
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(check_public_key(public)))
+
+
+def audit(stores: Stores, public: str) -> LogAudit:
+    """Recount the ledger and look up the content behind every entry."""
+    found = stores.journal.ledger.audit(key_of(public))
+    problems = list(found.problems)
+    for entry in stores.journal.ledger.entries():
+        try:
+            stores.journal.document(entry.digest)
+        except (UntrustedError, NotFoundError) as wrong:
+            problems.append(f"entry {entry.index}: {wrong.what}")
+    return LogAudit(found.entries, found.root.hex(), tuple(problems))
+
+
+def prove(stores: Stores, index: int) -> str:
+    """Proof that entry ``index`` is in the ledger: its leaf and a C2SP ``.tlog-proof``.
+
+    Raises:
+        NotFoundError: there is no such entry.
+    """
+    ledger = stores.journal.ledger
+    if not 0 <= index < ledger.size:
+        raise NotFoundError(
+            "no-such-entry",
+            f"the ledger has no entry {index}",
+            why=f"it has {ledger.size} entries, numbered from 0",
+        )
+    proof = {
+        "schema": SCHEMA,
+        "leaf": ledger.entry_bytes(index).decode("utf-8"),
+        "tlog_proof": ledger.proof(index).decode("utf-8"),
+    }
+    return json.dumps(proof, indent=1)
+
+
+def check(text: str, trust: str) -> Entry:
+    """The entry that ``text`` proves to whoever trusts the operator's key ``trust``.
+
+    Raises:
+        UntrustedError: it proves nothing.
+    """
+    found = strict_json(text.encode("utf-8", "surrogateescape"))
+    if not isinstance(found, dict) or set(found) != {"schema", "leaf", "tlog_proof"}:
+        raise UntrustedError("bad-proof", "this is not a proof that credenza made")
+    return verify_proof(
+        str(found["tlog_proof"]).encode(),
+        str(found["leaf"]).encode(),
+        origin_of(trust),
+        key_of(trust),
+    )
