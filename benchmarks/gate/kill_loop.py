@@ -62,6 +62,7 @@ def submit_forever(home: Path) -> None:
     """The child: submit from both sources, settle, and say so, until it is killed."""
     desk = home.parent
     with Workspace.open(home) as workspace:
+        workspace.settle(DATASET)  # finishes what the last kill interrupted, and loads all code
         while True:
             known = len(workspace.batches(DATASET))
             day = np.datetime64("2000-01-01") + known  # a window of its own for each round
