@@ -40,8 +40,8 @@ def identity() -> dict[str, Any]:
 def reason_to_skip() -> str:
     if not (binary("initdb") and binary("postgres")):
         return "PostgreSQL is not installed"
-    if importlib.util.find_spec("psycopg") is None:
-        return "psycopg is not installed"
+    if importlib.util.find_spec("pg8000") is None:
+        return "pg8000 is not installed"
     if os.geteuid() == 0 and USER not in {entry.pw_name for entry in pwd.getpwall()}:
         return "there is no user that PostgreSQL could run as"
     return ""
@@ -83,7 +83,7 @@ def catalog_url() -> Iterator[str]:
         server = subprocess.Popen(served, **quiet)
         try:
             assert answers(port, server), "the server did not start"
-            yield f"postgresql+psycopg://{USER}@127.0.0.1:{port}/postgres"
+            yield f"postgresql+pg8000://{USER}@127.0.0.1:{port}/postgres"
         finally:
             server.terminate()  # its children are told by itself
             server.wait(timeout=30)

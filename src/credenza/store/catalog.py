@@ -343,5 +343,5 @@ def _bad_url(why: str) -> UsageError:
         "bad-catalog-url",
         "the catalog's URL names no database that we can use",
         why=why,
-        fix="use sqlite:///PATH, or postgresql+psycopg://… with psycopg installed",
+        fix="use sqlite:///PATH, or postgresql+pg8000://… with credenza[postgres] installed",
     )
