@@ -127,8 +127,11 @@ class PanelScanner:
         residual = np.where(ready, rest, np.nan)
         averages = _averages(state.averages, residual)
         judged = np.maximum(state.levels.count - WARM_UP, 0.0)
-        steady = _steady(standardise.calmness(state.levels, sd))
-        u = averages / np.maximum(steady, np.sqrt(standardise.wandered(state.wander, judged)))
+        wandered = np.sqrt(standardise.wandered(state.wander, judged))
+        # Without a sampling error, what was left of the past windows is the only yardstick.
+        own = (sd == 0) & (judged >= standardise.PRIOR_WINDOWS)
+        steady = np.where(own, 0.1, _steady(standardise.calmness(state.levels, sd)))
+        u = averages / np.maximum(steady, wandered)
         reach = _reach(state.families)
         cells = _scan(u, state.groups, reach)
         scores = cells.max(axis=(0, 1))
