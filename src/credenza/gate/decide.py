@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from credenza.gate.policy import Policy
 
 
+CHANGED = "campaign-changed"
+"""The rule for sources that changed together what they send, and are not accused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about one batch when it is judged.
@@ -68,15 +72,18 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
     for campaign in evidence.campaigns:
         if evidence.source in campaign.sources:
             outcome, part = policy.outcomes.campaign_named, "named"
-        elif evidence.source in campaign.suspected:
+        elif evidence.source in campaign.suspected and campaign.sources:
             outcome, part = policy.outcomes.campaign_suspected, "suspected"
+        elif evidence.source in campaign.suspected:
+            outcome, part = policy.outcomes.campaign_changed, "changed"
         else:
             continue
+        together = len(campaign.sources) or len(campaign.suspected)
         yield Reason(
             f"campaign-{part}",
             outcome,
             f"{evidence.source} is {part} in a campaign: {campaign.statistic} moved "
-            f"{campaign.direction} in {len(campaign.sources)} sources together "
+            f"{campaign.direction} in {together} sources together "
             f"(p = {campaign.p_value:.2g})",
         )
 

@@ -12,7 +12,7 @@ from credenza.campaigns.explain import explain
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Silence
 from credenza.gate.registry import roster
-from credenza.profiling.statistics.builtin import measure
+from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from credenza.store.rows import BatchRow
 
     Spans = Mapping[str, list[tuple[BatchRow, int, int]]]
+
+
+HONEST_KINDS = frozenset({"novelty", "shape", "structure"})
+"""Kinds of statistics in which honest sources change together and for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def judge_panel(
         result, values, sources=sources, statistics=statistics, window=window, batches=batches
     )
     if campaign is not None:
-        campaign = _continued(campaign, _watched(stores, dataset))
+        campaign = _unaccused(_continued(campaign, _watched(stores, dataset)))
     return PanelWindow(
         campaigns=() if campaign is None else (campaign,),
         alarms=_alarms(result, sources, statistics),
@@ -118,6 +122,19 @@ def _continued(campaign: Campaign, watched: frozenset[str]) -> Campaign:
         return campaign
     new = tuple(name for name in campaign.sources if name not in watched)
     return replace(campaign, sources=old, suspected=tuple(sorted({*campaign.suspected, *new})))
+
+
+def _unaccused(campaign: Campaign) -> Campaign:
+    """Suspect, and do not name, those who only changed what they send.
+
+    Several sources that shift abruptly in rare values or in shape go to a person. But
+    timetables, product lines and sensors change for honest reasons, together and for
+    good; only labels that contradict what was expected, and repeated rows, accuse.
+    """
+    if family_of(campaign.statistic) not in HONEST_KINDS:
+        return campaign
+    moved = tuple(sorted({*campaign.sources, *campaign.suspected}))
+    return replace(campaign, sources=(), suspected=moved)
 
 
 def _watched(stores: Stores, dataset: str) -> frozenset[str]:

@@ -67,6 +67,7 @@ class Outcomes:
     Attributes:
         campaign_named: the batch's source is named in a campaign of this window.
         campaign_suspected: it moved the same way, short of being named.
+        campaign_changed: it changed what it sends together with others, accused of nothing.
         source: its own control chart alarms.
         watched: a campaign named or suspected it earlier, and nobody cleared it.
         rows: it has flagged rows; ADMIT lets the batch pass without them.
@@ -77,6 +78,7 @@ class Outcomes:
 
     campaign_named: Outcome = Outcome.QUARANTINE
     campaign_suspected: Outcome = Outcome.HOLD
+    campaign_changed: Outcome = Outcome.HOLD
     source: Outcome = Outcome.ADMIT
     watched: Outcome = Outcome.HOLD
     rows: Outcome = Outcome.ADMIT
@@ -125,6 +127,7 @@ batch_rows = 0.10           # a batch with more flagged rows than this is held w
 [outcomes]
 campaign_named = "quarantine"
 campaign_suspected = "hold"
+campaign_changed = "hold"   # several changed what they send together; nobody is accused
 source = "admit"            # one source's own alarm is noted: honest feeds drift
 watched = "hold"            # named or suspected earlier and not cleared since
 rows = "admit"              # admit the batch without its flagged rows

@@ -2,7 +2,7 @@
 
 The first windows teach the model; the windows after them, which the model has not seen,
 are the trusted rows that calibration ranks against. Both are fixed-size samples drawn by
-the batches' own digests, so they do not depend on the order of arrival, and both stay as
+source and sequence number, so they do not depend on the order of arrival, and both stay as
 they are: nothing that is judged later can move its own yardstick.
 """
 
@@ -124,9 +124,9 @@ def _sample(stores: Stores, rows: Sequence[BatchRow], most: int) -> tuple[pa.Tab
     """At most about ``most`` rows of the batches, each batch in proportion."""
     share = min(1.0, most / max(1, sum(row.records for row in rows)))
     tables, sources = [], []
-    for row in sorted(rows, key=lambda row: row.digest):
+    for row in sorted(rows, key=lambda row: (row.source, row.sequence)):
         table = stores.table(row)
-        rng = np.random.default_rng(int(row.digest[:16], 16))
+        rng = np.random.default_rng([row.sequence, *row.source.encode()])
         keep = np.flatnonzero(rng.random(table.num_rows) < share)
         tables.append(table.take(pa.array(keep)))
         sources += [row.source] * len(keep)

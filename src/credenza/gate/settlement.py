@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Outcome, Silence, Unit
-from credenza.gate.decide import Evidence, decide
+from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.journal import Event
 from credenza.gate.panel import PanelWindow, judge_panel
 from credenza.gate.publication import finish_pending
@@ -79,7 +79,7 @@ def settle(stores: Stores, policy: Policy, dataset: str, until: dt.date) -> Iter
     with stores.journal.catalog.snapshot() as index:
         waiting = index.find(BatchRow, dataset=dataset, status="waiting")
     days = policy.window.days
-    order = sorted(waiting, key=lambda row: (row.window, row.digest))
+    order = sorted(waiting, key=lambda row: (row.window, row.source, row.sequence))
     if not days:
         order = sorted(waiting, key=lambda row: row.submitted_index)
     for name, rows in groupby(order, key=lambda row: row.window):
@@ -270,7 +270,11 @@ def _about(findings: Sequence[Finding], source: str, start: int, stop: int) -> I
 
 
 def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
-    """Let the scan learn from admitted sources only; the digest of its new state."""
+    """Let the scan learn from admitted sources only; the digest of its new state.
+
+    It also learns from those that are held only because they changed together: a new
+    timetable is shown to a person in the weeks in which it is new, not for ever.
+    """
     if not screened.panel:  # nothing was scanned: the scan goes on from where it was
         with stores.journal.catalog.snapshot() as index:
             newest = index.newest(WindowRow, dataset=screened.dataset)
@@ -279,7 +283,7 @@ def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
     held = {
         one.source
         for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
-        if verdict.outcome is not Outcome.ADMIT
+        if any(r.outcome is not Outcome.ADMIT and r.rule != CHANGED for r in verdict.reasons)
     }
     scanner.accept(np.array([name not in held for name in scanner.state.sources]))
     return stores.journal.blobs.put(scanner.to_bytes())
