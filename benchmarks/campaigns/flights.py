@@ -93,7 +93,7 @@ def build(reference_weeks: int, calibration_weeks: int) -> Season:
     sample = next(iter(later.values()))
     names = tuple(measure(sample, reference=reference, expected=model.expected(sample)))
     judged_from = reference_weeks + calibration_weeks
-    scanner = PanelScanner(tuple(feeds), names)
+    scanner = PanelScanner(tuple(feeds), names, groups=[simulator.group_of(feed) for feed in feeds])
     for week in range(reference_weeks, judged_from):
         scanner.step(*_window(tuple(feeds), measured, week))
         scanner.accept()

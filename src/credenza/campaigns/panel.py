@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import log_ndtr, ndtri_exp
 
 from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
 from credenza.campaigns.claim import SCALES, PanelCampaign, claim
@@ -318,21 +319,20 @@ def _scan(averages: Floats, groups: tuple[str, ...], reach: Floats) -> Floats:
 
 
 def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
-    """Sources of one declared group are one: the middle of its members."""
-    for name in sorted({g for g in groups if g}):
-        members = [i for i, g in enumerate(groups) if g == name]
-        middle = _middle(u[members])
+    """Sources of one declared group are one: its furthest member, as far as that is of many.
+
+    One organisation that changes something changes it in all of its feeds. The furthest
+    of m has m times the chance, so that a group is neither louder nor deafer than others.
+    """
+    for name in sorted({group for group in groups if group}):
+        members = [place for place, group in enumerate(groups) if group == name]
+        own = np.where(np.isnan(u[members]), -np.inf, u[members])
+        count = np.maximum(np.isfinite(own).sum(axis=0), 1)
+        furthest = own.max(axis=0)
+        one = -ndtri_exp(np.minimum(log_ndtr(-furthest) + np.log(count), np.log(1 - 1e-9)))
         u[members] = np.nan
-        u[members[0]] = middle
+        u[members[0]] = np.where(np.isneginf(furthest), np.nan, one)
     return u
-
-
-def _middle(u: Floats) -> Floats:
-    """Median over the first axis; NaN where all are absent."""
-    some = ~np.isnan(u).all(axis=0)
-    found = np.full(u.shape[1:], np.nan)
-    found[some] = np.nanmedian(u[:, some], axis=0)
-    return found
 
 
 def _reach(families: tuple[str, ...]) -> Floats:

@@ -126,6 +126,15 @@ def feeds(flights: pa.Table) -> dict[str, dict[int, pa.Table]]:
     return found
 
 
+def group_of(feed: str) -> str:
+    """The airline of a feed: what one company changes, it changes at every airport.
+
+    Declared as one group its feeds count once, so that a new timetable is no campaign;
+    feeds of one airline that act together without others are not seen as one either.
+    """
+    return feed.split("-", 1)[0]
+
+
 def week_start(week: int) -> dt.date:
     """The first day of a week; the day after its last is ``week_start(week + 1)``."""
     return _FIRST_DAY + dt.timedelta(days=7 * week)

@@ -107,6 +107,14 @@ def test_sources_of_one_declared_group_count_once() -> None:
     assert first_campaign(scan(attacked(6))) is not None
 
 
+def test_one_member_each_of_four_groups_is_still_found() -> None:
+    groups = [f"group-{source % 7}" for source in range(SOURCES)]
+    found = first_campaign(scan(attacked(6), groups=groups))
+    assert found is not None
+    assert found.campaign is not None
+    assert set(found.campaign.sources) <= {0, 1, 2, 3}
+
+
 def test_a_window_is_judged_by_its_past_alone() -> None:
     values = attacked(7)
     later = values.copy()

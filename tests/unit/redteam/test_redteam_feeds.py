@@ -46,6 +46,13 @@ def test_a_feed_is_one_carrier_at_one_airport() -> None:
         assert {f"{carrier}-{origin}".lower() for carrier, origin in pairs} == {name}
 
 
+def test_feeds_of_one_airline_are_one_group() -> None:
+    groups = {name: simulator.group_of(name) for name in simulator.feeds(year())}
+    assert groups["ua-ewr"] == groups["ua-lga"] != groups["us-ewr"]
+    # so that four attackers always come from several
+    assert max(list(groups.values()).count(group) for group in groups.values()) < 4
+
+
 def test_the_first_monday_of_2013_was_the_seventh_of_january() -> None:
     first_week = year().filter(pa.array(np.asarray(year()["week"]) == 0))
     assert first_week["weekday"][0].as_py() == 1  # Tuesday
