@@ -152,7 +152,7 @@ def register(stage: Stage) -> None:
     """A key pair per feed, and the feed as a source that may sign with it."""
     for feed in stage.script.weekly:
         public = stage.workspace.new_key(stage.desk / f"{feed}.key")
-        stage.workspace.add_source(feed, [public])
+        stage.workspace.add_source(feed, [public], flights.group_of(feed))
 
 
 def play(stage: Stage) -> Season:
