@@ -152,10 +152,10 @@ def test_unknown_levels_and_pairs_are_counted_until_they_are_admitted(
     new = with_column(table, "place", place)
     before, after = values(table, reference), values(new, reference)
     assert after["novelty unknown place"] - before["novelty unknown place"] > 0.15
-    assert after["novelty unseen pairs with place"] > before["novelty unseen pairs with place"]
+    assert after["pairs unseen with place"] > before["pairs unseen with place"]
     known = values(new, absorb(reference, new))
     assert known["novelty unknown place"] == pytest.approx(before["novelty unknown place"])
-    assert known["novelty any unseen pair"] <= before["novelty any unseen pair"]
+    assert known["pairs unseen at all"] <= before["pairs unseen at all"]
 
 
 def test_missing_values_are_counted_by_column(reference: ReferenceSummary) -> None:

@@ -33,7 +33,9 @@ FAMILIES: tuple[Callable[[Rows], Measures], ...] = (
 
 
 STRUCTURE = "structure"
-"""Volume and missing values: a matter of one source and its operator, no campaign."""
+"""Volume, missing values, and value pairs that the reference has not: a matter of one source
+and its operator, no campaign. A yardstick made in winter has not seen the timetables of
+summer, and several sources that change theirs in one week are no conspiracy."""
 _BY_SUBGROUP = "surprise by subgroup"
 _FAMILY = {
     "volume": STRUCTURE,
@@ -41,6 +43,7 @@ _FAMILY = {
     "correlation": "shape",
     "label": "shape",
     "novelty": "novelty",
+    "pairs": STRUCTURE,
     "residual": "residual",
     "surprise": "surprise",
     "contradiction": "surprise",

@@ -39,9 +39,9 @@ def _pairs(rows: Rows) -> Measures:
         unseen[b] = unseen[b] + new
         every += new
     found = {
-        f"novelty unseen pairs with {name}": root_rate(float(np.sum(count > 0)), rows.size)
+        f"pairs unseen with {name}": root_rate(float(np.sum(count > 0)), rows.size)
         for name, count in unseen.items()
     }
-    found["novelty any unseen pair"] = root_rate(float(np.sum(every > 0)), rows.size)
-    found["novelty several unseen pairs"] = root_rate(float(np.sum(every > 2)), rows.size)
+    found["pairs unseen at all"] = root_rate(float(np.sum(every > 0)), rows.size)
+    found["pairs unseen in several columns"] = root_rate(float(np.sum(every > 2)), rows.size)
     return found
