@@ -116,7 +116,7 @@ class Catalog:
     ``BUSY_TIMEOUT_S``.
 
     Args:
-        url: SQLAlchemy's, such as ``sqlite:////home/me/credenza/catalog.sqlite``.
+        url: SQLAlchemy's, such as ``sqlite:///catalog.sqlite``.
         clock: seconds since the epoch; only leases read it.
 
     Raises:
