@@ -136,3 +136,13 @@ def test_a_missing_option_under_json_is_an_object(capsys: pytest.CaptureFixture[
     assert shown["schema"] == "credenza.error/1"
     assert "--key" in shown["what"]
     assert shown["fix"] == "run `credenza source add --help`"
+
+
+def test_a_mistyped_option_is_answered_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["key", "new", "--frce"]) == 2
+    what, why, fix = capsys.readouterr().err.splitlines()
+    assert what.startswith("error[bad-usage]: No such option '--frce'")
+    assert why == "  why: `credenza key new` takes --debug, --json"
+    assert fix == "  fix: run `credenza key new --help`"

@@ -44,6 +44,18 @@ def test_a_workspace_is_found_by_name_by_environment_and_upward(
         assert upward.home == tmp_path / "project" / ".credenza"
 
 
+def test_a_workspace_is_made_where_it_will_be_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "elsewhere"))
+    with Workspace.init() as made, Workspace.open() as found:
+        assert made.home == found.home == tmp_path / "elsewhere"
+    monkeypatch.delenv(HOME_VARIABLE)
+    with Workspace.init() as made, Workspace.open() as found:
+        assert made.home == found.home == tmp_path / ".credenza"
+
+
 def test_what_is_not_there_is_named_with_what_is(
     workspace: Workspace, sources: SourceSimulator
 ) -> None:

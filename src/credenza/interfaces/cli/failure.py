@@ -28,6 +28,7 @@ def as_error(wrong: BaseException) -> CredenzaError:
         return UsageError(
             "bad-usage",
             wrong.format_message(),
+            why=_reading_of(wrong),
             fix=f"run `{_help_of(wrong)} --help`",
         )
     if isinstance(wrong, OSError):
@@ -94,6 +95,17 @@ def _object(error: CredenzaError) -> Mapping[str, object]:
         "why": error.why,
         "fix": error.fix,
     }
+
+
+def _reading_of(wrong: click.ClickException) -> str:
+    """What the command does take, since what it was given is not among it."""
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    if context is None:
+        return "the command line could not be understood"
+    taken = [option for one in context.command.params for option in one.opts if option[:1] == "-"]
+    if isinstance(context.command, click.Group):
+        taken = context.command.list_commands(context)
+    return f"`{context.command_path}` takes {', '.join(sorted(taken))}"
 
 
 def _help_of(wrong: click.ClickException) -> str:

@@ -13,7 +13,6 @@ from credenza.interfaces.cli.command import use_case
 if TYPE_CHECKING:
     from credenza.interfaces.cli.terminal import Screen
 
-HOME = ".credenza"
 NEXT = "credenza key new acme.key, then credenza source add acme --key acme.key.pub"
 
 
@@ -26,12 +25,13 @@ NEXT = "credenza key new acme.key, then credenza source add acme --key acme.key.
 def command(directory: Path | None) -> Answer:
     """Make a workspace: ledger, content store, datasets, policy, signing key.
 
-    DIRECTORY is .credenza here by default. Other commands find it by --home,
-    by $CREDENZA_HOME, or by looking for .credenza upward from where you are.
+    DIRECTORY is $CREDENZA_HOME by default, or .credenza here. Other commands find
+    it by --home, by $CREDENZA_HOME, or by looking for .credenza upward from where
+    you are.
     """
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
 
-    with Workspace.init(directory if directory is not None else Path(HOME)) as workspace:
+    with Workspace.init(directory) as workspace:
         home, key = str(workspace.home), workspace.public_key
 
     def show(screen: Screen) -> None:

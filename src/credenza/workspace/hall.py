@@ -1,41 +1,35 @@
-"""The hall: the one place that reads environment, clock and files, and wires the rooms."""
+"""The use-cases of a workspace, each in the words of the room that does it."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
-from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.keys import check_public_key
 from credenza.datasets.versions import LanceDatasets
 from credenza.gate import proofs, questions, registry, releases, review
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
-from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
+from credenza.gate.policy import Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
 from credenza.gate.publication import finish_pending
 from credenza.gate.reception import Receipt, receive, receive_together
 from credenza.gate.stores import Stores
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
-from credenza.provenance.keyring import (
-    SigningKey,
-    load_key,
-    new_key,
-    save_key,
-)
+from credenza.provenance.keyring import load_key, new_key, save_key
 from credenza.provenance.sign import sign_batch
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
 from credenza.store.rows import BatchRow, EntryRow, HeadRow
+from credenza.workspace import home as homes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from credenza.core.canonical import Json
@@ -46,10 +40,7 @@ if TYPE_CHECKING:
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
     from credenza.provenance.intake.together import Reader
-
-HOME_VARIABLE = "CREDENZA_HOME"
-HOME_NAME = ".credenza"
-PROOF_SCHEMA = "credenza.proof/1"
+    from credenza.provenance.keyring import SigningKey
 
 
 class Workspace:
@@ -74,13 +65,13 @@ class Workspace:
     ) -> None:
         self.home = home
         self._clock = clock
-        config = _read_config(home)
+        config = homes.read_config(home)
         self.public_key = check_public_key(str(config["key"]))
         origin = proofs.origin_of(self.public_key)
         public = proofs.key_of(self.public_key)
         self._key: SigningKey | None = None
         ledger_directory = home / "ledger"
-        catalog = Catalog(_catalog_url(home, str(config["catalog"])))
+        catalog = Catalog(homes.catalog_url(home, config))
         journal = Journal(
             reader=Ledger.open(ledger_directory, origin, public),
             open_writer=lambda: Ledger.open(ledger_directory, origin, self._operator.private),
@@ -95,44 +86,32 @@ class Workspace:
 
     @classmethod
     def init(
-        cls, home: Path, *, catalog_url: str = "", clock: Callable[[], float] = time.time
+        cls,
+        home: Path | None = None,
+        *,
+        catalog_url: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> Self:
         """Make a workspace: its key, its ledger, and a policy file to edit.
 
         Args:
-            home: a directory that does not exist or is empty.
+            home: a directory that does not exist or is empty; by default at
+                ``$CREDENZA_HOME``, or ``.credenza`` here.
             catalog_url: SQLAlchemy URL of a PostgreSQL database; SQLite by default.
             clock: seconds since the epoch.
 
         Raises:
             ConflictError: something lies there already.
         """
-        home = home.absolute()
-        if home.exists() and any(home.iterdir()):
-            raise ConflictError(
-                "workspace-exists",
-                f"{home.name!r} is not empty",
-                why="a workspace is never made over something else",
-                fix="choose another directory, or open the one that is there",
-            )
-        (home / "keys").mkdir(parents=True, mode=0o700)
-        key = new_key()
-        save_key(key, home / "keys" / "operator.pem")
+        home = homes.new_home(home)
+        key = homes.make_home(home, catalog_url)
         origin = proofs.origin_of(key.public)
-        Ledger.create(home / "ledger", origin, key.private).close()
-        (home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
-        config = {
-            "schema": "credenza.workspace/1",
-            "key": key.public,
-            "catalog": catalog_url,
-        }
-        (home / "workspace.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         workspace = cls(home, clock=clock)
         workspace._stores.journal.record(
             [
                 Event(
                     "workspace",
-                    {"schema": "credenza.workspace/1", "origin": origin, "key": key.public},
+                    {"schema": homes.SCHEMA, "origin": origin, "key": key.public},
                 )
             ]
         )
@@ -145,7 +124,7 @@ class Workspace:
         Raises:
             NotFoundError: there is none.
         """
-        return cls(_find_home(home), clock=clock)
+        return cls(homes.find_home(home), clock=clock)
 
     def close(self) -> None:
         """Let other processes write."""
@@ -448,19 +427,19 @@ class Workspace:
         self, path: Path | None = None, cases: Path | None = None
     ) -> tuple[CaseResult, ...]:
         """Try a policy file (the workspace's by default) on the required and your own cases."""
-        data = self._policy_bytes() if path is None else _read_file(path)
-        return run_cases(load_policy(data), None if cases is None else _read_file(cases))
+        data = self._policy_bytes() if path is None else homes.read_file(path)
+        return run_cases(load_policy(data), None if cases is None else homes.read_file(cases))
 
     # -- inside
 
     @property
     def _operator(self) -> SigningKey:
         if self._key is None:
-            self._key = load_key(self.home / "keys" / "operator.pem")
+            self._key = homes.operator_key(self.home)
         return self._key
 
     def _policy_bytes(self) -> bytes:
-        return _read_file(self.home / "policy.toml")
+        return homes.read_file(self.home / "policy.toml")
 
     def _recorded_policy(self) -> Policy:
         """The policy, after making sure that the ledger knows its text."""
@@ -482,41 +461,3 @@ class Workspace:
 
     def _row(self, prefix: str) -> BatchRow:
         return questions.batch_row(self._stores, prefix)
-
-
-def _find_home(home: Path | None) -> Path:
-    named = home or (Path(os.environ[HOME_VARIABLE]) if HOME_VARIABLE in os.environ else None)
-    here = Path.cwd()
-    candidates = [named] if named else [up / HOME_NAME for up in (here, *here.parents)]
-    for candidate in candidates:
-        if (candidate / "workspace.json").is_file():
-            return candidate.absolute()
-    raise NotFoundError(
-        "no-workspace",
-        "there is no workspace here",
-        why=f"looked for workspace.json in {named}" if named else f"no {HOME_NAME} upward of here",
-        fix=f"run `credenza init`, or set ${HOME_VARIABLE}",
-    )
-
-
-def _read_config(home: Path) -> dict[str, object]:
-    try:
-        config = json.loads(_read_file(home / "workspace.json"))
-    except json.JSONDecodeError as wrong:
-        raise UsageError("bad-workspace", "workspace.json is not JSON", why=str(wrong)) from wrong
-    if not isinstance(config, dict) or config.get("schema") != "credenza.workspace/1":
-        raise UsageError("bad-workspace", "workspace.json is not of this version of credenza")
-    return cast("dict[str, object]", config)
-
-
-def _catalog_url(home: Path, url: str) -> str:
-    return url or f"sqlite:///{home / 'catalog.sqlite'}"
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as wrong:
-        raise NotFoundError(
-            "unreadable-file", f"{path.name} cannot be read", why=str(wrong.strerror)
-        ) from wrong
