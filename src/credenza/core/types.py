@@ -169,6 +169,8 @@ class View:
         classes: the label values, in the order of the columns of ``expected``.
         expected: ``(n, len(classes))`` label probabilities by a model that was
             fitted on trusted rows outside this view, or None.
+        is_out_of_fold: ``expected`` was fitted within this view instead, every row
+            outside its own fold: poison that is in several folds was partly learnt.
     """
 
     name: str
@@ -179,6 +181,7 @@ class View:
     trusted: Bools
     classes: tuple[str, ...] = ()
     expected: Floats | None = None
+    is_out_of_fold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,8 @@ class Finding:
         sentence: generated from ``exhibits``.
         exhibits: the table behind the sentence; JSON scalars, lists and dicts.
         rows: positions in the view of the rows concerned.
+        names_rows: every one of ``rows`` is meant, as the carriers of a trigger are: they
+            are flagged on the strength of the finding. Otherwise rows are tested inside.
     """
 
     detector: str
@@ -201,6 +206,7 @@ class Finding:
     sentence: str
     exhibits: Mapping[str, object] = field(default_factory=dict)
     rows: tuple[int, ...] = ()
+    names_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +224,14 @@ class Scores:
     Attributes:
         values: finite float64.
         findings: group findings (a named trigger and its carriers), if any.
+        is_evidence: ``values`` are -log10 of p-values under the detector's own null, 0
+            where it has nothing to say: they count as they are where no trusted rows
+            can calibrate them. Other values count by their rank.
     """
 
     values: Floats
     findings: tuple[Finding, ...] = ()
+    is_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def finding_from(document: Mapping[str, Json]) -> Finding:
         sentence=str(document["sentence"]),
         exhibits=cast("Mapping[str, object]", document["exhibits"]),
         rows=_integers(document["rows"]),
+        names_rows=bool(document.get("names_rows", False)),
     )
 
 

@@ -26,3 +26,12 @@ DETECTORS: Catalog[Detector] = Catalog(
         "subgroup-labels": SubgroupLabels,
     },
 )
+
+# What a scan asks when nobody names detectors; those for data it lacks are passed over.
+SCAN_DETECTORS: tuple[str, ...] = (
+    "association",
+    "column-drift",
+    "duplicates",
+    "knn-disagreement",
+    "subgroup-labels",
+)

@@ -157,7 +157,8 @@ def source_p(p: Floats, rows: SourceRows) -> Floats:
         hits, old_hits = rows.per_source(new, p <= level), rows.per_source(old, p <= level)
         own = (old_hits + PRIOR_ROWS * level) / (m + PRIOR_ROWS)
         usual = np.maximum(own, level)
-        tail = excess_log_p(hits, np.maximum(n, 1), usual, len(old))
+        # Without trusted rows the rate was estimated on the other sources' rows.
+        tail = excess_log_p(hits, np.maximum(n, 1), usual, len(old) or len(new))
         log_p = np.minimum(log_p, tail)
     present = n > 0
     log_p[present] = temper(np.minimum(log_p[present] + np.log(len(SOURCE_LEVELS)), 0.0))

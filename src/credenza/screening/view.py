@@ -22,6 +22,14 @@ TEXT_WORDS = 4.0
 MANY_LEVELS = 0.5
 
 
+class UnassessedError(ValueError):
+    """A detector cannot judge this view; the message says why, in the user's terms."""
+
+
+class NotApplicableError(UnassessedError):
+    """The view has no data of the kind a detector looks at; in a scan it is passed over."""
+
+
 def make_view(
     name: str,
     table: pa.Table,

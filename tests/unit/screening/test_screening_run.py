@@ -97,18 +97,46 @@ def test_a_detector_whose_facets_are_lacking_is_a_silence(mixed: Callable[..., M
     assert set(silent) == set(DETECTORS.names()) - {"duplicates", "column-drift"}
 
 
-def test_too_few_trusted_rows_silence_calibration_but_not_findings(
+def test_too_few_trusted_rows_are_said_and_rows_are_judged_among_themselves(
+    mixed: Callable[..., Mixed],
+) -> None:
+    found = screen(mixed(1, trusted=60).view(), everyone())
+    assert [s.detector for s in found.silences] == ["calibration"]
+    assert "60 trusted rows" in found.silences[0].reason
+    assert not found.is_calibrated
+
+
+def test_without_trusted_rows_findings_flag_and_ranks_only_order(
     mixed: Callable[..., Mixed],
 ) -> None:
     data = mixed(1, trusted=0)
     rows = data.new(("s1", "s2"))[:40]
     for name in data.columns:
         data.columns[name][rows] = data.columns[name][rows[0]]
-    found = screen(data.view(), everyone())
-    assert {s.detector for s in found.silences} == set(DETECTORS.names())
-    assert "0 trusted rows" in found.silences[0].reason
-    assert "duplicates" in {finding.detector for finding in found.findings}
-    assert (found.p_values == 1).all()
+    found = screen(data.view(with_reference=False), everyone())
+    assert found.silences == ()
+    assert found.flagged[rows].all()
+    assert not np.delete(found.flagged, rows).any()
+    assert found.row_scores[rows].min() > np.delete(found.row_scores, rows).max()
+    assert (found.q_values[rows] <= 0.05).all()
+    assert (np.delete(found.q_values, rows) > 0.05).all()
+
+
+def test_a_scan_passes_over_detectors_for_other_data_but_not_over_one_that_was_asked_for(
+    mixed: Callable[..., Mixed],
+) -> None:
+    pictures = Broken(needs=frozenset({Role.IMAGE}))
+    view = mixed(0).view()
+    assert screen(view, [pictures], only_applicable=True).silences == ()
+    assert screen(view, [pictures]).silences[0].reason == "the rows have no image"
+
+
+def test_an_amount_is_no_label_to_judge(mixed: Callable[..., Mixed]) -> None:
+    data = mixed(0, trusted=0)
+    data.columns["y"] = np.round(np.random.default_rng(0).normal(size=1500), 3)
+    silent = screen(data.view(with_reference=False), everyone()).silences
+    assert {"association", "knn-disagreement"} <= {s.detector for s in silent}
+    assert "an amount or an id" in silent[0].reason
 
 
 def test_p_values_of_clean_rows_are_uniform_or_larger(mixed: Callable[..., Mixed]) -> None:

@@ -115,7 +115,7 @@ class Association:
             findings.append(self._finding(view, suspicion, of_label, name))
             if len(findings) == self.max_findings:
                 break
-        return Scores(values, tuple(findings))
+        return Scores(values, tuple(findings), is_evidence=True)
 
     def _finding(self, view: View, found: Suspicion, of_label: Bools, label: str) -> Finding:
         carriers = found.carriers()
@@ -148,4 +148,5 @@ class Association:
             sentence,
             exhibits,
             rows_of(rows),
+            names_rows=True,
         )

@@ -85,7 +85,7 @@ class Duplicates:
                     findings.append(self._finding(view, rows, alike, float(log_p[g])))
                     named |= rows
         findings.sort(key=lambda finding: finding.p_value)
-        return Scores(values, tuple(findings[: self.max_findings]))
+        return Scores(values, tuple(findings[: self.max_findings]), is_evidence=True)
 
     def _finding(self, view: View, rows: Bools, alike: str, log_p: float) -> Finding:
         here = rows & ~view.trusted
@@ -116,6 +116,7 @@ class Duplicates:
             sentence,
             exhibits,
             rows_of(here),
+            names_rows=True,
         )
 
 

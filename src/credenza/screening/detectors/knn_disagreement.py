@@ -21,6 +21,7 @@ from credenza.screening.features.table import (
     source_codes,
 )
 from credenza.screening.features.text import hashed_bag, tokens
+from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats, Ints, View
@@ -70,12 +71,12 @@ class KnnDisagreement:
         """Distance-weighted share of disagreeing neighbours, in [0, 1].
 
         Raises:
-            ValueError: the view has no column to compare rows by.
+            NotApplicableError: the view has no column to compare rows by.
         """
         labels = labels_of(view)
         n = len(labels.codes)
         if not columns_of(view, Role.NUMBER, Role.CATEGORY, Role.TEXT):
-            raise ValueError("there is no number, category or text column to compare rows by")
+            raise NotApplicableError("there is no number, category or text to compare rows by")
         reference = self._reference(view, labels.codes)
         if n == 0 or len(reference) <= 1:
             return Scores(np.zeros(n))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from credenza.screening.features.table import (
     source_codes,
 )
 from credenza.screening.features.text import hashed_bag, tokens
+from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats, Ints, View
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FOLDS = 5
 FIT_ROWS = 60_000
 RIDGE = 10.0
+MAX_LABELS = 50
+MANY_LABELS = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,19 +55,46 @@ def labels_of(view: View) -> Labels:
     """The label column, its values read as text.
 
     Raises:
-        ValueError: the view has no label.
+        UnassessedError: the view has no label, or nearly every row has a label of its own.
     """
     if not view.label:
-        raise ValueError("the view has no label")
+        raise UnassessedError("the rows have no label")
     column = pa.chunked_array(view.table.column(view.label)).cast(pa.string()).combine_chunks()
     flat = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
     encoded = pc.dictionary_encode(flat)
     seen = [str(value) for value in encoded.dictionary.to_pylist()]
+    if len(seen) > max(MAX_LABELS, len(view.classes)) and len(seen) > MANY_LABELS * len(flat):
+        raise UnassessedError(f"the label has {len(seen)} values: an amount or an id, not a class")
     classes = (*view.classes, *sorted(set(seen) - set(view.classes)))
     place = {name: position for position, name in enumerate(classes)}
     table = np.array([*(place[name] for name in seen), -1], dtype=np.int64)
     raw = pc.fill_null(pc.cast(encoded.indices, pa.int64()), len(seen))
     return Labels(table[raw.to_numpy(zero_copy_only=False)], classes)
+
+
+def classes_of(view: View) -> Ints:
+    """``(n,)`` label codes; zeros where there is no label, or one that is no class."""
+    try:
+        return labels_of(view).codes
+    except UnassessedError:
+        return np.zeros(view.table.num_rows, dtype=np.int64)
+
+
+def with_expected(view: View) -> View:
+    """The view with out-of-fold probabilities, so that they are fitted once for all detectors.
+
+    Unchanged when it has some already, or no label that could be foretold.
+    """
+    if view.expected is not None:
+        return view
+    try:
+        labels = labels_of(view)
+    except UnassessedError:
+        return view
+    if len(labels.classes) < 2:
+        return view
+    expected = out_of_fold(view, labels)
+    return replace(view, expected=expected, classes=labels.classes, is_out_of_fold=True)
 
 
 def expected_of(view: View, labels: Labels) -> Floats:

@@ -1,0 +1,179 @@
+"""Scores become p-values, e-values and suspect sources: against trusted rows, or without any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from credenza.core.types import Role
+from credenza.screening.calibrate import conformal_p, drift_factor, e_from_p, mondrian_p
+from credenza.screening.features.label import classes_of
+from credenza.screening.features.table import content_of, row_hash, source_codes
+from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from credenza.core.protocols import Detector
+    from credenza.core.types import Bools, Floats, Ints, Scores, View
+
+QUORUM = 4
+LABEL_WEIGHT = 0.9
+CLOSEST_P = 1e-300
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """A detector's answer, and whether it read the labels."""
+
+    detector: Detector
+    scores: Scores
+
+    @property
+    def reads_label(self) -> bool:
+        """Detectors that need a label judge the label; the others judge the content."""
+        return Role.LABEL in self.detector.needs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What the detectors' scores amount to.
+
+    Attributes:
+        p_values: ``(n,)`` fused row p-values.
+        e_values: ``(n,)`` fused row e-values.
+        source_p: ``(s,)`` p-value of each source, in the order of ``names``.
+        names: the sources.
+        source: ``(n,)`` position of each row's source in ``names``.
+        rejected: positions of the sources rejected by e-BH.
+        drift: factor by which the typical source exceeds trusted rows, at least 1.
+    """
+
+    p_values: Floats
+    e_values: Floats
+    source_p: Floats
+    names: tuple[str, ...]
+    source: Ints
+    rejected: tuple[int, ...]
+    drift: float = 1.0
+
+
+def against_trusted(view: View, heard: Iterable[Heard], fdr: float) -> Judgement:
+    """Rank every row among trusted rows of its class, and lift what all sources share.
+
+    Args:
+        view: rows under test beside enough trusted ones.
+        heard: what the detectors said.
+        fdr: expected share of false sources among those named.
+    """
+    n = view.table.num_rows
+    classes = classes_of(view)
+    p_by_detector = [mondrian_p(one.scores.values, view.trusted, classes) for one in heard]
+    e_values = average_e(p_by_detector, n)
+    fused = mondrian_p(e_values, view.trusted, classes) if p_by_detector else np.ones(n)
+    source, names = source_codes(view)
+    new = np.flatnonzero(~view.trusted)
+    drift = drift_factor(fused[new], source[new])
+    p_values = np.where(view.trusted, fused, np.minimum(fused * drift, 1.0))
+    by_source, rejected = _sources(view, p_values, source, names, fdr=fdr)
+    return Judgement(p_values, e_values, by_source, names, source, rejected, drift)
+
+
+def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgement:
+    """Rank every row among the others, and let evidence with its own null stand above ranks.
+
+    Without trusted rows a rank says who comes first and never that anybody is guilty:
+    the smallest of n ranks is 1 / n whatever the rows are. So ranks order the rows, and
+    only findings and the detectors' own p-values (``Scores.is_evidence``) flag any. Ranks
+    of detectors that judge the label are averaged as normal scores, those that judge the
+    content likewise; e-values of both are averaged with weights .9 and .1, because in
+    labelled data most poison must contradict its label to work. A source's rows
+    are ranked among those of other sources only, when there are at least four sources:
+    then its own poison cannot hide it, and the sources that act cannot be the crowd.
+
+    Blind to what most rows do together.
+
+    Args:
+        view: rows under test; trusted rows are ranked like the others.
+        heard: what the detectors said.
+        fdr: expected share of false sources among those named.
+    """
+    n = view.table.num_rows
+    source, names = source_codes(view)
+    answers = list(heard)
+    ranked = [one for one in answers if not one.scores.is_evidence]
+    by_label = _ranks([one.scores.values for one in ranked if one.reads_label], n)
+    by_content = _ranks([one.scores.values for one in ranked if not one.reads_label], n)
+    parts = _weighted(by_label, by_content)
+    ranks_e = sum((weight * e_from_p(p) for weight, p in parts), np.zeros(n))
+    evidence = [
+        np.maximum(10.0**-one.scores.values, CLOSEST_P) for one in answers if one.scores.is_evidence
+    ]
+    # Half of the weight each, so that the sum stays an e-value.
+    e_values = 0.5 * (ranks_e if parts else np.ones(n)) + 0.5 * average_e(evidence, n)
+    p_values = np.minimum(1.0, 1.0 / e_values)
+    if len(names) < QUORUM or not parts:
+        return Judgement(p_values, e_values, np.ones(len(names)), names, source, ())
+    crowd = _among_other_sources(parts[0][1], source, len(names))
+    by_source, rejected = _sources(view, crowd, source, names, fdr=fdr)
+    return Judgement(p_values, e_values, by_source, names, source, rejected)
+
+
+def _ranks(values: list[Floats], n: int) -> Floats | None:
+    """``(n,)`` rank p-values of the mean normal score; None when there is nothing to rank."""
+    speaking = [v for v in values if n and v.min() < v.max()]
+    if not speaking:
+        return None
+    z = [-special.ndtri(_rank_p(v)) for v in speaking]
+    return _rank_p(np.mean(z, axis=0))
+
+
+def _rank_p(values: Floats) -> Floats:
+    """Share of rows at least as high, ties at the middle of their ranks; in (0, 1)."""
+    ordered = np.sort(values)
+    above = len(values) - np.searchsorted(ordered, values, side="right")
+    equal = np.searchsorted(ordered, values, side="right") - np.searchsorted(ordered, values)
+    return np.asarray((above + (equal + 1) / 2) / (len(values) + 1))
+
+
+def _weighted(by_label: Floats | None, by_content: Floats | None) -> list[tuple[float, Floats]]:
+    if by_label is None or by_content is None:
+        return [(1.0, p) for p in (by_label, by_content) if p is not None]
+    return [(LABEL_WEIGHT, by_label), (1.0 - LABEL_WEIGHT, by_content)]
+
+
+def _among_other_sources(p: Floats, source: Ints, sources: int) -> Floats:
+    """Each row's rank among the rows of all sources but its own."""
+    found = np.ones(len(p))
+    for s in range(sources):
+        mine = source == s
+        found[mine] = conformal_p(-p[mine], -p[~mine])
+    return found
+
+
+def _sources(
+    view: View, p_values: Floats, source: Ints, names: tuple[str, ...], *, fdr: float
+) -> tuple[Floats, tuple[int, ...]]:
+    units = row_hash(content_of(view), len(p_values))
+    by_source = source_p(p_values, SourceRows(source, units, view.trusted, len(names)))
+    present = np.unique(source[~view.trusted])
+    rejected = present[reject_e(e_from_p(by_source[present]), fdr)]
+    return by_source, tuple(rejected.tolist())
+
+
+def q_values(e: Floats, tested: Bools) -> Floats:
+    """Smallest false discovery rate at which e-BH rejects each row; 1 where not tested.
+
+    Args:
+        e: ``(n,)`` e-values.
+        tested: ``(n,)`` rows under test.
+    """
+    found = np.ones(len(e))
+    rows = np.flatnonzero(tested)
+    order = rows[np.argsort(-e[rows], kind="stable")]
+    at = len(rows) / (np.arange(1, len(rows) + 1) * np.maximum(e[order], 1e-300))
+    found[order] = np.minimum(np.minimum.accumulate(at[::-1])[::-1], 1.0)
+    return found
