@@ -1,4 +1,4 @@
-"""The README and the tutorials are run: their Python blocks, and their `credenza` lines."""
+"""The README, the tutorials and the how-to pages are run: their Python blocks, and their `credenza` lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUTORIALS = sorted((REPOSITORY / "docs" / "tutorial").glob("*.md"))
-PAGES = [REPOSITORY / "README.md", *TUTORIALS]
+HOW_TO = sorted((REPOSITORY / "docs" / "how-to").glob("*.md"))
+PAGES = [REPOSITORY / "README.md", *TUTORIALS, *HOW_TO]
 
 _BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINE = re.compile(r"^\$ (credenza .+?)(?:\s+# exit (\d+))?$", re.MULTILINE)
@@ -65,10 +66,10 @@ def test_every_block_of_a_page_runs_as_it_is_written(
         assert code == expected, f"{text}: {shown.out}{shown.err}"
 
 
-def test_a_tutorial_has_something_to_run() -> None:
+def test_a_page_that_teaches_has_something_to_run() -> None:
     assert TUTORIALS
-    for page in TUTORIALS:
-        assert {kind for kind, _, _ in _steps(page)} == {"console", "python"}
+    for page in (*TUTORIALS, *HOW_TO):
+        assert list(_steps(page)), page.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
