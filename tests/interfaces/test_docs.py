@@ -1,4 +1,4 @@
-"""The README, the tutorials and the how-to pages are run: their Python blocks, and their `credenza` lines."""
+"""The README and the pages that teach are run: their Python blocks, and `credenza` lines."""
 
 from __future__ import annotations
 
