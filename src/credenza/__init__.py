@@ -32,12 +32,18 @@ if TYPE_CHECKING:
         Version,
     )
     from credenza.datasets.verify_release import verify_release
+    from credenza.scanning.estimator import ScreenedEstimator
+    from credenza.scanning.result import ScanResult
+    from credenza.scanning.scan import scan
     from credenza.workspace import Workspace
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Workspace": "credenza.workspace",
+    "ScanResult": "credenza.scanning.result",
+    "ScreenedEstimator": "credenza.scanning.estimator",
+    "scan": "credenza.scanning.scan",
     "scan_panel": "credenza.campaigns.panel",
     "verify_release": "credenza.datasets.verify_release",
     "ConflictError": "credenza.core.errors",
@@ -69,6 +75,8 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "Release",
+    "ScanResult",
+    "ScreenedEstimator",
     "Silence",
     "Source",
     "UntrustedError",
@@ -76,6 +84,7 @@ __all__ = [
     "Verdict",
     "Version",
     "Workspace",
+    "scan",
     "scan_panel",
     "verify_release",
 ]

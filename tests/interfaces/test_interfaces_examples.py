@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 # In the order in which a newcomer would type them; what is not here runs for a minute.
 STORY = """
+credenza scan june.parquet
+credenza scan june.parquet --label late --source carrier --out june-scan
+credenza scan july.csv --trusted june.parquet --fdr 0.01 --exit-zero
+credenza scan july.csv --detectors duplicates,association --format sarif
 credenza init
 credenza init partners/.credenza
 credenza policy show

@@ -39,7 +39,7 @@ batch list · batch show · batch explain · review list · review show · revie
 dataset log · dataset show · dataset rollback · dataset checkout
 release create · release verify · release recall · lineage
 log audit · log prove · log verify · catalog rebuild · catalog parts
-policy show · policy test · demo
+policy show · policy test · scan · demo
 """
 
 
@@ -88,6 +88,7 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "log verify",
         "policy test",
         "release verify",
+        "scan",
     }
 
 

@@ -31,6 +31,8 @@ def test_the_package_exports_these_names_and_no_others() -> None:
         "NotFoundError",
         "Outcome",
         "Release",
+        "ScanResult",
+        "ScreenedEstimator",
         "Silence",
         "Source",
         "UntrustedError",
@@ -38,6 +40,7 @@ def test_the_package_exports_these_names_and_no_others() -> None:
         "Verdict",
         "Version",
         "Workspace",
+        "scan",
         "scan_panel",
         "verify_release",
     ]

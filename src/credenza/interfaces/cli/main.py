@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "See it work",
-        (("demo", "demo", "A year of real flights passes the gate, with an attack on the way."),),
+        (
+            ("scan", "scan", "Find poisoned rows, groups and sources in one training set."),
+            ("demo", "demo", "A year of real flights passes the gate, with an attack on the way."),
+        ),
     ),
     (
         "Set up",
@@ -55,6 +58,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 )
 
 EXAMPLES = """Examples:
+  credenza scan june.parquet
   credenza demo
   credenza init
   credenza key new acme.key

@@ -1,0 +1,87 @@
+"""Rows in two dimensions, from whatever they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credenza.core.types import Role
+from credenza.screening.features.table import coded_columns, columns_of, one_hot
+from credenza.screening.features.text import hashed_bag, tokens
+
+if TYPE_CHECKING:
+    from credenza.core.types import Floats, Ints, View
+    from credenza.scanning.result import ScanResult
+
+MAX_FLAGGED = 600
+MAX_ACCEPTED = 2_400
+
+
+def project(result: ScanResult) -> tuple[Floats, Ints]:
+    """The first two singular directions of some rows' features, centred.
+
+    Args:
+        result: of a scan.
+
+    Returns:
+        ``(k, 2)`` coordinates and the ``(k,)`` rows they belong to; none when the rows
+        have nothing that could be projected.
+    """
+    flagged = result.flagged
+    rows = np.concatenate(
+        [
+            _spread(np.flatnonzero(flagged), MAX_FLAGGED),
+            _spread(np.flatnonzero(~flagged), MAX_ACCEPTED),
+        ]
+    )
+    view = result.view
+    small = replace(
+        view,
+        table=view.table.take(rows).combine_chunks(),
+        source=view.source[rows],
+        trusted=view.trusted[rows],
+        expected=None,
+        classes=(),
+    )
+    blocks = _features(small)
+    if not blocks or len(rows) < 3:
+        return np.zeros((0, 2)), rows[:0]
+    from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - heavy
+
+    matrix = np.hstack(blocks)
+    matrix = matrix - matrix.mean(axis=0)
+    if matrix.shape[1] < 2:
+        return np.column_stack([matrix[:, 0], np.zeros(len(matrix))]), rows
+    svd = TruncatedSVD(2, algorithm="randomized", random_state=0)
+    return np.asarray(svd.fit_transform(matrix), dtype=np.float64), rows
+
+
+def _features(view: View) -> list[Any]:
+    """Dense blocks, each of comparable size."""
+    blocks = []
+    for name in columns_of(view, Role.EMBEDDING, Role.IMAGE):
+        column = view.table.column(name)
+        chunks = [getattr(chunk, "storage", chunk) for chunk in column.chunks]
+        flat = np.concatenate([np.asarray(chunk.flatten(), np.float32) for chunk in chunks])
+        blocks.append(_scaled(flat.reshape(view.table.num_rows, -1)))
+    coded = coded_columns(view)
+    if coded:
+        blocks.append(_scaled(one_hot(coded).toarray()))
+    for name in columns_of(view, Role.TEXT):
+        bag = hashed_bag(tokens(view, name)).tocsc()
+        used = np.argsort(-np.diff(bag.indptr))[:512]
+        blocks.append(_scaled(bag[:, np.sort(used)].toarray()))
+    return blocks
+
+
+def _scaled(block: Any) -> Any:  # noqa: ANN401 - a dense block
+    spread = float(np.sqrt(block.var(axis=0).sum()))
+    return block / spread if spread > 0 else block
+
+
+def _spread(rows: Ints, size: int) -> Ints:
+    if len(rows) <= size:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]

@@ -1,0 +1,155 @@
+"""``credenza.scan``: one training set in, rows, groups and sources out."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from credenza.core.errors import UsageError
+from credenza.scanning.columns import Asked
+from credenza.scanning.inputs import read
+from credenza.scanning.prepare import prepare
+from credenza.scanning.remembered import Remembered
+from credenza.scanning.tell import told
+from credenza.screening.builtin import DETECTORS, SCAN_DETECTORS
+from credenza.screening.run import screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from credenza.core.protocols import Detector
+    from credenza.scanning.result import ScanResult
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a scan stands.
+
+    Attributes:
+        doing: what begins now: "reading", a detector's name, "done".
+        done: steps that are behind it.
+        total: steps there are.
+    """
+
+    doing: str
+    done: int
+    total: int
+
+
+def scan(
+    data: object,
+    *,
+    label: str | None = None,
+    source: str | None = None,
+    time: str = "",
+    id: str = "",  # noqa: A002 - the column's name in every table
+    text: str | Sequence[str] = (),
+    image: str | Sequence[str] = (),
+    embedding: str | Sequence[str] = (),
+    interactions: Sequence[str] = (),
+    trusted: object = None,
+    fdr: float = 0.05,
+    detectors: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+    resume: str | Path | None = None,
+    name: str = "",
+) -> ScanResult:
+    """Find poisoned rows, groups and sources in one training set.
+
+    Rows are judged against trusted rows when there are some, else among themselves; a
+    trigger that is named flags its carriers. Blind to what its detectors are blind to
+    (``credenza catalog parts`` lists them); without trusted rows blind to poison that
+    most of the data shares.
+
+    Args:
+        data: a path; an Arrow, pandas or Polars table; a Hugging Face dataset; NumPy
+            arrays, a dict of arrays, or ``(X, y)``.
+        label: the label's column; None guesses by name, "" says that there is none.
+        source: who each row came from; as ``label``.
+        time: column of dates or times.
+        id: column that names rows.
+        text: columns of text.
+        image: columns of pictures.
+        embedding: columns of vectors.
+        interactions: user's, item's and perhaps rating's column.
+        trusted: a column of booleans, a mask, a path, or a table of trusted rows.
+        fdr: expected share of false discoveries, in (0, 1).
+        detectors: names; by default all that suit the data.
+        seed: of detectors that draw at random.
+        progress: called at each step.
+        resume: folder in which detectors' answers are kept, and found again.
+        name: of the scan in messages; the file's name by default.
+
+    Returns:
+        The result.
+
+    Raises:
+        UsageError: a column, a value or an option does not fit.
+        NotFoundError: no such file, column or detector.
+        UntrustedError: a file is refused.
+    """
+    if not 0 < fdr < 1:
+        raise UsageError("bad-fdr", f"fdr is {fdr}, not between 0 and 1", fix="use --fdr 0.05")
+    asked = Asked(
+        label,
+        source,
+        time,
+        id,
+        _names(text),
+        _names(image),
+        _names(embedding),
+        tuple(interactions),
+    )
+    parts = _parts(detectors, seed)
+    tell = _Teller(progress, len(parts) + 1)
+    tell("reading")
+    reading = read(data)
+    prepared = prepare(name or _name_of(data), reading, asked, trusted)
+    folder = Path(resume) if resume is not None else None
+    kept = [Remembered(part, folder, version("credenza"), tell) for part in parts]
+    screening = screen(prepared.view, kept, fdr=fdr, only_applicable=detectors is None)
+    tell.finish()
+    return told(prepared, screening, fdr)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) and given else tuple(given)
+
+
+def _name_of(data: object) -> str:
+    return Path(data).name if isinstance(data, (str, Path)) else "data"
+
+
+def _parts(detectors: Sequence[str] | None, seed: int) -> list[Detector]:
+    found: list[Detector] = []
+    for name in SCAN_DETECTORS if detectors is None else detectors:
+        part: Any = DETECTORS.make(name)
+        fields = {one.name for one in dataclasses.fields(part)}
+        found.append(dataclasses.replace(part, seed=seed) if "seed" in fields else part)
+    if not found:
+        raise UsageError(
+            "no-detectors",
+            "no detector is asked, so nothing can be found",
+            why=f"there are: {', '.join(DETECTORS)}",
+            fix="name one, or leave the option out",
+        )
+    return found
+
+
+class _Teller:
+    """Counts the steps, and says each."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, doing: str) -> None:
+        if self._progress is not None:
+            self._progress(Progress(doing, min(self._done, self._total), self._total))
+        self._done += 1
+
+    def finish(self) -> None:
+        if self._progress is not None:
+            self._progress(Progress("done", self._total, self._total))

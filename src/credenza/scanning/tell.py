@@ -1,0 +1,129 @@
+"""From a screening to the tables of a scan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from credenza.core.types import Finding, Role, Unit
+from credenza.scanning.result import ScanResult, SourceEvidence, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from credenza.core.types import Bools, Floats
+    from credenza.scanning.prepare import Prepared
+    from credenza.screening.run import Screening
+
+MAX_REASONS = 5
+LOUD = 0.99
+
+
+def told(prepared: Prepared, screening: Screening, fdr: float) -> ScanResult:
+    """The result of a scan, without the trusted rows of another file.
+
+    Args:
+        prepared: what was judged.
+        screening: what was said of it.
+        fdr: the budget.
+    """
+    n, view = prepared.given, prepared.view
+    flagged = screening.flagged[:n] | prepared.unreadable
+    findings = (*prepared.findings, *(_within(one, n) for one in screening.findings))
+    heard = {name: values[:n] for name, values in screening.scores.items()}
+    source = prepared.columns.named(Role.SOURCE)
+    ident = prepared.columns.named(Role.ID)
+    unknown = prepared.unreadable
+    rows = pa.table(
+        {
+            "row": np.arange(n, dtype=np.int64),
+            "id": prepared.data.column(ident).cast(pa.string())
+            if ident
+            else pa.nulls(n, pa.string()),
+            "source": pa.array(view.source[:n] if source else [None] * n, pa.string()),
+            "score": pa.array(screening.row_scores[:n], mask=unknown),
+            "p_value": pa.array(screening.p_values[:n], mask=unknown),
+            "q_value": pa.array(screening.q_values[:n], mask=unknown),
+            "flagged": pa.array(flagged),
+            "reasons": _reasons(flagged, findings, heard),
+        }
+    )
+    return ScanResult(
+        view.name,
+        rows,
+        findings,
+        (*prepared.silences, *screening.silences),
+        _sources(prepared, screening, flagged) if source else (),
+        prepared.columns.roles,
+        prepared.notices,
+        prepared.data,
+        view,
+        fdr,
+        int(view.trusted.sum()),
+        heard,
+    )
+
+
+def _within(finding: Finding, n: int) -> Finding:
+    if not finding.rows or finding.rows[-1] < n:
+        return finding
+    from dataclasses import replace  # noqa: PLC0415 - rare
+
+    return replace(finding, rows=tuple(row for row in finding.rows if row < n))
+
+
+def _reasons(flagged: Bools, findings: Iterable[Finding], heard: Mapping[str, Floats]) -> pa.Array:
+    """For each flagged row the sentences that name it, else the detectors that are loudest."""
+    said: dict[int, list[str]] = {int(row): [] for row in np.flatnonzero(flagged)}
+    for finding in findings:
+        for row in finding.rows:
+            if row in said and len(said[row]) < MAX_REASONS:
+                said[row].append(f"{finding.detector}: {finding.sentence}")
+    quiet = [row for row, reasons in said.items() if not reasons]
+    if quiet:
+        levels = {name: _rank(values) for name, values in heard.items()}
+        for row in quiet:
+            said[row] = _loudest(row, levels)
+    return pa.array([said.get(row, []) for row in range(len(flagged))], pa.list_(pa.string()))
+
+
+def _rank(values: Floats) -> Floats:
+    """Share of rows with a smaller score."""
+    return np.searchsorted(np.sort(values), values, side="left") / max(len(values), 1)
+
+
+def _loudest(row: int, levels: Mapping[str, Floats]) -> list[str]:
+    loud = sorted(((rank[row], name) for name, rank in levels.items()), reverse=True)
+    return [
+        f"{name}: more suspicious than {rank:.2%} of the rows"
+        for rank, name in loud[:MAX_REASONS]
+        if rank >= LOUD
+    ] or [f"{name}: more suspicious than {rank:.2%} of the rows" for rank, name in loud[:1]]
+
+
+def _sources(
+    prepared: Prepared, screening: Screening, flagged: Bools
+) -> tuple[SourceEvidence, ...]:
+    names, codes = np.unique(
+        prepared.view.source[: prepared.given].astype(str), return_inverse=True
+    )
+    rows = np.bincount(codes, minlength=len(names))
+    hits = np.bincount(codes[flagged], minlength=len(names))
+    named = set(screening.sources)
+    for finding in screening.findings:
+        if finding.unit in (Unit.SOURCE, Unit.CAMPAIGN):
+            named.update(finding.subjects)
+    found = [
+        SourceEvidence(
+            str(name),
+            int(count),
+            int(hit),
+            *wilson(int(hit), int(count)),
+            screening.source_p.get(str(name), 1.0),
+            str(name) in named,
+        )
+        for name, count, hit in zip(names, rows, hits, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda one: (not one.is_named, one.p_value, -one.flagged)))
