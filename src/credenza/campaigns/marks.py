@@ -1,0 +1,248 @@
+"""What rows may have in common: values, value pairs, phrases, copies, directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from credenza.core.text import quote, tick
+from credenza.core.types import Role
+from credenza.profiling.sketches import mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from credenza.core.types import Floats, Ints
+
+PHRASE_WORDS = 3
+MAX_CHARACTERS = 20_000
+MAX_COLUMNS = 24
+RANGES = 16
+DIRECTIONS = 8
+DIRECTION_BITS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marks:
+    """Marks of one kind: entry ``i`` says that row ``rows[i]`` bears ``codes[i]``.
+
+    A code means the same in every row of the table, and a row bears it once.
+
+    Attributes:
+        kind: "value", "value pair", "phrase", "copy" or "direction".
+        columns: what it is read from.
+        rows: ``(t,)`` row numbers.
+        codes: ``(t,)`` int64.
+        edges: by column, inner edges where its values stand as ranges.
+        phrases: ``(t,)`` the phrase's first token and its length, or None.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: Ints
+    codes: Ints
+    edges: Mapping[str, Floats]
+    phrases: Phrases | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrases:
+    """Where phrases stand: ``words[start[i] : start[i] + length]`` is entry ``i``."""
+
+    words: Ints
+    levels: Any
+    start: Ints
+    length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Column:
+    """A column as codes; -1 = missing."""
+
+    name: str
+    codes: Ints
+    size: int
+    edges: Floats | None = None
+
+
+def marks_of(
+    table: pa.Table, *, facets: Mapping[str, Role], label: str, familiar_from: int
+) -> Iterator[Marks]:
+    """Every kind of mark that the columns of ``table`` can bear.
+
+    Numbers count by exact value, and beside the label also by range: a payload of rows
+    with shifted numbers has no value of its own. Phrases are of one to three words, so that
+    near copies of a text share most of them. Copies may differ in any one column.
+    Directions are signs of fixed random projections of embeddings (Charikar 2002): vectors
+    within some 15 degrees mostly agree in one of them.
+
+    Blind to what is alike in none of these ways: paraphrases without an embedding, three
+    common values that are rare together, images.
+
+    Args:
+        table: rows.
+        facets: role of each column; at most 24 columns are read.
+        label: the label's column, or "".
+        familiar_from: first row that is not under test; edges of ranges come from there.
+
+    Complexity:
+        O(c² n) for c number and category columns, O(n) per text and embedding.
+    """
+    roles = (Role.CATEGORY, Role.NUMBER)
+    names = [c for c in table.column_names if facets.get(c) in roles and c != label][:MAX_COLUMNS]
+    exact = [_by_value(table, name) for name in names]
+    ranges = [
+        _by_range(table, name, familiar_from) for name in names if facets[name] is Role.NUMBER
+    ]
+    own = [_by_value(table, label)] if label else []
+    for column in exact:
+        yield _values([column])
+    for first, second in combinations(exact, 2):
+        yield _values([first, second])
+    for column in (*exact, *ranges):
+        for labels in own:
+            yield _values([column, labels])
+    if len(exact) > PHRASE_WORDS:
+        yield from _copies(exact)
+    for name in table.column_names:
+        if facets.get(name) is Role.TEXT:
+            yield from _phrases(table, name)
+        elif facets.get(name) is Role.EMBEDDING:
+            yield from _directions(table, name, familiar_from)
+
+
+def describe(marks: Marks, table: pa.Table, entry: int) -> str:
+    """The mark of an entry in words, its values quoted."""
+    row = int(marks.rows[entry])
+    if marks.phrases is not None:
+        at = marks.phrases
+        start = int(at.start[entry])
+        words = [at.levels[int(w)].as_py() for w in at.words[start : start + at.length]]
+        return f"{tick(marks.columns[0])} contains {quote(' '.join(words))}"
+    if marks.kind == "direction":
+        return f"{tick(marks.columns[0])} points in one direction"
+    if marks.kind == "copy":
+        return f"copies alike in {', '.join(tick(name) for name in marks.columns)}"
+    said = [_said(name, table.column(name)[row].as_py(), marks.edges) for name in marks.columns]
+    return " and ".join(said)
+
+
+def _said(name: str, value: object, edges: Mapping[str, Floats]) -> str:
+    if name not in edges:
+        return f"{tick(name)} = {quote(value)}"
+    cuts = np.array([-np.inf, *edges[name], np.inf])
+    place = int(np.searchsorted(edges[name], float(str(value)), side="right"))
+    return f"{tick(name)} in [{cuts[place]:.6g}, {cuts[place + 1]:.6g})"
+
+
+def _by_value(table: pa.Table, name: str) -> _Column:
+    column = _flat(table.column(name))
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+    codes = pc.fill_null(pc.cast(encoded.indices, pa.int64()), -1)
+    return _Column(
+        name,
+        np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64),
+        len(encoded.dictionary),
+    )
+
+
+def _by_range(table: pa.Table, name: str, familiar_from: int) -> _Column:
+    values = pc.cast(_flat(table.column(name)), pa.float64(), safe=False)
+    x = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+    known = x[familiar_from:] if familiar_from < len(x) else x
+    known = known[np.isfinite(known)]
+    cuts = np.linspace(0, 1, RANGES + 1)[1:-1]
+    edges = np.unique(np.quantile(known, cuts)) if len(known) else np.empty(0)
+    codes = np.searchsorted(edges, x, side="right").astype(np.int64)
+    return _Column(name, np.where(np.isnan(x), -1, codes), len(edges) + 1, edges)
+
+
+def _values(parts: Sequence[_Column]) -> Marks:
+    known = np.all([part.codes >= 0 for part in parts], axis=0)
+    joint = np.zeros(int(known.sum()), dtype=np.int64)
+    for part in parts:
+        joint = joint * part.size + part.codes[known]
+    return Marks(
+        "value" if len(parts) == 1 else "value pair",
+        tuple(part.name for part in parts),
+        np.flatnonzero(known),
+        joint,
+        {part.name: part.edges for part in parts if part.edges is not None},
+    )
+
+
+def _copies(parts: Sequence[_Column]) -> Iterator[Marks]:
+    """Whole rows, and rows without any one of their columns."""
+    everyone = np.arange(len(parts[0].codes), dtype=np.int64)
+    names = tuple(part.name for part in parts)
+    own = [_mixed(part.codes, seed) for seed, part in enumerate(parts)]
+    whole: Ints = np.add.reduce(own, axis=0)
+    yield Marks("copy", names, everyone, whole, {})
+    for left_out, part in zip(names, own, strict=True):
+        rest = tuple(name for name in names if name != left_out)
+        yield Marks("copy", rest, everyone, whole - part, {})
+
+
+def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
+    """One, two and three successive words, lower-cased, punctuation apart."""
+    text = pc.fill_null(_flat(table.column(name).cast(pa.large_string())), "")
+    text = pc.utf8_lower(pc.utf8_slice_codeunits(text, 0, MAX_CHARACTERS))
+    spaced = pc.replace_substring_regex(text, r"([.,;:!?()\"\[\]])", r" \1 ")
+    lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
+    rows = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), dtype=np.int64)
+    encoded = pc.dictionary_encode(pc.list_flatten(lists))
+    words = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+    phrase = words
+    for length in range(1, PHRASE_WORDS + 1):
+        if length > 1:
+            phrase = _mixed(phrase[:-1], length) + words[length - 1 :]
+        whole = np.flatnonzero(rows[: len(phrase)] == rows[length - 1 :])
+        # A row that repeats a phrase bears it once.
+        _, first = np.unique(_mixed(phrase, rows[: len(phrase)])[whole], return_index=True)
+        start = whole[np.sort(first)]
+        yield Marks(
+            "phrase",
+            (name,),
+            rows[start],
+            phrase[start],
+            {},
+            Phrases(words, encoded.dictionary, start, length),
+        )
+
+
+def _directions(table: pa.Table, name: str, familiar_from: int) -> Iterator[Marks]:
+    column = _flat(table.column(name))
+    width = column.type.list_size if pa.types.is_fixed_size_list(column.type) else 0
+    if not width:
+        return
+    filled = np.asarray(column.flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
+    known = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    vectors = np.nan_to_num(filled.reshape(-1, width))
+    rows = np.flatnonzero(known)
+    usual = vectors[familiar_from:] if familiar_from < len(vectors) else vectors
+    vectors = vectors - usual.mean(axis=0)
+    planes = np.random.default_rng(0).normal(size=(width, DIRECTIONS * DIRECTION_BITS))
+    signs = (vectors @ planes > 0).reshape(len(vectors), DIRECTIONS, DIRECTION_BITS)
+    codes = signs @ (1 << np.arange(DIRECTION_BITS, dtype=np.int64))
+    for turn in range(DIRECTIONS):
+        yield Marks("direction", (name,), rows, codes[:, turn], {})
+
+
+def _mixed(codes: Ints, seed: Ints | int) -> Ints:
+    """Codes spread over 64 bits; the seed tells places apart."""
+    told_apart = codes.astype(np.uint64) + np.uint64(0xC2B2AE3D27D4EB4F) * np.asarray(
+        seed, dtype=np.uint64
+    )
+    return mixed(told_apart).view(np.int64)
+
+
+def _flat(column: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
+    whole = column.combine_chunks()
+    return whole if not isinstance(whole, pa.ChunkedArray) else pa.concat_arrays(whole.chunks)

@@ -1,0 +1,275 @@
+"""The same thing in rows of several independent sources that others do not send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from credenza.campaigns import shared
+from credenza.campaigns.self_calibrate import LEAST_WINDOWS, tail_p
+from credenza.core.types import Campaign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from credenza.core.types import Floats, Ints, Role, Strings
+
+LEAST_UNITS = 3
+CANDIDATES = 250
+MOST_PAYLOADS = 5
+SAME_ROWS = 0.5
+CONTRADICTED_P = 1e-4
+MISFIT = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Senders:
+    """Who sent the rows.
+
+    Attributes:
+        source: ``(n,)`` source id of each row of the window.
+        familiar: ``(m,)`` source id of each familiar row.
+        epoch: ``(m,)`` part of the past each stands for, such as 0 for vouched-for rows and
+            1 for those of the window before: whatever was usual in one of them is usual.
+        groups: declared group by source; sources of one group are one unit.
+    """
+
+    source: Strings
+    familiar: Strings
+    epoch: Ints
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expectation:
+    """What the labels of a window should be.
+
+    Attributes:
+        classes: label values, in the order of the columns of ``expected``.
+        expected: ``(n, len(classes))`` probabilities by a model of trusted rows.
+    """
+
+    classes: tuple[str, ...]
+    expected: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One shared payload.
+
+    Attributes:
+        mark: what its rows have in common, in words, the same in every window.
+        rows: positions in the window of the rows that bear it, in the sources of the claim.
+        campaign: the claim.
+    """
+
+    mark: str
+    rows: tuple[int, ...]
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadScan:
+    """What the rows of a window share.
+
+    Attributes:
+        top: the largest score, whether or not it is a payload: what later windows are
+            compared with.
+        p_value: of ``top``.
+    """
+
+    payloads: tuple[Payload, ...]
+    top: float
+    p_value: float
+
+
+NOTHING = PayloadScan((), 0.0, 1.0)
+
+
+def find_payloads(
+    window: pa.Table,
+    familiar: pa.Table,
+    senders: Senders,
+    *,
+    facets: Mapping[str, Role],
+    label: str = "",
+    expectation: Expectation | None = None,
+    known: frozenset[str] = frozenset(),
+    history: Sequence[float] = (),
+    rate: float = 0.01,
+    name: str = "",
+    seed: int = 0,
+) -> PayloadScan:
+    """Find what a few independent sources send and the others do not.
+
+    Every mark (``marks_of``) that at least 4 rows bear, at most 5 % of them, and that is
+    three times as frequent as among familiar rows, is scored by ``shared.rank``: how
+    improbable are its rows in k units at the rate of all others. What is popular raises
+    that rate, so retweets and standard rows score little.
+
+    The score must pass two yardsticks. Senders are permuted over the rows: that is chance.
+    And once there are 10 accepted windows, its tail is compared with their largest scores:
+    that is the habit of honest sources to repeat themselves, and to begin the same thing in
+    one week, which no permutation of one window knows.
+
+    Sources are *named* where the labels of their rows contradict the expectation; without
+    that they are suspected, since honest novelties are shared too and a person must look.
+    Copies of one row are one piece of evidence about labels.
+
+    Blind to what one unit sends alone, to what more than half of all units send, to marks
+    that were frequent before, and to rows that share no mark.
+
+    Args:
+        window: rows under test.
+        familiar: trusted rows with the same columns; may be empty.
+        senders: of both; fewer than 3 units are never judged.
+        facets: role of each column.
+        label: the label's column, or "".
+        expectation: None where there is no model; nobody is named then.
+        known: marks that a person admitted before; they are left out.
+        history: largest scores of accepted windows.
+        rate: false payloads per window that are accepted, at least 1/200.
+        name: the window's start, for the claims.
+        seed: of the permutations.
+
+    Complexity:
+        One count of all marks; each of at most 199 draws counts again only the new ones,
+        at most 2 million entries. An ordinary window stops after some few draws.
+    """
+    units = _units(senders)
+    if (units.rows > 0).sum() < LEAST_UNITS:
+        return NOTHING
+    counted = shared.count(window, familiar, facets, label)
+    ranking = shared.rank(counted, units)
+    best = np.argsort(-ranking.score, kind="stable")[:CANDIDATES]
+    words = {int(mark): counted.describe(int(mark)) for mark in best if ranking.score[mark] > 0}
+    new = [mark for mark, said in words.items() if said not in known]
+    if not new:
+        return NOTHING
+    top = float(ranking.score[new[0]])
+    drawn = shared.draw(counted, units, top, np.random.default_rng(seed))
+    found: list[Payload] = []
+    taken = np.zeros(window.num_rows, dtype=bool)
+    for mark in new:
+        score = float(ranking.score[mark])
+        p_value = max(shared.chance(drawn, score), _habit_p(history, score))
+        if p_value > rate or len(found) == MOST_PAYLOADS:
+            break
+        bearers = counted.bearers(mark)
+        guilty = np.isin(units.of[bearers], ranking.units[mark, : ranking.k[mark]])
+        if taken[bearers[guilty]].mean() >= SAME_ROWS:
+            continue  # the same rows in other words
+        taken[bearers[guilty]] = True
+        others = np.isin(np.arange(len(units.rows)), ranking.units[mark, : ranking.k[mark]])
+        usual = (~guilty).sum() / max(1.0, units.rows[~others].sum())
+        claim = _Claim(words[mark], score, p_value, float(usual), len(history), name)
+        labels = _labels(window, bearers[guilty], label, expectation)
+        found.append(_payload(claim, bearers[guilty], senders, labels))
+    p_top = max(shared.chance(drawn, top), _habit_p(history, top))
+    return PayloadScan(tuple(found), top, p_top)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What is known of a payload before its senders are asked."""
+
+    mark: str
+    score: float
+    p_value: float
+    usual: float
+    history: int
+    window: str
+
+
+def _units(senders: Senders) -> shared.Units:
+    """A unit for each group and for each source without one."""
+    n = len(senders.source)
+    everyone = np.concatenate([senders.source, senders.familiar]).astype(str)
+    sources, place = np.unique(everyone, return_inverse=True)
+    own = [senders.groups.get(name) or f"\0{name}" for name in sources.tolist()]
+    names, unit = np.unique(np.array(own), return_inverse=True)
+    of = unit[place].astype(np.int64)
+    epochs = int(senders.epoch.max(initial=-1)) + 1
+    joint = senders.epoch * len(names) + of[n:]
+    known = np.bincount(joint, minlength=epochs * len(names)).reshape(epochs, len(names))
+    rows = np.bincount(of[:n], minlength=len(names))
+    return shared.Units(of[:n], of[n:], senders.epoch, rows.astype(float), known.astype(float))
+
+
+def _habit_p(history: Sequence[float], score: float) -> float:
+    """Against the largest scores of accepted windows; 0 while there are too few."""
+    if len(history) < LEAST_WINDOWS:
+        return 0.0
+    return tail_p(np.asarray(history, dtype=np.float64), score)
+
+
+def _payload(
+    claim: _Claim, bearers: Ints, senders: Senders, labels: Mapping[str, object]
+) -> Payload:
+    source = senders.source.astype(str)
+    names, carried = np.unique(source[bearers], return_counts=True)
+    is_named = float(str(labels.get("p_value", 1.0))) <= CONTRADICTED_P
+    sent = {str(name): int((source == name).sum()) for name in names}
+    u = shared.excess(carried, np.array([sent[str(n)] for n in names]) * max(claim.usual, 1e-6))
+    moved = {
+        str(name): {
+            "before": claim.usual,
+            "after": float(rows / sent[str(name)]),
+            "rows": int(rows),
+            "deviation": float(np.sqrt(2 * own)),
+            "named": is_named,
+        }
+        for name, rows, own in zip(names, carried, u, strict=True)
+    }
+    who = tuple(moved)
+    without = {
+        name: float(np.delete(u, place).sum() - np.delete(u, place).max())
+        for place, name in enumerate(who)
+    }
+    evidence = {
+        "mark": claim.mark,
+        "rows": len(bearers),
+        "labels": labels,
+        "sources": moved,
+        "score": claim.score,
+        "score_without": without,
+        "history_windows": claim.history,
+    }
+    campaign = Campaign(
+        sources=who if is_named else (),
+        suspected=() if is_named else who,
+        batches=(),
+        statistic=f"rows where {claim.mark}",
+        direction="up",
+        window=claim.window,
+        p_value=claim.p_value,
+        removed_common_cause=0.0,
+        evidence=evidence,
+    )
+    return Payload(claim.mark, tuple(np.sort(bearers).tolist()), campaign)
+
+
+def _labels(
+    window: pa.Table, bearers: Ints, label: str, expectation: Expectation | None
+) -> dict[str, object]:
+    """The commonest label of the bearers, its share, the share expected, and the chance."""
+    if not label:
+        return {}
+    own = np.array([str(value) for value in window.column(label).take(bearers).to_pylist()])
+    values, counts = np.unique(own, return_counts=True)
+    common = str(values[int(np.argmax(counts))])
+    said: dict[str, object] = {"label": common, "share": float(counts.max() / len(own))}
+    if expectation is None or common not in expectation.classes:
+        return said
+    p = expectation.expected[bearers, expectation.classes.index(common)]
+    # Copies say the same of their label: one piece of evidence.
+    _, once = np.unique(np.round(expectation.expected[bearers], 6), axis=0, return_index=True)
+    usual = min(1.0, float(p[once].mean()) + MISFIT)
+    agree = int((own[once] == common).sum())
+    said |= {"expected": float(p.mean()), "distinct": len(once)}
+    return said | {"p_value": float(stats.binom.sf(agree - 1, len(once), usual))}
