@@ -62,6 +62,13 @@ credenza release recall RELEASE --reason "poison found"
 credenza log audit
 credenza log prove 0 --out entry-0.tlog-proof
 credenza log verify entry-0.tlog-proof --trust KEY
+credenza log vkey
+credenza log cosign --policy trust.txt
+credenza log monitor .credenza/ledger --trust KEY --state eyes
+credenza batch receipt BATCH --out june.receipt
+credenza drill operator rewrite --out falsified
+credenza witness vkey --name eyes.example/w1 --key w1.key
+credenza witness serve --name eyes.example/w1 --key w1.key --log LOG_VKEY --state w1 --stop-after 1
 credenza catalog rebuild
 credenza catalog parts
 credenza source freeze acme --reason "key may be stolen"
@@ -128,6 +135,7 @@ class Desk:
         """Fill in what the placeholders stand for by now."""
         with Workspace.open(self.path / ".credenza") as workspace:
             self.names["KEY"] = workspace.public_key
+            self.names["LOG_VKEY"] = workspace.log_vkey()
             batches = workspace.batches()
             if batches:
                 self.names["BATCH"] = batches[0].digest[:8]
@@ -175,6 +183,8 @@ def desk(
     (tmp_path / "ours.toml").write_text(CASES, encoding="utf-8")
     pq.write_table(rows(0), tmp_path / "june.parquet")
     csv.write_csv(rows(1), tmp_path / "july.csv")
+    (tmp_path / "trust.txt").write_text("quorum none\n", encoding="utf-8")
+    Workspace.new_key(tmp_path / "w1.key")
     return Desk(tmp_path, capsys)
 
 

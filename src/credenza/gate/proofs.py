@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from credenza.core.canonical import strict_json
 from credenza.core.errors import NotFoundError, UntrustedError
 from credenza.core.keys import check_public_key, keyid_of
+from credenza.store.ledger.note import Verifier
 from credenza.store.ledger.proof import verify_proof
 
 if TYPE_CHECKING:
     from credenza.core.types import Entry
     from credenza.gate.stores import Stores
+    from credenza.store.ledger.trust import TrustPolicy
 
 SCHEMA = "credenza.proof/1"
 
@@ -37,6 +39,11 @@ class LogAudit:
 def origin_of(public: str) -> str:
     """The ledger's name: it follows from the key, so trusting a key names the ledger."""
     return f"credenza.log/{keyid_of(public)[:16]}"
+
+
+def log_of(public: str) -> Verifier:
+    """The log of this operator, as witnesses and monitors know it."""
+    return Verifier(origin_of(public), key_of(public))
 
 
 def key_of(public: str) -> Ed25519PublicKey:
@@ -77,8 +84,13 @@ def prove(stores: Stores, index: int) -> str:
     return json.dumps(proof, indent=1)
 
 
-def check(text: str, trust: str) -> Entry:
+def check(text: str, trust: str, policy: TrustPolicy | None = None) -> Entry:
     """The entry that ``text`` proves to whoever trusts the operator's key ``trust``.
+
+    Args:
+        text: as ``prove`` gave it.
+        trust: the operator's public key, 64 hex digits.
+        policy: demand that a quorum of its witnesses has cosigned.
 
     Raises:
         UntrustedError: it proves nothing.
@@ -89,6 +101,6 @@ def check(text: str, trust: str) -> Entry:
     return verify_proof(
         str(found["tlog_proof"]).encode(),
         str(found["leaf"]).encode(),
-        origin_of(trust),
-        key_of(trust),
+        log_of(trust),
+        policy,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.keys import check_public_key
 from credenza.datasets.versions import LanceDatasets
-from credenza.gate import proofs, questions, registry, releases, review
+from credenza.gate import proofs, questions, registry, releases, review, witnessing
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import Policy, load_policy
@@ -24,6 +24,8 @@ from credenza.provenance.sign import sign_batch
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
+from credenza.store.ledger.note import write_vkey
+from credenza.store.ledger.trust import read_trust
 from credenza.store.rows import BatchRow, EntryRow, HeadRow
 from credenza.workspace import home as homes
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from credenza.gate.questions import BatchRecord, Explanation
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
+    from credenza.gate.witnessing import Ask, Cosigning
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keyring import SigningKey
 
@@ -388,18 +391,43 @@ class Workspace:
         return proofs.prove(self._stores, index)
 
     @staticmethod
-    def verify_proof(text: str, *, trust: str) -> Entry:
+    def verify_proof(text: str, *, trust: str, policy: str | None = None) -> Entry:
         """Check offline what ``prove`` gave; the entry that it proves.
 
         Args:
             text: the proof.
             trust: the operator's public key, 64 hex digits; the ledger's name follows
                 from it, so a proof of another ledger proves nothing here.
+            policy: text of a C2SP trust policy whose quorum of witnesses must have
+                cosigned; None demands none.
 
         Raises:
             UntrustedError: it proves nothing.
         """
-        return proofs.check(text, trust)
+        return proofs.check(text, trust, None if policy is None else read_trust(policy))
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, to be read."""
+        return self._stores.journal.ledger
+
+    def log_vkey(self) -> str:
+        """The ledger's name and key on one line, for witnesses and trust policies."""
+        return write_vkey(proofs.log_of(self.public_key))
+
+    def receipt(self, prefix: str) -> bytes:
+        """A signed receipt for a batch: proof against an operator who drops it later."""
+        return witnessing.promise(self._stores, self._row(prefix), self._operator)
+
+    def cosign(self, policy: str, ask: Ask) -> Cosigning:
+        """Show the latest checkpoint to the witnesses of a C2SP trust policy.
+
+        Args:
+            policy: its text, with the URL of each witness.
+            ask: posts a body to a URL; status and body of the answer.
+        """
+        self._stores.journal.lock()
+        return witnessing.cosign(self._stores, read_trust(policy), ask)
 
     def rebuild_catalog(self) -> int:
         """Drop the SQL index and make it again from the ledger; entries folded."""

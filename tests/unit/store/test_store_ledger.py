@@ -22,6 +22,7 @@ from credenza.store.ledger.audit import audit_ledger
 from credenza.store.ledger.checkpoint import read_checkpoint, sign_checkpoint
 from credenza.store.ledger.leaf import leaf_bytes
 from credenza.store.ledger.ledger import Ledger
+from credenza.store.ledger.note import Verifier
 from credenza.store.ledger.proof import verify_proof
 from credenza.store.ledger.tiles import Edge, grow
 from credenza.store.ledger.tree import EMPTY_ROOT, fold_edge, verify_consistency
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ORIGIN = "example.com/log"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key()
+LOG = Verifier(ORIGIN, PUBLIC)
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 TIME_S = 1_700_000_000
 
@@ -111,7 +113,7 @@ def test_partial_tiles_go_once_the_full_tile_is_durable(tmp_path: Path) -> None:
     }
     # A reader that still stands at 200 reads the full tile in place of its partial one.
     assert [entry.digest for entry in early.entries()] == [digest for _, digest in items(200)]
-    assert verify_proof(early.proof(7), early.entry_bytes(7), ORIGIN, PUBLIC).index == 7
+    assert verify_proof(early.proof(7), early.entry_bytes(7), LOG).index == 7
 
 
 def test_every_entry_has_a_proof_that_travels(tmp_path: Path) -> None:
@@ -119,13 +121,13 @@ def test_every_entry_has_a_proof_that_travels(tmp_path: Path) -> None:
         for index in (0, 1, 254, 255, 256, 299):
             entry_bytes = ledger.entry_bytes(index)
             proof = ledger.proof(index)
-            assert verify_proof(proof, entry_bytes, ORIGIN, PUBLIC) == next(ledger.entries(index))
+            assert verify_proof(proof, entry_bytes, LOG) == next(ledger.entries(index))
             with pytest.raises(UntrustedError):
-                verify_proof(proof, ledger.entry_bytes((index + 1) % 300), ORIGIN, PUBLIC)
+                verify_proof(proof, ledger.entry_bytes((index + 1) % 300), LOG)
             with pytest.raises(UntrustedError):
-                verify_proof(proof, entry_bytes, "example.com/other", PUBLIC)
+                verify_proof(proof, entry_bytes, Verifier("example.com/other", PUBLIC))
             with pytest.raises(UntrustedError):
-                verify_proof(proof, entry_bytes, ORIGIN, OTHER.public_key())
+                verify_proof(proof, entry_bytes, Verifier(ORIGIN, OTHER.public_key()))
         for index in (-1, 300):
             with pytest.raises(UsageError):
                 ledger.proof(index)
@@ -137,7 +139,7 @@ def test_threat_10_a_proof_with_unauthenticated_extra_data_is_refused(tmp_path: 
     with filled(tmp_path / "log", 3) as ledger:
         head, rest = ledger.proof(1).split(b"\n", 1)
         with pytest.raises(UntrustedError):
-            verify_proof(head + b"\nextra QQ==\n" + rest, ledger.entry_bytes(1), ORIGIN, PUBLIC)
+            verify_proof(head + b"\nextra QQ==\n" + rest, ledger.entry_bytes(1), LOG)
 
 
 def test_any_two_sizes_are_shown_to_be_one_history(tmp_path: Path) -> None:
@@ -481,11 +483,11 @@ def test_threat_10_thousands_of_mutated_proofs_and_checkpoints_are_refused(tmp_p
             entry_bytes, proof = ledger.entry_bytes(index), ledger.proof(index)
             for mutant in mutants(proof, rng, 500):
                 with pytest.raises(UntrustedError):
-                    verify_proof(mutant, entry_bytes, ORIGIN, PUBLIC)
+                    verify_proof(mutant, entry_bytes, LOG)
                 refused += 1
             for mutant in mutants(entry_bytes, rng, 200):
                 with pytest.raises(UntrustedError):
-                    verify_proof(proof, mutant, ORIGIN, PUBLIC)
+                    verify_proof(proof, mutant, LOG)
                 refused += 1
     for mutant in mutants(checkpoint, rng, 500):
         with pytest.raises(UntrustedError):

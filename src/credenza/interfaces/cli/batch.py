@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,6 @@ from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
     from typing import Any
 
     from credenza.gate.questions import BatchRecord
@@ -113,3 +113,23 @@ def _section(screen: Screen, title: str, lines: Iterable[Any]) -> None:
         if place == 0:
             screen.line(title, style="bold")
         screen.line(f"  {line}")
+
+
+@command.use_case("receipt", examples=("credenza batch receipt BATCH --out june.receipt",))
+@click.argument("batch")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; a monitor takes it with --receipt.",
+)
+def receipt(home: Path | None, batch: str, out: Path) -> Answer:
+    """Sign for a batch: whoever holds the receipt can show that it was dropped later."""
+    with open_workspace(home) as workspace:
+        digest = workspace.batch(batch).digest
+        out.write_bytes(workspace.receipt(digest))
+
+    def show(screen: Screen) -> None:
+        screen.line(f"wrote {out}, for batch {short(digest)}")
+
+    return Answer("credenza.receipt-written/1", {"batch": digest, "out": str(out)}, show)

@@ -12,6 +12,13 @@ from credenza.interfaces.cli.key import public_key
 from credenza.interfaces.cli.terminal import Screen, count
 
 INTEGRITY_EXIT = 3
+HELD_EXIT = 4
+
+_policy = click.option(
+    "--policy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A C2SP trust policy: demand that its quorum of witnesses has cosigned.",
+)
 
 
 @family("log")
@@ -76,14 +83,124 @@ def prove(home: Path | None, index: int, out: Path | None) -> Answer:
 @click.option(
     "--trust", "trusted", required=True, metavar="KEY", help="Public key of the log: hex or file."
 )
-def verify(proof: Path, trusted: str) -> Answer:
+@_policy
+def verify(proof: Path, trusted: str, policy: Path | None) -> Answer:
     """Check a proof offline: no workspace, no network. Exits with 3 when it fails."""
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
 
-    entry = Workspace.verify_proof(proof.read_text(encoding="utf-8"), trust=public_key(trusted))
+    entry = Workspace.verify_proof(
+        proof.read_text(encoding="utf-8"), trust=public_key(trusted), policy=_text_of(policy)
+    )
 
     def show(screen: Screen) -> None:
         screen.line("verified")
         screen.fields([("entry", entry.index), ("kind", entry.kind), ("digest", entry.digest)])
 
     return Answer("credenza.proof-verified/1", {"verified": True, "entry": jsonable(entry)}, show)
+
+
+@command.use_case("vkey", examples=("credenza log vkey",))
+def vkey(home: Path | None) -> Answer:
+    """Print the ledger's name and key on one line, for witnesses and trust policies."""
+    with open_workspace(home) as workspace:
+        line = workspace.log_vkey()
+
+    def show(screen: Screen) -> None:
+        screen.line(line)
+
+    return Answer("credenza.vkey/1", {"vkey": line}, show)
+
+
+@command.use_case("cosign", judges=True, examples=("credenza log cosign --policy trust.txt",))
+@click.option(
+    "--policy",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A C2SP trust policy that says where each witness listens.",
+)
+def cosign(home: Path | None, policy: Path) -> Answer:
+    """Show the latest checkpoint to the witnesses, and keep what they sign.
+
+    Exits with 4 when fewer than the quorum signed. Proofs made from then on carry the
+    cosignatures.
+    """
+    from credenza.interfaces.web import post  # noqa: PLC0415 - help stays light
+
+    with open_workspace(home) as workspace:
+        found = workspace.cosign(policy.read_text(encoding="utf-8"), post)
+
+    def show(screen: Screen) -> None:
+        state = "a quorum has signed" if found.met else "no quorum"
+        screen.line(f"{count(found.size, 'entry', 'entries')}: {state}")
+        screen.fields(
+            [
+                *((name, f"signed at {time_s}") for name, time_s in found.signed.items()),
+                *((name, f"did not sign: {why}") for name, why in found.refusals.items()),
+            ]
+        )
+
+    return Answer(
+        "credenza.cosigning/1",
+        {"cosigning": jsonable(found)},
+        show,
+        0 if found.met else HELD_EXIT,
+    )
+
+
+@command.use_case(
+    "monitor",
+    at_home=False,
+    judges=True,
+    examples=("credenza log monitor .credenza/ledger --trust KEY --state eyes",),
+)
+@click.argument("ledger")
+@click.option(
+    "--trust", "trusted", required=True, metavar="KEY", help="Public key of the log: hex or file."
+)
+@click.option(
+    "--state",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="What it saw the last time, and the evidence of every alarm.",
+)
+@click.option(
+    "--receipt",
+    "receipts",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A receipt that the log must honour. Several may be given.",
+)
+@_policy
+def monitor(
+    ledger: str, trusted: str, state: Path, receipts: tuple[Path, ...], policy: Path | None
+) -> Answer:
+    """Compare LEDGER, a directory or a URL, with what it was the last time.
+
+    Exits with 3 on a fork, a rollback, an altered file, a broken promise, an entry
+    that is dated back, or a missing quorum; run it from cron, far from the operator.
+    """
+    from credenza.interfaces.watch import look  # noqa: PLC0415 - help stays light
+
+    found = look(
+        ledger,
+        public_key(trusted),
+        state,
+        receipts=[path.read_bytes() for path in receipts],
+        policy=_text_of(policy),
+    )
+
+    def show(screen: Screen) -> None:
+        state = count(len(found.alarms), "alarm") if found.alarms else "as it should be"
+        screen.line(f"{count(found.size, 'entry', 'entries')}, {found.read} new: {state}")
+        screen.fields([(alarm.kind, alarm.sentence) for alarm in found.alarms])
+
+    return Answer(
+        "credenza.monitor/1",
+        {"size": found.size, "read": found.read, "alarms": jsonable(found.alarms)},
+        show,
+        INTEGRITY_EXIT if found.alarms else 0,
+    )
+
+
+def _text_of(policy: Path | None) -> str | None:
+    return None if policy is None else policy.read_text(encoding="utf-8")

@@ -51,7 +51,9 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Prove it afterwards",
         (
-            ("log", "log", "Audit the ledger, and prove that an entry is in it."),
+            ("log", "log", "Audit, prove, cosign and monitor the ledger."),
+            ("witness", "witness", "Cosign the ledgers of others."),
+            ("drill", "drill", "Attack a copy, and see what notices."),
             ("catalog", "catalog", "Rebuild the index from the ledger; list the parts."),
         ),
     ),

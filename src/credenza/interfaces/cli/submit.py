@@ -50,6 +50,12 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="A Data & Trust Alliance field. May be given several times.",
 )
+@click.option(
+    "--receipt",
+    "receipt_to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the gate's signed receipt to this file: proof if the batch is dropped later.",
+)
 def command(  # noqa: PLR0917 - click passes each option by its name
     home: Path | None,
     files: tuple[Path, ...],
@@ -60,6 +66,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     collected: tuple[str, str] | None,
     licence: str,
     provenance: tuple[str, ...],
+    receipt_to: Path | None,
 ) -> Answer:
     """Sign FILES as one batch and hand it to the gate.
 
@@ -78,6 +85,8 @@ def command(  # noqa: PLR0917 - click passes each option by its name
             licence=licence,
             provenance=_fields(provenance),
         )
+        if receipt_to is not None:
+            receipt_to.write_bytes(workspace.receipt(receipt.batch))
 
     def show(screen: Screen) -> None:
         screen.line(f"batch {short(receipt.batch)} {receipt.status}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import UntrustedError
 from credenza.store.ledger.checkpoint import read_checkpoint
-from credenza.store.ledger.files import TreeFiles, read_checkpoint_file
+from credenza.store.ledger.files import TreeFiles, lying_in, read_checkpoint_file
 from credenza.store.ledger.leaf import is_leaf
 from credenza.store.ledger.tiles import TILE_BYTES, WIDTH, tile_path, tile_width
 from credenza.store.ledger.tree import fold, fold_edge, hash_leaves
@@ -52,7 +52,7 @@ def audit_ledger(directory: Path, origin: str, public_key: Ed25519PublicKey) -> 
         head = read_checkpoint(read_checkpoint_file(directory), origin, public_key)
     except UntrustedError as wrong:
         return Audit(0, b"", (f"the checkpoint: {wrong.why}",))
-    recount = _Recount(TreeFiles(directory, head.size))
+    recount = _Recount(TreeFiles(lying_in(directory), head.size))
     try:
         for index in range(-(-head.size // WIDTH)):
             recount.bundle(index)

@@ -17,9 +17,25 @@ from credenza.store.ledger.tiles import (
 from credenza.store.ledger.tree import HASH_BYTES, fold, hash_node
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    Fetch = Callable[[str], bytes | None]
+
 CHECKPOINT = "checkpoint"
+COSIGNED = "checkpoint.cosigned"
+
+
+def lying_in(directory: Path) -> Fetch:
+    """Reads the files of a ledger by their paths in it; None for one that is not there."""
+
+    def fetch(path: str) -> bytes | None:
+        try:
+            return (directory / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return fetch
 
 
 def read_checkpoint_file(directory: Path) -> bytes:
@@ -46,12 +62,13 @@ class TreeFiles:
     is given out, and an audit recomputes everything.
 
     Args:
-        directory: of the ledger.
+        fetch: gives the bytes of a file by its path in the ledger, from a directory or
+            from wherever the tiles are published.
         size: number of leaves; what lies beyond is not looked at.
     """
 
-    def __init__(self, directory: Path, size: int) -> None:
-        self._directory = directory
+    def __init__(self, fetch: Fetch, size: int) -> None:
+        self._fetch = fetch
         self.size = size
         self._latest: dict[int, tuple[int, bytes]] = {}
 
@@ -64,7 +81,7 @@ class TreeFiles:
         width = tile_width(level, index, self.size)
         data, held = self._read(level, index, width)
         if len(data) != held * HASH_BYTES:
-            raise _altered(f"{tile_path(level, index, width)} has the wrong length")
+            raise altered(f"{tile_path(level, index, width)} has the wrong length")
         return data[: width * HASH_BYTES]
 
     def bundle(self, index: int) -> list[bytes]:
@@ -78,7 +95,7 @@ class TreeFiles:
         try:
             return unpack_bundle(data, held)[:width]
         except ValueError as wrong:
-            raise _altered(f"{tile_path(ENTRIES, index, width)}: {wrong}") from wrong
+            raise altered(f"{tile_path(ENTRIES, index, width)}: {wrong}") from wrong
 
     def edge_rows(self) -> tuple[bytes, ...]:
         """Per level, the hashes of the last, incomplete tile; one small read each."""
@@ -119,18 +136,17 @@ class TreeFiles:
         """A file's bytes, and for how many hashes or entries it was written."""
         # A partial tile may have been dropped once the full one was durable.
         for held in dict.fromkeys((width, WIDTH)):
-            path = self._directory / tile_path(level, index, held)
-            try:
-                return path.read_bytes(), held
-            except FileNotFoundError:
-                continue
-        raise _altered(f"{tile_path(level, index, width)} is missing")
+            data = self._fetch(tile_path(level, index, held))
+            if data is not None:
+                return data, held
+        raise altered(f"{tile_path(level, index, width)} is missing")
 
 
-def _altered(why: str) -> UntrustedError:
+def altered(why: str) -> UntrustedError:
+    """The ledger is not what it signed to be."""
     return UntrustedError(
         "ledger-altered",
-        "a file of the ledger was altered",
+        "the ledger was altered",
         why=why,
         fix="run `credenza log audit`, and restore the ledger from a copy",
     )

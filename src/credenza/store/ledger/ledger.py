@@ -11,25 +11,30 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from credenza.core.errors import ConflictError, UntrustedError, UsageError
+from credenza.core.errors import ConflictError, UsageError
 from credenza.core.types import Entry
 from credenza.store.disk import explained, sync, write_durably
 from credenza.store.ledger.audit import Audit, audit_ledger
 from credenza.store.ledger.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
-from credenza.store.ledger.files import CHECKPOINT, TreeFiles, read_checkpoint_file
-from credenza.store.ledger.leaf import leaf_bytes, parse_leaf
+from credenza.store.ledger.files import (
+    CHECKPOINT,
+    COSIGNED,
+    TreeFiles,
+    altered,
+    lying_in,
+    read_checkpoint_file,
+)
+from credenza.store.ledger.leaf import leaf_bytes
 from credenza.store.ledger.lock import lock_for_writing
 from credenza.store.ledger.proof import write_proof
+from credenza.store.ledger.reading import entries_between, inclusion_of, prove_growth
 from credenza.store.ledger.tiles import PARTIAL, WIDTH, Edge, Growth, grow
 from credenza.store.ledger.tree import (
     EMPTY_ROOT,
-    HASH_BYTES,
     consistency_ranges,
     fold_edge,
     hash_leaves,
     inclusion_ranges,
-    verify_consistency,
-    verify_inclusion,
 )
 
 if TYPE_CHECKING:
@@ -124,7 +129,7 @@ class Ledger:
             if lock is not None:
                 note = read_checkpoint_file(directory)
             head = read_checkpoint(note, origin, public_key)
-            edge = _read_edge(TreeFiles(directory, head.size), head)
+            edge = _read_edge(TreeFiles(lying_in(directory), head.size), head)
         except BaseException:
             if lock is not None:
                 os.close(lock)
@@ -213,38 +218,24 @@ class Ledger:
         """
         if start < 0:
             raise UsageError("no-such-entry", f"the ledger has no entry {start}")
-        stop = self.size if stop is None else min(stop, self.size)
-        files = self._files()
-        for index in range(start // WIDTH, -(-stop // WIDTH)):
-            leaves = files.bundle(index)
-            if hash_leaves(leaves) != files.tile(0, index):
-                raise _altered(f"entries {index * WIDTH} and following do not match their tile")
-            first = index * WIDTH
-            for position in range(max(start, first), min(stop, first + len(leaves))):
-                yield parse_leaf(leaves[position - first], position)
+        yield from entries_between(
+            self._files(), start, self.size if stop is None else min(stop, self.size)
+        )
 
     def entry_bytes(self, index: int) -> bytes:
         """The exact bytes of one entry, as a proof needs them."""
         inclusion_ranges(index, self.size)
         return self._files().bundle(index // WIDTH)[index % WIDTH]
 
-    def prove_inclusion(self, index: int) -> tuple[bytes, ...]:
-        """Hashes that prove entry ``index`` against this size and root; verified.
+    def prove_inclusion(self, index: int, head: Checkpoint | None = None) -> tuple[bytes, ...]:
+        """Hashes that prove entry ``index`` against a tree head, the present one by default.
 
         Raises:
             UsageError: there is no such entry.
             UntrustedError: a tile was altered, so that no proof can be given.
         """
-        files = self._files()
-        ranges = inclusion_ranges(index, self.size)
-        proof = tuple(files.range_hash(low, high) for low, high in ranges)
-        at = index % WIDTH * HASH_BYTES
-        leaf = files.tile(0, index // WIDTH)[at : at + HASH_BYTES]
-        try:
-            verify_inclusion(leaf, index, self.size, proof, self.root)
-        except UntrustedError as wrong:
-            raise _altered(f"the tiles over entry {index} do not lead to the root") from wrong
-        return proof
+        head = head or self._head
+        return inclusion_of(TreeFiles(lying_in(self._directory), head.size), index, head.root)
 
     def prove_consistency(self, old: int, new: int | None = None) -> tuple[bytes, ...]:
         """Hashes that prove that the tree of ``old`` entries grew into that of ``new``.
@@ -258,7 +249,7 @@ class Ledger:
             UntrustedError: a tile was altered.
         """
         new = self.size if new is None else new
-        return _prove_growth(self._files(), (old, self.root_at(old)), (new, self.root_at(new)))
+        return prove_growth(self._files(), (old, self.root_at(old)), (new, self.root_at(new)))
 
     def root_at(self, size: int) -> bytes:
         """Root that the ledger had at an earlier size."""
@@ -268,8 +259,33 @@ class Ledger:
         return self._files().range_hash(0, size) or EMPTY_ROOT
 
     def proof(self, index: int) -> bytes:
-        """A ``.tlog-proof`` file for entry ``index``, for ``verify_proof``."""
-        return write_proof(index, self.prove_inclusion(index), self.checkpoint())
+        """A ``.tlog-proof`` file for entry ``index``, for ``verify_proof``.
+
+        Against the latest cosigned checkpoint where that has the entry already, so that
+        the proof satisfies a quorum too; otherwise against the latest one.
+        """
+        head = self.cosigned()
+        if head is None or head.size <= index:
+            head = self._head
+        return write_proof(index, self.prove_inclusion(index, head), head.note)
+
+    def cosigned(self) -> Checkpoint | None:
+        """The latest checkpoint that was kept with the cosignatures of witnesses."""
+        note = lying_in(self._directory)(COSIGNED)
+        return None if note is None else read_checkpoint(note, self.origin, self._public_key)
+
+    def keep_cosigned(self, note: bytes) -> Checkpoint:
+        """Keep a checkpoint of this ledger that witnesses have cosigned.
+
+        Raises:
+            UntrustedError: it is not this ledger's, or not of a tree that it grew from.
+        """
+        head = read_checkpoint(note, self.origin, self._public_key)
+        prove_growth(self._files(), (head.size, head.root), (self.size, self.root))
+        beside = f"{COSIGNED}.next"
+        write_durably(self._directory, {beside: note})
+        (self._directory / beside).replace(self._directory / COSIGNED)
+        return head
 
     def audit(self, public_key: Ed25519PublicKey) -> Audit:
         """Recompute the latest tree from its entries; see ``audit_ledger``."""
@@ -285,15 +301,15 @@ class Ledger:
             return self.size
         head = read_checkpoint(read_checkpoint_file(self._directory), self.origin, self._public_key)
         if head.size < self.size:
-            raise _altered(f"it shrank from {self.size} to {head.size} entries")
-        files = TreeFiles(self._directory, head.size)
+            raise altered(f"it shrank from {self.size} to {head.size} entries")
+        files = TreeFiles(lying_in(self._directory), head.size)
         edge = _read_edge(files, head)
-        _prove_growth(files, (self.size, self.root), (head.size, head.root))
+        prove_growth(files, (self.size, self.root), (head.size, head.root))
         self._head, self._edge = head, edge
         return self.size
 
     def _files(self) -> TreeFiles:
-        return TreeFiles(self._directory, self.size)
+        return TreeFiles(lying_in(self._directory), self.size)
 
     def _commit(self, growth: Growth, head: Checkpoint) -> None:
         """Tiles, then the checkpoint; a failure before the rename leaves nothing.
@@ -338,30 +354,8 @@ def _read_edge(files: TreeFiles, head: Checkpoint) -> Edge:
     """The right edge, once it is known to lead to the signed root."""
     rows = files.edge_rows()
     if fold_edge(rows) != head.root:
-        raise _altered("the tiles at its right edge do not lead to the signed root")
+        raise altered("the tiles at its right edge do not lead to the signed root")
     pending = files.bundle(head.size // WIDTH) if head.size % WIDTH else []
     if hash_leaves(pending) != (rows[0] if rows else b""):
-        raise _altered("its last entries do not match their tile")
+        raise altered("its last entries do not match their tile")
     return Edge(head.size, rows, tuple(pending))
-
-
-def _prove_growth(
-    files: TreeFiles, old: tuple[int, bytes], new: tuple[int, bytes]
-) -> tuple[bytes, ...]:
-    """A verified consistency proof between two sizes and their roots."""
-    ranges = consistency_ranges(old[0], new[0])
-    proof = tuple(files.range_hash(low, high) for low, high in ranges)
-    try:
-        verify_consistency(*old, *new, proof)
-    except UntrustedError as wrong:
-        raise _altered(f"the tree of {old[0]} entries is no prefix of that of {new[0]}") from wrong
-    return proof
-
-
-def _altered(why: str) -> UntrustedError:
-    return UntrustedError(
-        "ledger-altered",
-        "the ledger was altered",
-        why=why,
-        fix="run `credenza log audit`, and restore the ledger from a copy",
-    )

@@ -16,13 +16,14 @@ from credenza.store.ledger.checkpoint import read_checkpoint
 from credenza.store.ledger.leaf import parse_leaf
 from credenza.store.ledger.note import strict_base64
 from credenza.store.ledger.tree import hash_leaf, verify_inclusion
+from credenza.store.ledger.trust import check_quorum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     from credenza.core.types import Entry
+    from credenza.store.ledger.note import Verifier
+    from credenza.store.ledger.trust import TrustPolicy
 
 HEADER = "c2sp.org/tlog-proof@v1"
 
@@ -38,18 +39,18 @@ def write_proof(index: int, hashes: Sequence[bytes], checkpoint: bytes) -> bytes
 
 
 def verify_proof(
-    text: bytes, entry_bytes: bytes, origin: str, public_key: Ed25519PublicKey
+    text: bytes, entry_bytes: bytes, log: Verifier, trust: TrustPolicy | None = None
 ) -> Entry:
     """The entry, if this ledger signed a tree that has exactly these bytes at its index.
 
-    Blind to an operator who shows different trees to different people: that needs
-    witnesses, whose cosignatures are ignored here.
+    Without a trust policy, blind to an operator who shows different trees to different
+    people; with one, blind only to one who colludes with a quorum of the witnesses.
 
     Args:
         text: a ``.tlog-proof`` file.
         entry_bytes: the leaf, as ``leaf_bytes`` writes it.
-        origin: the ledger's name.
-        public_key: the ledger's key.
+        log: the ledger's name and key.
+        trust: demand cosignatures of a quorum of its witnesses.
 
     Raises:
         UntrustedError: anything does not fit.
@@ -63,7 +64,9 @@ def verify_proof(
             why="it is not header, index, hashes and checkpoint",
             fix="ask the ledger for a new proof",
         )
-    head_of_tree = read_checkpoint(checkpoint, origin, public_key)
+    head_of_tree = read_checkpoint(checkpoint, log.name, log.public_key)
+    if trust is not None:
+        check_quorum(head_of_tree, trust)
     index = int(matched[1])
     hashes = [strict_base64(line) for line in matched[2].split("\n")[1:]]
     verify_inclusion(hash_leaf(entry_bytes), index, head_of_tree.size, hashes, head_of_tree.root)
