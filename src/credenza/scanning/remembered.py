@@ -136,7 +136,7 @@ def _number(value: object) -> object:
 
 def _load(path: Path) -> Scores | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             values, said = archive["values"], archive["said"]
         if len(said) > MAX_FINDINGS_BYTES:
             return None

@@ -51,7 +51,6 @@ def project(result: ScanResult) -> tuple[Floats, Ints]:
     from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - heavy
 
     matrix = np.hstack(blocks)
-    matrix = matrix - matrix.mean(axis=0)
     if matrix.shape[1] < 2:
         return np.column_stack([matrix[:, 0], np.zeros(len(matrix))]), rows
     svd = TruncatedSVD(2, algorithm="randomized", random_state=0)
@@ -59,7 +58,7 @@ def project(result: ScanResult) -> tuple[Floats, Ints]:
 
 
 def _features(view: View) -> list[Any]:
-    """Dense blocks, each of comparable size."""
+    """Dense blocks, centred, each of unit variance in all."""
     blocks = []
     for name in columns_of(view, Role.EMBEDDING, Role.IMAGE):
         column = view.table.column(name)
@@ -77,8 +76,10 @@ def _features(view: View) -> list[Any]:
 
 
 def _scaled(block: Any) -> Any:  # noqa: ANN401 - a dense block
-    spread = float(np.sqrt(block.var(axis=0).sum()))
-    return block / spread if spread > 0 else block
+    centred = block - block.mean(axis=0, dtype=np.float64)
+    spread = float(np.sqrt((centred**2).sum() / max(len(centred), 1)))
+    # What is left of a constant is rounding, which must not be blown up.
+    return centred / spread if spread > 1e-6 * float(np.abs(block).max(initial=0)) else 0 * centred
 
 
 def _spread(rows: Ints, size: int) -> Ints:
