@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credenza.training.aggregation.updates import blocks
+from credenza.training.aggregation.blocks import as_matrix, blocks, lay, scratch, width_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from credenza.training.aggregation.rule import Plan
     from credenza.training.aggregation.updates import Row
 
+SUM_BYTES = 4 * 2**20
+SORT_BYTES = 2**20
+"""Scratch for a block: what streams best to a product, and to a transposed copy."""
+
+ALIKE = 100.0
+"""Squared size of a row over its squared distance to another from which they are alike."""
+
 
 def carry_out(plan: Plan, rows: Sequence[Row], dimension: int) -> Floats:
     """``(d,)`` float64 output of ``plan`` in one pass over the rows that it uses.
 
-    Weighted sums are taken about one row, so that float32 rounds only differences. Medians
-    and trims sort each coordinate's values in a transposed block, since sorting along
-    memory is several times faster than across it.
+    Weighted sums of rows that share much more than they differ by are taken about one of
+    them, so that float32 rounds only differences. Medians and trims sort each coordinate's
+    values in a transposed block, since sorting along memory is several times faster than
+    across it.
 
     Args:
         plan: weights in terms of ``rows``, the anchors last.
@@ -40,18 +48,24 @@ def carry_out(plan: Plan, rows: Sequence[Row], dimension: int) -> Floats:
 
 
 def _sum(weights: Floats, rows: Sequence[Row], output: Floats) -> None:
-    # About the heaviest row, so that float32 rounds what rows differ by and not what they
-    # share; a far row of little weight must not be that row.
-    heaviest = int(np.abs(weights).argmax())
+    heaviest, *others = np.argsort(-np.abs(weights), kind="stable")
     dtype = _working_type(rows)
     narrow = weights.astype(dtype)
-    for part in blocks(output.size, len(rows)):
+    whole = as_matrix(rows)
+    stage = scratch(len(rows), width_within(SUM_BYTES, len(rows)), dtype)
+    for part in blocks(output.size, stage.shape[1]):
         pivot = rows[heaviest][part].astype(dtype)
-        block = np.empty((len(rows), part.stop - part.start), dtype=dtype)
-        for place, row in enumerate(rows):
-            np.subtract(row[part], pivot, out=block[place], casting="same_kind")
-        output[part] = narrow @ block
-        output[part] += weights.sum() * pivot.astype(np.float64)
+        if whole is None or _alike(pivot, [rows[place][part] for place in others[:1]]):
+            output[part] = narrow @ lay(rows, part, stage, pivot)
+            output[part] += weights.sum() * pivot.astype(np.float64)
+        else:
+            output[part] = narrow @ whole[:, part]
+
+
+def _alike(pivot: Row, others: Sequence[Row]) -> bool:
+    """Whether rows share so much more than they differ by that rounding it would show."""
+    apart = [pivot - other for other in others]
+    return any(ALIKE * np.dot(gap, gap) < np.dot(pivot, pivot) for gap in apart)
 
 
 def _sort(
@@ -60,10 +74,13 @@ def _sort(
     only = _one_hot(mix)
     if only is not None:
         rows = [rows[int(place)] for place in only]
-    dtype = np.dtype(np.float64) if only is None else _working_type(rows)
-    for part in blocks(output.size, len(rows)):
-        block = _gather(rows, part, dtype)
-        ordered = np.ascontiguousarray((block if only is not None else mix @ block).T)
+    dtype = _working_type(rows) if only is not None else np.dtype(np.float64)
+    width = width_within(SORT_BYTES, len(rows))
+    stage, turned = scratch(len(rows), width, dtype), np.empty((width, len(mix)), dtype=dtype)
+    for part in blocks(output.size, width):
+        block = lay(rows, part, stage)
+        ordered = turned[: block.shape[1]]
+        ordered[...] = (block if only is not None else mix @ block).T
         ordered.sort(axis=1)
         output[part] = reduce(ordered)
 
@@ -77,10 +94,3 @@ def _one_hot(mix: Floats) -> Ints | None:
 
 def _working_type(rows: Sequence[Row]) -> np.dtype[Any]:
     return np.dtype(np.float32 if all(row.dtype.itemsize <= 4 for row in rows) else np.float64)
-
-
-def _gather(rows: Sequence[Row], part: slice, dtype: np.dtype[Any]) -> Row:
-    block = np.empty((len(rows), part.stop - part.start), dtype=dtype)
-    for place, row in enumerate(rows):
-        block[place] = row[part]
-    return block

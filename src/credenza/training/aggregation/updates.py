@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from credenza.core.errors import UsageError
+from credenza.training.aggregation.blocks import blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 LARGEST = 1e15
 """No update is this large, and its square still sums in float32 without overflow."""
 
-BLOCK_BYTES = 4 * 2**20
+READ_VALUES = 2**19
+"""Values of one row that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +97,19 @@ def non_finite(rows: Sequence[Row]) -> dict[int, str]:
     """Positions of rows with a value that is no number or beyond ``LARGEST``, and why."""
     found: dict[int, str] = {}
     for place, row in enumerate(rows):
-        for start in range(0, len(row), BLOCK_BYTES // 8):
-            part = widened(row[start : start + BLOCK_BYTES // 8])
+        for part in blocks(len(row), READ_VALUES):
+            values = widened(row[part])
             # The dot product is the cheap test; only what fails it is looked at twice.
             with np.errstate(invalid="ignore", over="ignore"):
-                square = np.dot(part, part)
+                square = np.dot(values, values)
             if square <= LARGEST**2:
                 continue
-            largest = float(np.abs(part).max())
+            largest = float(np.abs(values).max())
             if not largest <= LARGEST:
                 what = "is not finite" if not np.isfinite(largest) else f"exceeds {LARGEST:g}"
                 found[place] = f"a value {what}"
                 break
     return found
-
-
-def blocks(dimension: int, rows: int) -> Iterator[slice]:
-    """Ranges of coordinates such that a block of ``rows`` rows fits a processor cache."""
-    # Rows a multiple of 4 KiB apart share cache lines and sort at half the speed.
-    width = BLOCK_BYTES // (4 * max(rows, 1)) // 1024 * 1024 + 272
-    for start in range(0, dimension, width):
-        yield slice(start, min(start + width, dimension))
 
 
 def widened(part: Row) -> Row:
