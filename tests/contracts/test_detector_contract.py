@@ -25,6 +25,11 @@ FACETS = {
     "colour": Role.CATEGORY,
     "note": Role.TEXT,
     "secret": Role.IGNORED,
+    "vector": Role.EMBEDDING,
+    "user": Role.USER,
+    "item": Role.ITEM,
+    "stars": Role.RATING,
+    "at": Role.TIME,
 }
 EVERY = pytest.mark.parametrize("name", DETECTORS.names())
 
@@ -36,6 +41,11 @@ def poisoned_view(n: int = 900) -> View:
     colour = rng.choice(["red", "green", "blue"], n).astype(object)
     day = rng.integers(0, 7, n)
     note = np.array([" ".join(rng.choice(list("abcdefghij"), 6)) for _ in range(n)], dtype=object)
+    other = np.random.default_rng(8)
+    vector = other.normal(size=(n, 8)).astype(np.float32) + (size > 0)[:, None]
+    user, item = other.integers(0, 90, n), other.integers(0, 40, n)
+    stars, at = other.integers(1, 6, n).astype(float), other.integers(0, 10**7, n)
+    user[700:790], item[700:790:10] = np.repeat(np.arange(200, 209), 10), 3
     p = 1 / (1 + np.exp(-2 * size))
     label = np.where(rng.random(n) < p, "1", "0").astype(object)
     colour[500:530] = "\x1b[31mXXX\u202e"
@@ -48,6 +58,11 @@ def poisoned_view(n: int = 900) -> View:
             "colour": list(colour),
             "note": list(note),
             "secret": list(rng.normal(size=n)),
+            "vector": pa.FixedSizeListArray.from_arrays(vector.ravel(), 8),
+            "user": user,
+            "item": item,
+            "stars": stars,
+            "at": pa.array(at * 10**6).cast(pa.timestamp("us")),
             "y": list(label),
         }
     )

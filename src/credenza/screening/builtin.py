@@ -9,6 +9,7 @@ from credenza.screening.detectors.association import Association
 from credenza.screening.detectors.column_drift import ColumnDrift
 from credenza.screening.detectors.confident_disagreement import ConfidentDisagreement
 from credenza.screening.detectors.duplicates import Duplicates
+from credenza.screening.detectors.interactions import ShillingCohorts
 from credenza.screening.detectors.knn_disagreement import KnnDisagreement
 from credenza.screening.detectors.subgroup_labels import SubgroupLabels
 
@@ -22,6 +23,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "column-drift": ColumnDrift,
         "confident-disagreement": ConfidentDisagreement,
         "duplicates": Duplicates,
+        "interactions": ShillingCohorts,
         "knn-disagreement": KnnDisagreement,
         "subgroup-labels": SubgroupLabels,
     },
@@ -32,6 +34,7 @@ SCAN_DETECTORS: tuple[str, ...] = (
     "association",
     "column-drift",
     "duplicates",
+    "interactions",
     "knn-disagreement",
     "subgroup-labels",
 )
