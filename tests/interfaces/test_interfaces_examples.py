@@ -58,6 +58,10 @@ credenza lineage --batch BATCH
 credenza lineage --source acme
 credenza release create flights --out flights-r1
 credenza release verify flights-r1 --trust KEY
+credenza batch prove BATCH 0 --out row-0.proof
+credenza batch verify row-0.proof --trust acme.key.pub
+credenza batch verify row-0.proof --trust acme.key.pub --release flights-r1 --release-trust KEY \
+ --exit-zero
 credenza release recall RELEASE --reason "poison found"
 credenza log audit
 credenza log prove 0 --out entry-0.tlog-proof

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from credenza.core.canonical import strict_json
+from credenza.core import dsse
+from credenza.core.canonical import MAX_BYTES, strict_json
 from credenza.core.errors import NotFoundError, UntrustedError
 from credenza.core.keys import check_public_key, keyid_of
+from credenza.core.types import Limits
+from credenza.provenance.intake.sandbox import read_sandboxed
+from credenza.provenance.manifest import decode_manifest
+from credenza.provenance.row_proof import prove_row
 from credenza.store.ledger.note import Verifier
 from credenza.store.ledger.proof import verify_proof
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Entry
     from credenza.gate.stores import Stores
     from credenza.store.ledger.trust import TrustPolicy
+    from credenza.store.rows import BatchRow
 
 SCHEMA = "credenza.proof/1"
 
@@ -104,3 +110,18 @@ def check(text: str, trust: str, policy: TrustPolicy | None = None) -> Entry:
         log_of(trust),
         policy,
     )
+
+
+def prove_row_of(stores: Stores, batch: BatchRow, row: int) -> bytes:
+    """Proof, for whoever trusts the sender's key, that a row was in a batch.
+
+    The rows are read again from the files as they were sent.
+
+    Raises:
+        NotFoundError: the batch has no such row.
+    """
+    blobs = stores.journal.blobs
+    envelope = blobs.get(batch.digest, max_bytes=MAX_BYTES)
+    manifest = decode_manifest(dsse.parse(envelope).payload)
+    files = {file.name: blobs.path(file.sha256) for file in manifest.files}
+    return prove_row(read_sandboxed(files, Limits()), row, envelope)

@@ -406,6 +406,10 @@ class Workspace:
         """
         return proofs.check(text, trust, None if policy is None else read_trust(policy))
 
+    def prove_row(self, prefix: str, row: int) -> bytes:
+        """Proof that a row was in a batch as its sender signed it; see ``verify_row``."""
+        return proofs.prove_row_of(self._stores, self._row(prefix), row)
+
     @property
     def ledger(self) -> Ledger:
         """The ledger, to be read."""

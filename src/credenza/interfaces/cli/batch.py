@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from credenza.core.errors import UsageError
 from credenza.interfaces.cli.answer import EXIT_OF_STATUS, Answer, exit_of, jsonable
 from credenza.interfaces.cli.command import family, open_workspace
+from credenza.interfaces.cli.key import public_key
 from credenza.interfaces.cli.stories import campaign_lines
 from credenza.interfaces.cli.terminal import Screen, count, short
 
@@ -133,3 +135,91 @@ def receipt(home: Path | None, batch: str, out: Path) -> Answer:
         screen.line(f"wrote {out}, for batch {short(digest)}")
 
     return Answer("credenza.receipt-written/1", {"batch": digest, "out": str(out)}, show)
+
+
+@command.use_case("prove", examples=("credenza batch prove BATCH 0 --out row-0.proof",))
+@click.argument("batch")
+@click.argument("row", type=click.IntRange(min=0))
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
+)
+def prove(home: Path | None, batch: str, row: int, out: Path) -> Answer:
+    """Prove that ROW, counted from 0, was in BATCH as its sender signed it."""
+    with open_workspace(home) as workspace:
+        found = workspace.batch(batch)
+        out.write_bytes(workspace.prove_row(found.digest, row))
+        keys = workspace.source(found.source).keys
+
+    def show(screen: Screen) -> None:
+        screen.line(f"wrote {out}; verify it with: credenza batch verify {out} --trust {keys[0]}")
+
+    body = {"batch": found.digest, "row": row, "out": str(out), "public_keys": list(keys)}
+    return Answer("credenza.row-proof-written/1", body, show)
+
+
+@command.use_case(
+    "verify",
+    at_home=False,
+    judges=True,
+    examples=(
+        "credenza batch verify row-0.proof --trust acme.key.pub",
+        (
+            "credenza batch verify row-0.proof --trust acme.key.pub "
+            "--release flights-r1 --release-trust KEY --exit-zero"
+        ),
+    ),
+)
+@click.argument("proof", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--trust",
+    "trusted",
+    required=True,
+    multiple=True,
+    metavar="KEY",
+    help="Public key of the sender: hex or file. May be given several times.",
+)
+@click.option(
+    "--release",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Say whether the row's batch is in this release.",
+)
+@click.option("--release-trust", metavar="KEY", help="Public key of the gate that released it.")
+def verify(
+    proof: Path, trusted: tuple[str, ...], release: Path | None, release_trust: str | None
+) -> Answer:
+    """Check offline that a row was in a batch, and whether that batch was released.
+
+    Exits with 3 when the proof shows nothing, with 1 when its batch is not in the
+    release: both answers hold, since the release signs the sorted set of its batches.
+    """
+    from credenza import verify_release  # noqa: PLC0415 - help stays light
+    from credenza.provenance.row_proof import membership, verify_row  # noqa: PLC0415
+
+    if (release is None) != (release_trust is None):
+        raise UsageError("bad-usage", "--release and --release-trust come together")
+    found = verify_row(proof.read_bytes(), trust=[public_key(key) for key in trusted])
+    place = None
+    if release is not None and release_trust is not None:
+        attested = verify_release(release, trust=[public_key(release_trust)])
+        place = membership(found.batch, attested.batches)
+
+    def show(screen: Screen) -> None:
+        screen.line("verified")
+        screen.fields(
+            [("row", found.row), ("batch", found.batch), ("sender", found.manifest.source)]
+        )
+        if place is not None:
+            screen.line(f"its batch is {'in' if place.is_member else 'not in'} the release")
+
+    body = {
+        "verified": True,
+        "row": found.row,
+        "leaf": found.leaf,
+        "batch": found.batch,
+        "source": found.manifest.source,
+        "dataset": found.manifest.dataset,
+        "release": None if place is None else place._asdict(),
+    }
+    return Answer(
+        "credenza.row-verified/1", body, show, 0 if place is None or place.is_member else 1
+    )
