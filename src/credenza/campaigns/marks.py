@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from credenza.campaigns.columns import Column, by_value, flat, numbers
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
 from credenza.profiling.sketches import mixed
@@ -60,16 +61,6 @@ class Phrases:
     length: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Column:
-    """A column as codes; -1 = missing."""
-
-    name: str
-    codes: Ints
-    size: int
-    edges: Floats | None = None
-
-
 def marks_of(
     table: pa.Table, *, facets: Mapping[str, Role], label: str, familiar_from: int
 ) -> Iterator[Marks]:
@@ -95,11 +86,11 @@ def marks_of(
     """
     roles = (Role.CATEGORY, Role.NUMBER)
     names = [c for c in table.column_names if facets.get(c) in roles and c != label][:MAX_COLUMNS]
-    exact = [_by_value(table, name) for name in names]
+    exact = [by_value(table, name) for name in names]
     ranges = [
         _by_range(table, name, familiar_from) for name in names if facets[name] is Role.NUMBER
     ]
-    own = [_by_value(table, label)] if label else []
+    own = [by_value(table, label)] if label else []
     for column in exact:
         yield _values([column])
     for first, second in combinations(exact, 2):
@@ -140,31 +131,17 @@ def _said(name: str, value: object, edges: Mapping[str, Floats]) -> str:
     return f"{tick(name)} in [{cuts[place]:.6g}, {cuts[place + 1]:.6g})"
 
 
-def _by_value(table: pa.Table, name: str) -> _Column:
-    column = _flat(table.column(name))
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-    codes = pc.fill_null(pc.cast(encoded.indices, pa.int64()), -1)
-    return _Column(
-        name,
-        np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64),
-        len(encoded.dictionary),
-    )
-
-
-def _by_range(table: pa.Table, name: str, familiar_from: int) -> _Column:
-    values = pc.cast(_flat(table.column(name)), pa.float64(), safe=False)
-    x = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+def _by_range(table: pa.Table, name: str, familiar_from: int) -> Column:
+    x = numbers(table, name)
     known = x[familiar_from:] if familiar_from < len(x) else x
     known = known[np.isfinite(known)]
     cuts = np.linspace(0, 1, RANGES + 1)[1:-1]
     edges = np.unique(np.quantile(known, cuts)) if len(known) else np.empty(0)
     codes = np.searchsorted(edges, x, side="right").astype(np.int64)
-    return _Column(name, np.where(np.isnan(x), -1, codes), len(edges) + 1, edges)
+    return Column(name, np.where(np.isnan(x), -1, codes), len(edges) + 1, edges)
 
 
-def _values(parts: Sequence[_Column]) -> Marks:
+def _values(parts: Sequence[Column]) -> Marks:
     known = np.all([part.codes >= 0 for part in parts], axis=0)
     joint = np.zeros(int(known.sum()), dtype=np.int64)
     for part in parts:
@@ -178,7 +155,7 @@ def _values(parts: Sequence[_Column]) -> Marks:
     )
 
 
-def _copies(parts: Sequence[_Column]) -> Iterator[Marks]:
+def _copies(parts: Sequence[Column]) -> Iterator[Marks]:
     """Whole rows, and rows without any one of their columns."""
     everyone = np.arange(len(parts[0].codes), dtype=np.int64)
     names = tuple(part.name for part in parts)
@@ -192,7 +169,7 @@ def _copies(parts: Sequence[_Column]) -> Iterator[Marks]:
 
 def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
     """One, two and three successive words, lower-cased, punctuation apart."""
-    text = pc.fill_null(_flat(table.column(name).cast(pa.large_string())), "")
+    text = pc.fill_null(flat(table.column(name).cast(pa.large_string())), "")
     text = pc.utf8_lower(pc.utf8_slice_codeunits(text, 0, MAX_CHARACTERS))
     spaced = pc.replace_substring_regex(text, r"([.,;:!?()\"\[\]])", r" \1 ")
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
@@ -218,7 +195,7 @@ def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
 
 
 def _directions(table: pa.Table, name: str, familiar_from: int) -> Iterator[Marks]:
-    column = _flat(table.column(name))
+    column = flat(table.column(name))
     width = column.type.list_size if pa.types.is_fixed_size_list(column.type) else 0
     if not width:
         return
@@ -241,8 +218,3 @@ def _mixed(codes: Ints, seed: Ints | int) -> Ints:
         seed, dtype=np.uint64
     )
     return mixed(told_apart).view(np.int64)
-
-
-def _flat(column: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
-    whole = column.combine_chunks()
-    return whole if not isinstance(whole, pa.ChunkedArray) else pa.concat_arrays(whole.chunks)

@@ -186,18 +186,21 @@ class _Claim:
     window: str
 
 
+def unit_of(source: Strings, groups: Mapping[str, str]) -> Ints:
+    """``(n,)`` a number for each group and for each source without one."""
+    sources, place = np.unique(source.astype(str), return_inverse=True)
+    own = [groups.get(name) or f"\0{name}" for name in sources.tolist()]
+    _, unit = np.unique(np.array(own, dtype=object).astype(str), return_inverse=True)
+    return np.asarray(unit[place], dtype=np.int64)
+
+
 def _units(senders: Senders) -> shared.Units:
-    """A unit for each group and for each source without one."""
     n = len(senders.source)
-    everyone = np.concatenate([senders.source, senders.familiar]).astype(str)
-    sources, place = np.unique(everyone, return_inverse=True)
-    own = [senders.groups.get(name) or f"\0{name}" for name in sources.tolist()]
-    names, unit = np.unique(np.array(own), return_inverse=True)
-    of = unit[place].astype(np.int64)
-    epochs = int(senders.epoch.max(initial=-1)) + 1
-    joint = senders.epoch * len(names) + of[n:]
-    known = np.bincount(joint, minlength=epochs * len(names)).reshape(epochs, len(names))
-    rows = np.bincount(of[:n], minlength=len(names))
+    of = unit_of(np.concatenate([senders.source, senders.familiar]), senders.groups)
+    width, epochs = int(of.max(initial=-1)) + 1, int(senders.epoch.max(initial=-1)) + 1
+    joint = senders.epoch * width + of[n:]
+    known = np.bincount(joint, minlength=epochs * width).reshape(epochs, width)
+    rows = np.bincount(of[:n], minlength=width)
     return shared.Units(of[:n], of[n:], senders.epoch, rows.astype(float), known.astype(float))
 
 

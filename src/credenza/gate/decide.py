@@ -18,6 +18,27 @@ CHANGED = "campaign-changed"
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """What one lane says of a batch's source, short of a campaign.
+
+    Attributes:
+        lane: "source" (its own control chart), "structure" (volume, missing values, pairs
+            never seen) or "common_cause" (most sources moved together).
+    """
+
+    lane: str
+    sentence: str
+
+
+_PARTS = {
+    "named": "named in",
+    "suspected": "suspected in",
+    "changed": "changed in",
+    "payload": "one of the few senders of the payload of",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about one batch when it is judged.
 
@@ -25,7 +46,7 @@ class Evidence:
         vouched: it belongs to the history that a steward vouches for.
         watched_since: window of the campaign that put its source under watch, or "".
         flagged_rows: positions in the batch of rows that screening flagged.
-        alarms: sentences of its source's own control charts.
+        alarms: of the other lanes.
         late: its window was judged before it came.
     """
 
@@ -38,7 +59,7 @@ class Evidence:
     findings: tuple[Finding, ...] = ()
     silences: tuple[Silence, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     late: bool = False
 
 
@@ -72,6 +93,8 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
     for campaign in evidence.campaigns:
         if evidence.source in campaign.sources:
             outcome, part = policy.outcomes.campaign_named, "named"
+        elif evidence.source in campaign.suspected and "mark" in campaign.evidence:
+            outcome, part = policy.outcomes.payload, "payload"
         elif evidence.source in campaign.suspected and campaign.sources:
             outcome, part = policy.outcomes.campaign_suspected, "suspected"
         elif evidence.source in campaign.suspected:
@@ -82,7 +105,7 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         yield Reason(
             f"campaign-{part}",
             outcome,
-            f"{evidence.source} is {part} in a campaign: {campaign.statistic} moved "
+            f"{evidence.source} is {_PARTS[part]} a campaign: {campaign.statistic} moved "
             f"{campaign.direction} in {together} sources together "
             f"(p = {campaign.p_value:.2g})",
         )
@@ -98,9 +121,14 @@ def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         )
 
 
-def _source(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
-    for sentence in evidence.alarms:
-        yield Reason("source", policy.outcomes.source, sentence)
+def _lanes(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    outcomes = {
+        "source": policy.outcomes.source,
+        "structure": policy.outcomes.structure,
+        "common_cause": policy.outcomes.common_cause,
+    }
+    for alarm in evidence.alarms:
+        yield Reason(alarm.lane, outcomes[alarm.lane], alarm.sentence)
 
 
 def _rows(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
@@ -119,10 +147,16 @@ def _rows(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
     yield Reason("rows", policy.outcomes.rows, f"{flagged} of {evidence.records} rows are {fate}")
 
 
-def _drift(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+def _spoken(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    """Findings that are a rule of their own."""
+    rules = {
+        "column-drift": ("drift", policy.outcomes.drift),
+        "reconcile": ("disagreement", policy.outcomes.disagreement),
+        "source-diversity": ("diversity", policy.outcomes.diversity),
+    }
     for finding in evidence.findings:
-        if finding.detector == "column-drift":
-            yield Reason("drift", policy.outcomes.drift, finding.sentence)
+        if finding.detector in rules:
+            yield Reason(*rules[finding.detector], finding.sentence)
 
 
 def _silence(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
@@ -144,9 +178,9 @@ RULES: tuple[Callable[[Evidence, Policy], Iterator[Reason]], ...] = (
     _vouched,
     _campaign,
     _watched,
-    _source,
+    _lanes,
     _rows,
-    _drift,
+    _spoken,
     _silence,
     _late,
 )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from credenza.campaigns.explain import explain
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Silence
+from credenza.gate.decide import Alarm
 from credenza.gate.registry import roster
 from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from credenza.campaigns.panel import WindowResult
+    from credenza.campaigns.state import PanelState
     from credenza.core.types import Campaign, Floats
     from credenza.gate.policy import Policy
     from credenza.gate.reference import Reference
@@ -38,13 +40,13 @@ class PanelWindow:
     """What the scan says of a window.
 
     Attributes:
-        alarms: by source, sentences of its own control charts.
+        alarms: by source, what the other lanes say of it.
         silences: by source, why it could not be scanned.
         state: the scanner, waiting to be told which sources were accepted.
     """
 
     campaigns: tuple[Campaign, ...] = ()
-    alarms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alarms: Mapping[str, tuple[Alarm, ...]] = field(default_factory=dict)
     silences: Mapping[str, list[Silence]] = field(default_factory=dict)
     state: bytes = b""
 
@@ -100,7 +102,7 @@ def judge_panel(
         campaign = _unaccused(_continued(campaign, _watched(stores, dataset)))
     return PanelWindow(
         campaigns=() if campaign is None else (campaign,),
-        alarms=_alarms(result, sources, statistics),
+        alarms=_alarms(result, policy, tuple(spans), scanner.state),
         silences={
             source: [Silence("campaigns", "the source joined after the panel had begun")]
             for source in spans
@@ -175,17 +177,31 @@ def _scanner(
 
 
 def _alarms(
-    result: WindowResult, sources: tuple[str, ...], statistics: tuple[str, ...]
-) -> dict[str, tuple[str, ...]]:
-    """A sentence for each source that is far from its own past: its farthest statistic."""
-    found: dict[str, tuple[str, ...]] = {}
+    result: WindowResult, policy: Policy, present: tuple[str, ...], state: PanelState
+) -> dict[str, tuple[Alarm, ...]]:
+    """By source, its farthest statistic in each lane, and what moved most sources."""
+    shift = result.common_shift
+    top = int(np.argmax(np.abs(shift))) if len(shift) else 0
+    shared: tuple[Alarm, ...] = ()
+    if len(shift) and abs(shift[top]) >= policy.lanes.common_cause:
+        way = "up" if shift[top] > 0 else "down"
+        shared = (
+            Alarm(
+                "common_cause",
+                f"most sources moved {way} together in {state.statistics[top]}, "
+                f"{abs(shift[top]):.1f} standard units; the scan goes on without it",
+            ),
+        )
+    found = dict.fromkeys(present, shared)
+    said: set[tuple[str, str]] = set()
     for alarm in sorted(result.source_alarms, key=lambda one: -abs(one.deviation)):
-        source = sources[alarm.source]
-        if source not in found:
-            found[source] = (
-                (
-                    f"{source} moved {alarm.direction} alone in {statistics[alarm.statistic]}, "
-                    f"{abs(alarm.deviation):.1f} standard units from its own past"
-                ),
+        source, statistic = state.sources[alarm.source], state.statistics[alarm.statistic]
+        lane = "structure" if family_of(statistic) == "structure" else "source"
+        if abs(alarm.deviation) >= policy.lanes.source and (source, lane) not in said:
+            said.add((source, lane))
+            sentence = (
+                f"{source} moved {alarm.direction} alone in {statistic}, "
+                f"{abs(alarm.deviation):.1f} standard units from its own past"
             )
+            found[source] = (*found.get(source, ()), Alarm(lane, sentence))
     return found

@@ -61,6 +61,53 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Lanes:
+    """From where on a lane speaks, in standard units.
+
+    Attributes:
+        source: a source's distance from its own past; the scan itself begins at 4.5.
+        common_cause: the shift that all sources share.
+    """
+
+    source: float = 4.5
+    common_cause: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileRule:
+    """Which rows of different sources are about the same thing.
+
+    Attributes:
+        key: columns that name it, such as a symbol and a day; none: nothing is compared.
+        values: number columns to compare.
+        spreads: a row disagrees when it is so many usual spreads from the others.
+    """
+
+    key: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    spreads: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiversityRule:
+    """How much may rest on one source.
+
+    Attributes:
+        window_share: of the rows of a window.
+        dataset_share: of the rows of the dataset.
+        slice_columns: columns whose values are slices.
+        slice_share: of the rows of a slice.
+        dominant: from which share of a slice on it is warned of.
+    """
+
+    window_share: float = 1.0
+    dataset_share: float = 1.0
+    slice_columns: tuple[str, ...] = ()
+    slice_share: float = 1.0
+    dominant: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
 class Outcomes:
     """What each kind of evidence does to a batch.
 
@@ -68,10 +115,16 @@ class Outcomes:
         campaign_named: the batch's source is named in a campaign of this window.
         campaign_suspected: it moved the same way, short of being named.
         campaign_changed: it changed what it sends together with others, accused of nothing.
+        payload: it sends what a few independent sources send too, and nobody else.
         source: its own control chart alarms.
+        structure: its volume, missing values or value pairs are unlike its past.
+        common_cause: most sources moved together; removed from the scan, and noted.
         watched: a campaign named or suspected it earlier, and nobody cleared it.
         rows: it has flagged rows; ADMIT lets the batch pass without them.
         drift: its columns drift from trusted data.
+        disagreement: rows say something else than other sources of the same key; ADMIT
+            lets the batch pass without them.
+        diversity: it sends more than the policy's caps allow.
         silence: a configured detector could not assess it.
         late: it came after its window was judged.
     """
@@ -79,10 +132,15 @@ class Outcomes:
     campaign_named: Outcome = Outcome.QUARANTINE
     campaign_suspected: Outcome = Outcome.HOLD
     campaign_changed: Outcome = Outcome.HOLD
+    payload: Outcome = Outcome.HOLD
     source: Outcome = Outcome.ADMIT
+    structure: Outcome = Outcome.ADMIT
+    common_cause: Outcome = Outcome.ADMIT
     watched: Outcome = Outcome.HOLD
     rows: Outcome = Outcome.ADMIT
     drift: Outcome = Outcome.ADMIT
+    disagreement: Outcome = Outcome.ADMIT
+    diversity: Outcome = Outcome.HOLD
     silence: Outcome = Outcome.HOLD
     late: Outcome = Outcome.HOLD
 
@@ -99,6 +157,9 @@ class Policy:
     window: WindowRule = field(default_factory=WindowRule)
     budget: Budget = field(default_factory=Budget)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    lanes: Lanes = field(default_factory=Lanes)
+    reconcile: ReconcileRule = field(default_factory=ReconcileRule)
+    diversity: DiversityRule = field(default_factory=DiversityRule)
     detectors: tuple[str, ...] = DEFAULT_DETECTORS
     campaigns: bool = True
 
@@ -124,17 +185,48 @@ fdr = 0.05                  # false discoveries among what is flagged
 campaign_rate = 0.01        # false campaigns per window
 batch_rows = 0.10           # a batch with more flagged rows than this is held whole
 
+[lanes]                     # in standard units, from where on a lane speaks
+source = 4.5
+common_cause = 6.0
+
+[reconcile]                 # rows of several sources about one thing must agree
+key = []                    # columns that name the thing, such as ["symbol", "day"]
+values = []                 # number columns that are compared
+spreads = 8.0               # usual spreads between a row and the others from which on it disagrees
+
+[diversity]                 # how much may rest on one source; 1.0 is no cap
+window_share = 1.0
+dataset_share = 1.0
+slice_columns = []          # columns whose values are slices
+slice_share = 1.0
+dominant = 0.8              # share of a slice from which on it is warned of
+
 [outcomes]
 campaign_named = "quarantine"
 campaign_suspected = "hold"
 campaign_changed = "hold"   # several changed what they send together; nobody is accused
+payload = "hold"            # a few sources share what nobody else sends: a person decides
 source = "admit"            # one source's own alarm is noted: honest feeds drift
+structure = "admit"         # volume, missing values, pairs never seen are noted
+common_cause = "admit"      # what moved most sources is noted, and removed from the scan
 watched = "hold"            # named or suspected earlier and not cleared since
 rows = "admit"              # admit the batch without its flagged rows
 drift = "admit"             # column drift is noted
+disagreement = "admit"      # admit the batch without rows that other sources contradict
+diversity = "hold"          # a source sends more than [diversity] allows
 silence = "hold"            # what could not be assessed does not pass
 late = "hold"               # came after its window was judged
 """
+
+
+_SECTIONS: Mapping[str, type[Any]] = {
+    "window": WindowRule,
+    "budget": Budget,
+    "outcomes": Outcomes,
+    "lanes": Lanes,
+    "reconcile": ReconcileRule,
+    "diversity": DiversityRule,
+}
 
 
 def load_policy(data: bytes) -> Policy:
@@ -149,7 +241,7 @@ def load_policy(data: bytes) -> Policy:
         raise _bad("the file is not TOML", str(wrong)) from wrong
     if tree.pop("schema", None) != SCHEMA:
         raise _bad("the schema is missing or unknown", f"expected schema = {SCHEMA!r}")
-    known = {"window", "budget", "outcomes", "detectors", "campaigns"}
+    known = {*_SECTIONS, "detectors", "campaigns"}
     if unknown := sorted(set(tree) - known):
         raise _bad(f"unknown key {unknown[0]!r}", f"the known keys are: {', '.join(sorted(known))}")
     detectors = tree.get("detectors", list(DEFAULT_DETECTORS))
@@ -160,9 +252,7 @@ def load_policy(data: bytes) -> Policy:
         raise _bad("'campaigns' must be true or false", f"it is {campaigns!r}")
     policy = Policy(
         digest=sha256_hex(data),
-        window=_section(WindowRule, tree.get("window", {}), "window"),
-        budget=_section(Budget, tree.get("budget", {}), "budget"),
-        outcomes=_section(Outcomes, tree.get("outcomes", {}), "outcomes"),
+        **{name: _section(kind, tree.get(name, {}), name) for name, kind in _SECTIONS.items()},
         detectors=tuple(detectors),
         campaigns=campaigns,
     )
@@ -170,7 +260,7 @@ def load_policy(data: bytes) -> Policy:
     return policy
 
 
-def _section(kind: type[Any], found: object, name: str) -> Any:  # noqa: ANN401  # one of three
+def _section(kind: type[Any], found: object, name: str) -> Any:  # noqa: ANN401  # one of the sections
     """Fill a section's dataclass from a table, field by field and typed by the defaults."""
     if not isinstance(found, dict):
         raise _bad(f"[{name}] must be a table", f"it is {found!r}")
@@ -190,6 +280,10 @@ def _typed(value: object, default: object, key: str) -> object:
         return names[str(value)]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise _bad(f"{key} = {value!r} has the wrong type", "expected a list of names")
     if type(value) is not type(default):
         raise _bad(f"{key} = {value!r} has the wrong type", f"expected {type(default).__name__}")
     return value
@@ -205,10 +299,19 @@ def _check_ranges(policy: Policy) -> None:
         "budget.fdr": (policy.budget.fdr, 1e-6, 0.5),
         "budget.campaign_rate": (policy.budget.campaign_rate, 1e-4, 0.5),
         "budget.batch_rows": (policy.budget.batch_rows, 0.0, 1.0),
+        "lanes.source": (policy.lanes.source, 4.5, 100.0),
+        "lanes.common_cause": (policy.lanes.common_cause, 1.0, 100.0),
+        "reconcile.spreads": (policy.reconcile.spreads, 1.0, 1000.0),
+        "diversity.window_share": (policy.diversity.window_share, 0.01, 1.0),
+        "diversity.dataset_share": (policy.diversity.dataset_share, 0.01, 1.0),
+        "diversity.slice_share": (policy.diversity.slice_share, 0.01, 1.0),
+        "diversity.dominant": (policy.diversity.dominant, 0.01, 1.0),
     }
     for key, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise _bad(f"{key} = {value} is out of range", f"expected {low} to {high}")
+    if bool(policy.reconcile.key) != bool(policy.reconcile.values):
+        raise _bad("[reconcile] needs both 'key' and 'values'", "one of them is empty")
 
 
 def _bad(what: str, why: str) -> UsageError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from credenza.core.errors import UsageError
 from credenza.core.types import Campaign, Finding, Outcome, Silence, Unit
-from credenza.gate.decide import Evidence, decide
+from credenza.gate.decide import Alarm, Evidence, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,6 +56,16 @@ REQUIRED: tuple[tuple[str, Evidence, tuple[Outcome, ...]], ...] = (
         _STOPS,
     ),
     (
+        "a payload that a few sources share does not pass",
+        replace(
+            _PLAIN,
+            campaigns=(
+                replace(_CAMPAIGN, sources=(), suspected=("case",), evidence={"mark": "case"}),
+            ),
+        ),
+        _STOPS,
+    ),
+    (
         "what could not be assessed does not pass",
         replace(_PLAIN, silences=(Silence("case", "too few trusted rows"),)),
         _STOPS,
@@ -91,23 +101,34 @@ _FIELDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "vouched": lambda value: {"vouched": bool(value)},
     "late": lambda value: {"late": bool(value)},
     "watched_since": lambda value: {"watched_since": str(value)},
-    "alarms": lambda value: {"alarms": tuple(map(str, value))},
+    "alarms": lambda value: {"alarms": tuple(_alarm(lane) for lane in value)},
     "silences": lambda value: {"silences": tuple(Silence(str(name), "case") for name in value)},
-    "drift": lambda value: {
+    "findings": lambda value: {
         "findings": tuple(
-            Finding("column-drift", Unit.SOURCE, ("case",), 0.001, str(text)) for text in value
+            Finding(str(name), Unit.SOURCE, ("case",), 0.001, "case") for name in value
         )
     },
     "campaign": lambda value: {
         "campaigns": (
             replace(
                 _CAMPAIGN,
-                sources=("case",) if value == "named" else (),
-                suspected=("case",) if value == "suspected" else (),
+                sources=("case",) if value == "named" else ("other",) * (value == "suspected"),
+                suspected=("case",) if value != "named" else (),
+                evidence={"mark": "case"} if value == "payload" else {},
             ),
         )
     },
 }
+
+
+def _alarm(lane: object) -> Alarm:
+    if lane not in ("source", "structure", "common_cause"):
+        raise UsageError(
+            "bad-case",
+            f"no lane is called {lane!r}",
+            why="the lanes that alarm are: source, structure, common_cause",
+        )
+    return Alarm(str(lane), "case")
 
 
 def _own_case(case: Mapping[str, Any], policy: Policy) -> CaseResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Outcome, Silence, Unit
+from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
 from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.journal import Event
 from credenza.gate.panel import PanelWindow, judge_panel
@@ -43,7 +44,7 @@ class Settlement:
     """What became of one window.
 
     Attributes:
-        alarms: sentences of single sources' control charts.
+        alarms: what the lanes of single sources and of common causes say, each once.
         version: the dataset version it made, or None when nothing was admitted.
     """
 
@@ -103,6 +104,7 @@ def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
     screened = _screen(stores, policy, window)
     judged = Judged(screened, tuple(decide(one, policy) for one in screened.evidence))
     panel = _accepted_panel(stores, screened, judged)
+    payloads = stores.journal.blobs.put(screened.across.memory.to_bytes())
     publish = _to_publish(judged)
     stores.journal.record(
         [
@@ -110,7 +112,7 @@ def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
                 Event("verdict", _verdict_document(one, verdict))
                 for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
             ),
-            Event("settlement", _settlement_document(window, judged, panel, publish)),
+            Event("settlement", _settlement_document(window, judged, panel, payloads, publish)),
         ]
     )
     versions = finish_pending(stores)
@@ -119,10 +121,14 @@ def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
         window.name,
         judged.verdicts,
         screened.campaigns,
-        tuple(sentence for one in screened.evidence for sentence in one.alarms),
+        _said_once(screened.evidence),
         versions[-1].number if versions else None,
         screened.silences,
     )
+
+
+def _said_once(evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(alarm.sentence for one in evidence for alarm in one.alarms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,11 @@ class _Assessment:
     panel: PanelWindow
     screening: Screening | None
     silences: tuple[Silence, ...]
+    across: AcrossWindow = field(default_factory=AcrossWindow)
+
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """Of the statistics and of the payloads; one where they speak of the same sources."""
+        return joined(self.panel.campaigns, self.across.campaigns)
 
 
 def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
@@ -149,9 +160,10 @@ def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
         window.dataset,
         window.name,
         evidence,
-        () if vouched else found.panel.campaigns,
+        () if vouched else found.campaigns(),
         found.silences,
         found.panel.state,
+        found.across,
     )
 
 
@@ -163,6 +175,7 @@ def _assess(
     foreseen = assessed("reference", lambda: reference.expected(window.table))
     expected = _heard(foreseen, silences)
     panel, screening = PanelWindow.empty(), None
+    across = AcrossWindow(memory=memory_of(stores, window.dataset))
     if policy.campaigns and policy.window.days and not window.late:
         scanned = assessed(
             "campaigns",
@@ -178,11 +191,28 @@ def _assess(
             ),
         )
         panel = _heard(scanned, silences) or panel
+        sent = _sent(window, expected)
+        compared = assessed(
+            "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
+        )
+        across = _heard(compared, silences) or across
     if not vouched:
         rows = assessed("screening", lambda: _screen_rows(policy, reference, window, expected))
         screening = _heard(rows, silences)
         silences += [] if screening is None else screening.silences
-    return _Assessment(panel, screening, tuple(silences))
+    return _Assessment(panel, screening, tuple(silences), across)
+
+
+def _sent(window: _Window, expected: Floats | None) -> Sent:
+    source = [row.source for row in window.rows for _ in range(row.records)]
+    return Sent(
+        window.dataset,
+        window.name,
+        window.table,
+        np.array(source, dtype=object),
+        {row.source: row.digest for row in window.rows},
+        expected,
+    )
 
 
 def _heard(answer: T | Silence, silences: list[Silence]) -> T | None:
@@ -245,17 +275,21 @@ def _evidence(
     )
     if vouched:
         return plain
-    flagged: tuple[int, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    flagged = {place - start for place in found.across.rows if start <= place < stop}
+    findings = found.across.findings
     if found.screening is not None:
-        flagged = tuple(int(i) for i in np.flatnonzero(found.screening.flagged[start:stop]))
-        findings = tuple(_about(found.screening.findings, row.source, start, stop))
+        flagged |= set(np.flatnonzero(found.screening.flagged[start:stop]).tolist())
+        findings = (*findings, *found.screening.findings)
     return replace(
         plain,
-        flagged_rows=flagged,
-        findings=findings,
-        silences=(*found.silences, *found.panel.silences.get(row.source, ())),
-        campaigns=found.panel.campaigns,
+        flagged_rows=tuple(sorted(flagged)),
+        findings=tuple(_about(findings, row.source, start, stop)),
+        silences=(
+            *found.silences,
+            *found.panel.silences.get(row.source, ()),
+            *found.across.silences.get(row.source, ()),
+        ),
+        campaigns=found.campaigns(),
         alarms=found.panel.alarms.get(row.source, ()),
     )
 
@@ -307,7 +341,7 @@ def _verdict_document(evidence: Evidence, verdict: Verdict) -> dict[str, Json]:
 
 
 def _settlement_document(
-    window: _Window, judged: Judged, panel: str, publish: list[Json]
+    window: _Window, judged: Judged, panel: str, payloads: str, publish: list[Json]
 ) -> dict[str, Json]:
     campaigns = judged.screened.campaigns
     watch = sorted({name for one in campaigns for name in one.sources})
@@ -320,6 +354,9 @@ def _settlement_document(
         "campaigns": to_json(campaigns),
         "watch": list(watch),
         "panel": panel,
+        "payloads": payloads,
+        "influence": to_json(judged.screened.across.influence),
+        "dominance": list(judged.screened.across.dominance),
         "publish": publish,
         "rationale": f"window {window.name}: {admitted} of {len(window.rows)} batches admitted",
     }

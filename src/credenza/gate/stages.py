@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from credenza.core.types import Batch, Campaign, Silence, Verdict
+    from credenza.gate.across import AcrossWindow
     from credenza.gate.decide import Evidence
     from credenza.profiling.state import State
 
@@ -33,6 +34,7 @@ class Screened:
 
     Attributes:
         panel: state of the campaign scan after this window, before acceptance.
+        across: what the comparison of its sources gave.
     """
 
     dataset: str
@@ -41,6 +43,7 @@ class Screened:
     campaigns: tuple[Campaign, ...]
     silences: tuple[Silence, ...]
     panel: bytes
+    across: AcrossWindow
 
 
 @dataclass(frozen=True, slots=True)

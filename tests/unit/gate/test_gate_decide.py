@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credenza.core.types import Campaign, Finding, Outcome, Silence, Unit
-from credenza.gate.decide import Evidence, decide
+from credenza.gate.decide import Alarm, Evidence, decide
 from credenza.gate.policy import Outcomes, Policy
 
 POLICY = Policy(digest="d" * 64)
@@ -51,6 +51,36 @@ def test_silence_holds_a_batch_but_not_one_that_is_vouched_for() -> None:
     assert decide(replace(silent, vouched=True), POLICY).outcome is Outcome.ADMIT
 
 
+def test_each_lane_has_a_consequence_of_its_own() -> None:
+    policy = replace(
+        POLICY, outcomes=Outcomes(structure=Outcome.QUARANTINE, common_cause=Outcome.HOLD)
+    )
+    lanes = ("source", "structure", "common_cause")
+    found = [decide(replace(CLEAN, alarms=(Alarm(lane, "moved"),)), policy) for lane in lanes]
+    assert [v.outcome for v in found] == [Outcome.ADMIT, Outcome.QUARANTINE, Outcome.HOLD]
+    assert [v.reasons[0].rule for v in found] == list(lanes)
+
+
+def test_a_shared_payload_goes_to_a_person_and_is_quarantined_once_it_names() -> None:
+    shared = replace(CAMPAIGN, sources=(), suspected=("feed-a",), evidence={"mark": "`x` = 1"})
+    held = decide(replace(CLEAN, campaigns=(shared,)), POLICY)
+    assert (held.outcome, held.reasons[0].rule) == (Outcome.HOLD, "campaign-payload")
+    named = decide(replace(CLEAN, campaigns=(replace(shared, sources=("feed-a",)),)), POLICY)
+    assert named.outcome is Outcome.QUARANTINE
+    only_rows = replace(POLICY, outcomes=Outcomes(payload=Outcome.ADMIT))
+    split = decide(replace(CLEAN, campaigns=(shared,), flagged_rows=(1, 2)), only_rows)
+    assert (split.outcome, split.quarantined_rows) == (Outcome.ADMIT, (1, 2))
+
+
+def test_disagreement_keeps_rows_out_and_a_broken_cap_holds() -> None:
+    said = Finding("reconcile", Unit.GROUP, ("feed-a",), 0.01, "it says 9, others say 5", rows=(4,))
+    verdict = decide(replace(CLEAN, findings=(said,), flagged_rows=(4,)), POLICY)
+    assert (verdict.outcome, verdict.quarantined_rows) == (Outcome.ADMIT, (4,))
+    assert [r.rule for r in verdict.reasons] == ["rows", "disagreement"]
+    over = Finding("source-diversity", Unit.SOURCE, ("feed-a",), 1.0, "it sends 90% of the rows")
+    assert decide(replace(CLEAN, findings=(over,)), POLICY).outcome is Outcome.HOLD
+
+
 def test_a_source_on_watch_is_held_until_it_is_cleared() -> None:
     verdict = decide(replace(CLEAN, watched_since="2013-08-27"), POLICY)
     assert verdict.outcome is Outcome.HOLD
@@ -84,7 +114,7 @@ evidences = st.builds(
     findings=st.sampled_from([(), (Finding("column-drift", Unit.SOURCE, ("a",), 0.01, "drift"),)]),
     silences=st.sampled_from([(), (Silence("x", "y"),)]),
     campaigns=st.sampled_from([(), (CAMPAIGN,)]),
-    alarms=st.sampled_from([(), ("label rate alarms",)]),
+    alarms=st.sampled_from([(), (Alarm("source", "label rate alarms"),)]),
     late=st.booleans(),
 )
 
@@ -100,5 +130,6 @@ def test_every_evidence_has_a_verdict_that_is_its_worst_reason(
 
 @given(evidences, policies)
 def test_more_evidence_never_makes_a_verdict_milder(evidence: Evidence, policy: Policy) -> None:
-    more = replace(evidence, campaigns=(CAMPAIGN,), late=True, alarms=("an alarm",))
+    alarms = (*evidence.alarms, Alarm("structure", "an alarm"))
+    more = replace(evidence, campaigns=(CAMPAIGN,), late=True, alarms=alarms)
     assert decide(more, policy).outcome >= decide(evidence, policy).outcome
