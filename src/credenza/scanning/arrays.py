@@ -93,9 +93,7 @@ def as_pixels(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         low, high = 0.0, 1.0
     elif low >= 0 and high <= 255:
         low, high = 0.0, 255.0
-    return np.asarray((values - low) / max(high - low, 1e-9) * 255, dtype=np.float32).astype(
-        np.uint8
-    )
+    return np.asarray(np.rint((values - low) / max(high - low, 1e-9) * 255), dtype=np.uint8)
 
 
 def _columns(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from credenza.core.errors import UsageError
 from credenza.core.text import quote, tick
@@ -77,6 +78,9 @@ def normalise(name: str, column: Any) -> Pictures:  # noqa: ANN401 - pyarrow is 
     """
     if isinstance(column.type, pa.FixedShapeTensorType):
         return _of_tensors(column)
+    whole = _rectangular(column)
+    if whole is not None:
+        return Pictures(tensor(as_pixels(whole)), np.zeros(len(whole), dtype=bool), {}, ())
     decode = _decoder(name, column.type)
     pictures: list[Picture | None] = []
     why: dict[int, str] = {}
@@ -136,6 +140,23 @@ def _of_tensors(column: Any) -> Pictures:  # noqa: ANN401 - pyarrow is untyped
     made = as_pixels(flat.reshape(-1, *shape))
     why = {int(row): "missing" for row in np.flatnonzero(missing)}
     return Pictures(tensor(made), missing, why, ())
+
+
+def _rectangular(column: Any) -> np.ndarray[Any, Any] | None:  # noqa: ANN401 - pyarrow is untyped
+    """``(n, h, w[, c])`` of nested lists without gaps and of one size; None for others."""
+    shape: list[int] = []
+    values = column.combine_chunks()
+    values = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
+    while levels(values.type) and values.null_count == 0:
+        lengths = pc.unique(pc.list_value_length(values))
+        if len(lengths) != 1 or not lengths[0].as_py():
+            return None
+        shape.append(int(lengths[0].as_py()))
+        values = values.flatten()
+    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if len(shape) not in (2, 3) or not is_number or values.null_count:
+        return None
+    return np.asarray(values.to_numpy(zero_copy_only=False).reshape(-1, *shape))
 
 
 def _values(column: Any) -> Any:  # noqa: ANN401 - an iterator over pyarrow scalars

@@ -16,6 +16,7 @@ from credenza.scanning import labels
 from credenza.scanning.columns import resolve
 from credenza.scanning.embeddings import equal_vectors
 from credenza.scanning.images import levels, normalise
+from credenza.scanning.numbers import unmixed
 from credenza.scanning.trusted import with_trusted
 from credenza.screening.view import make_view
 
@@ -69,7 +70,8 @@ def prepare(name: str, reading: Reading, asked: Asked, trusted: object = None) -
         CredenzaError: what ``resolve``, ``with_trusted`` and the columns refuse.
     """
     joined = with_trusted(reading, trusted)
-    table = joined.reading.table
+    named = {column for column, _ in asked.roles()} | joined.reading.hints.keys()
+    table, strays = unmixed(joined.reading.table, named)
     columns = resolve(table, asked, joined.reading.hints)
     roles = dict(columns.roles)
     if joined.column:
@@ -79,7 +81,7 @@ def prepare(name: str, reading: Reading, asked: Asked, trusted: object = None) -
                 f"{tick(joined.column)} cannot say what is trusted and be a label or source too",
             )
         roles[joined.column] = Role.IGNORED
-    notices = [*joined.reading.notices, *columns.notices]
+    notices = [*joined.reading.notices, *strays, *columns.notices]
     silences: list[Silence] = []
     findings: list[Finding] = []
     unreadable = np.zeros(table.num_rows, dtype=bool)

@@ -73,6 +73,17 @@ def test_nan_and_infinite_numbers_are_missing_numbers() -> None:
     assert np.isfinite(result.rows.column("score").to_numpy()).all()
 
 
+def test_a_stray_word_does_not_make_numbers_categories() -> None:
+    ages = [str(20 + row % 50) for row in range(N)]
+    ages[7] = "n/a"
+    result = scan(table(age=ages, code=[f"{row % 9:03}" for row in range(N)]), label="late")
+    assert result.roles["age"] is Role.NUMBER
+    assert result.roles["code"] is Role.CATEGORY
+    said = '`age` is numbers but for 1 of its values, such as "n/a"; those were taken for missing'
+    assert said in result.notices
+    assert result.data.column("age").to_pylist() == ages
+
+
 def test_a_hundred_thousand_categories_are_an_id_and_no_feature() -> None:
     n = 100_000
     many = pa.table({"code": [f"c{row}" for row in range(n)], "y": np.arange(n) % 2})
