@@ -197,7 +197,7 @@ def unit_of(source: Strings, groups: Mapping[str, str]) -> Ints:
 def _units(senders: Senders) -> shared.Units:
     n = len(senders.source)
     of = unit_of(np.concatenate([senders.source, senders.familiar]), senders.groups)
-    width, epochs = int(of.max(initial=-1)) + 1, int(senders.epoch.max(initial=-1)) + 1
+    width, epochs = int(of.max(initial=-1)) + 1, int(senders.epoch.max(initial=0)) + 1
     joint = senders.epoch * width + of[n:]
     known = np.bincount(joint, minlength=epochs * width).reshape(epochs, width)
     rows = np.bincount(of[:n], minlength=width)
