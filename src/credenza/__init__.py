@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Verdict,
         Version,
     )
+    from credenza.datasets.loader import load_release
     from credenza.datasets.verify_release import verify_release
     from credenza.scanning.estimator import ScreenedEstimator
     from credenza.scanning.result import ScanResult
@@ -45,6 +46,7 @@ _HOME = {
     "ScreenedEstimator": "credenza.scanning.estimator",
     "scan": "credenza.scanning.scan",
     "scan_panel": "credenza.campaigns.panel",
+    "load_release": "credenza.datasets.loader",
     "verify_release": "credenza.datasets.verify_release",
     "ConflictError": "credenza.core.errors",
     "CredenzaError": "credenza.core.errors",
@@ -84,6 +86,7 @@ __all__ = [
     "Verdict",
     "Version",
     "Workspace",
+    "load_release",
     "scan",
     "scan_panel",
     "verify_release",

@@ -62,6 +62,8 @@ credenza batch prove BATCH 0 --out row-0.proof
 credenza batch verify row-0.proof --trust acme.key.pub
 credenza batch verify row-0.proof --trust acme.key.pub --release flights-r1 --release-trust KEY \
  --exit-zero
+credenza release recalls --out recalls.dsse.json
+credenza release verify flights-r1 --trust KEY --recalls recalls.dsse.json
 credenza release recall RELEASE --reason "poison found"
 credenza log audit
 credenza log prove 0 --out entry-0.tlog-proof

@@ -40,6 +40,7 @@ def test_the_package_exports_these_names_and_no_others() -> None:
         "Verdict",
         "Version",
         "Workspace",
+        "load_release",
         "scan",
         "scan_panel",
         "verify_release",

@@ -9,18 +9,18 @@ from credenza.core import dsse
 from credenza.core.canonical import canonical_json
 from credenza.core.errors import UsageError
 from credenza.core.keys import public_hex
+from credenza.datasets.attestation import (
+    ATTESTATION,
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
+    read_attestation,
+)
 from credenza.datasets.lineage import BATCH
 from credenza.datasets.parquet import (
     ROWS_PER_FILE,
     Part,
     whole_or_absent,
     write_parts,
-)
-from credenza.datasets.verify_release import (
-    ATTESTATION,
-    PREDICATE_TYPE,
-    STATEMENT_TYPE,
-    read_attestation,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Claim:
         policy: digest of the policy that every verdict was given under.
         checkpoint: the ledger's signed checkpoint that covers those verdicts, as text.
         created: ISO 8601 UTC, as the operator says.
+        expires: from when on it must not be used, ISO 8601 UTC; "" for never.
     """
 
     dataset: str
@@ -49,6 +50,7 @@ class Claim:
     policy: str
     checkpoint: str
     created: str
+    expires: str = ""
 
 
 def write_release(
@@ -127,5 +129,6 @@ def _statement(claim: Claim, parts: tuple[Part, ...], batches: list[str]) -> Jso
             "policy": claim.policy,
             "checkpoint": claim.checkpoint,
             "created": claim.created,
+            "expires": claim.expires,
         },
     }

@@ -6,60 +6,28 @@ and nothing else. Everything in it is hostile until the last byte agreed.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
-import re
 import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from credenza.core import dsse
-from credenza.core.canonical import MAX_BYTES, Json, sha256_hex, strict_json
+from credenza.core.canonical import MAX_BYTES
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
 from credenza.core.keys import check_public_key
-from credenza.core.types import FileDigest, Release
+from credenza.datasets.attestation import ATTESTATION, MAX_NAME, malformed, read_attestation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-# Arrow, Spark and Hive read every file of a directory but those that start with "_".
-ATTESTATION = "_release.dsse.json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "urn:credenza:release:1"
+    from credenza.core.types import FileDigest, Release
+    from credenza.datasets.attestation import Attestation
 
-MAX_NAME = 128
-# Lower-case ASCII, no dot at either end or beside another: so no hidden file, no dot
-# segment, no separator, no newline, and no two names that a file system could confuse.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*\Z")
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _CHUNK_BYTES = 2**20
-_STATEMENT_FIELDS = frozenset({"_type", "subject", "predicateType", "predicate"})
-_PREDICATE_FIELDS = frozenset(
-    {"dataset", "version", "rows", "batches", "files", "policy", "checkpoint", "created"}
-)
-
-
-class Attestation(NamedTuple):
-    """What the signer said: the release, and what surrounds it.
-
-    Attributes:
-        checkpoint: the ledger's signed checkpoint that covers every verdict, as text.
-        created: when, as the operator says.
-        keyid: name of the key that signed.
-    """
-
-    release: Release
-    checkpoint: str
-    created: str
-    keyid: str
-
-
-def is_release_name(name: str) -> bool:
-    """Whether a file of a release may have that name."""
-    return len(name) <= MAX_NAME and bool(_NAME.match(name))
 
 
 def verify_release(
@@ -68,6 +36,7 @@ def verify_release(
     trust: Iterable[str],
     recalls: Mapping[str, str] | None = None,
     copy_to: Path | None = None,
+    now: dt.datetime | None = None,
 ) -> Release:
     """The release in ``directory``, if it is exactly what a trusted key signed.
 
@@ -86,13 +55,14 @@ def verify_release(
         recalls: reason by digest of each recalled release.
         copy_to: a directory that does not exist yet; made whole or not at all,
             its files read-only.
+        now: compared with the release's expiry; the clock's time by default.
 
     Returns:
         The release, as attested.
 
     Raises:
-        UntrustedError: anything differs from the attestation, it was recalled, or a key
-            of ``trust`` is none that can be trusted.
+        UntrustedError: anything differs from the attestation, it was recalled, it has
+            expired, or a key of ``trust`` is none that can be trusted.
         UsageError: no key is trusted.
         ConflictError: ``copy_to`` exists.
         NotFoundError: there is no such directory.
@@ -108,6 +78,7 @@ def verify_release(
         envelope = _read_small(handle, ATTESTATION)
         attested = read_attestation(envelope, keys)
         _check_recall(attested.release, recalls or {})
+        _check_expiry(attested, now or dt.datetime.now(dt.UTC))
         _check_names(handle, attested.release)
         if copy_to is None:
             for file in attested.release.files:
@@ -116,75 +87,6 @@ def verify_release(
             _copy(handle, attested.release, envelope, copy_to)
         _check_names(handle, attested.release)
     return attested.release
-
-
-def read_attestation(envelope: bytes, keys: Iterable[str]) -> Attestation:
-    """What a release's envelope says, once its signature and its form hold.
-
-    A release's digest is that of the signed statement, not of the envelope: the same
-    statement signed by another trusted key is the same release, and as recalled.
-
-    Raises:
-        UntrustedError: signature, type, fields or names are not as they must be.
-    """
-    signed = dsse.verify(envelope, keys)
-    if len(signed.keyids) != 1:
-        raise _malformed(f"it has {len(signed.keyids)} signatures, not one")
-    statement = _object(strict_json(signed.payload), _STATEMENT_FIELDS, "statement")
-    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != PREDICATE_TYPE:
-        raise _malformed("it is not a statement about a credenza release")
-    predicate = _object(statement["predicate"], _PREDICATE_FIELDS, "predicate")
-    files = _files(statement["subject"], predicate["files"])
-    batches = [_digest(batch) for batch in _list(predicate["batches"], "batches")]
-    if batches != sorted(set(batches)):
-        raise _malformed("its batches are not sorted or come twice")
-    rows = _natural(predicate["rows"], "rows")
-    if rows != sum(counted for _, counted in files):
-        raise _malformed("its rows are not the sum of the rows of its files")
-    release = Release(
-        digest=sha256_hex(signed.payload),
-        dataset=_text(predicate["dataset"], "dataset"),
-        version=_natural(predicate["version"], "version"),
-        files=tuple(file for file, _ in files),
-        rows=rows,
-        batches=tuple(batches),
-        policy=_text(predicate["policy"], "policy"),
-    )
-    return Attestation(
-        release,
-        _text(predicate["checkpoint"], "checkpoint"),
-        _text(predicate["created"], "created"),
-        signed.keyids[0],
-    )
-
-
-def _files(subjects: Json, described: Json) -> list[tuple[FileDigest, int]]:
-    """Digests from the subjects, sizes and rows from the predicate, by the same names."""
-    if not isinstance(described, dict):
-        raise _malformed("its files are not an object")
-    found: dict[str, tuple[FileDigest, int]] = {}
-    for item in _list(subjects, "subject"):
-        subject = _object(item, frozenset({"name", "digest"}), "subject")
-        name = _text(subject["name"], "name")
-        if not is_release_name(name):
-            raise UntrustedError(
-                "release-bad-name",
-                "a release names a file that no release may have",
-                why=f"{name[:MAX_NAME]!a} is not a plain lower-case name",
-                fix="do not use this release; its maker is faulty or hostile",
-            )
-        if name in found:
-            raise _malformed(f"it names {name!a} twice")
-        digest = _object(subject["digest"], frozenset({"sha256"}), "digest")
-        if name not in described:
-            raise _malformed(f"it does not describe {name!a}")
-        detail = _object(described[name], frozenset({"size", "rows"}), "file")
-        size = _natural(detail["size"], "size")
-        file = FileDigest(name, _digest(digest["sha256"]), size)
-        found[name] = (file, _natural(detail["rows"], "rows"))
-    if found.keys() != described.keys():
-        raise _malformed("it describes files that it does not name as subjects")
-    return [found[name] for name in sorted(found)]
 
 
 @contextmanager
@@ -276,7 +178,7 @@ def _regular(handle: int, name: str) -> Iterator[tuple[int, int]]:
 def _read_small(handle: int, name: str) -> bytes:
     with _regular(handle, name) as (opened, size):
         if size > MAX_BYTES:
-            raise _malformed(f"it has {size} bytes, more than {MAX_BYTES}")
+            raise malformed(f"it has {size} bytes, more than {MAX_BYTES}")
         data = b""
         while len(data) <= MAX_BYTES and (chunk := os.read(opened, _CHUNK_BYTES)):
             data += chunk
@@ -317,34 +219,14 @@ def _check_recall(release: Release, recalls: Mapping[str, str]) -> None:
         )
 
 
-def _object(value: Json, fields: frozenset[str], called: str) -> dict[str, Json]:
-    if not isinstance(value, dict) or value.keys() != fields:
-        raise _malformed(f"the fields of its {called} are not exactly {', '.join(sorted(fields))}")
-    return value
-
-
-def _list(value: Json, called: str) -> list[Json]:
-    if not isinstance(value, list):
-        raise _malformed(f"its {called} is not a list")
-    return value
-
-
-def _text(value: Json, called: str) -> str:
-    if not isinstance(value, str):
-        raise _malformed(f"its {called} is not a string")
-    return value
-
-
-def _natural(value: Json, called: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _malformed(f"its {called} is not a whole number")
-    return value
-
-
-def _digest(value: Json) -> str:
-    if not isinstance(value, str) or not _DIGEST.match(value):
-        raise _malformed("a digest is not 64 lower-case hex digits")
-    return value
+def _check_expiry(attested: Attestation, now: dt.datetime) -> None:
+    if attested.expires and now >= dt.datetime.fromisoformat(attested.expires):
+        raise UntrustedError(
+            "release-expired",
+            f"release {attested.release.digest[:16]}… has expired",
+            why=f"it must not be used since {attested.expires}",
+            fix="train from a newer release",
+        )
 
 
 def _ignore(_chunk: bytes) -> None:
@@ -366,13 +248,4 @@ def _not_regular(name: str, why: str) -> UntrustedError:
         f"{name!a} is not a regular file that can be read",
         why=why,
         fix="fetch the release again into an empty directory",
-    )
-
-
-def _malformed(why: str) -> UntrustedError:
-    return UntrustedError(
-        "release-bad-attestation",
-        "the attestation of a release is malformed",
-        why=why,
-        fix="fetch the release again; if it fails again, have it made anew",
     )

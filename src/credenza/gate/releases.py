@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import NotFoundError, UsageError
+from credenza.datasets.attestation import Recalls, sign_recalls
 from credenza.datasets.lineage import Origin, Reach, batch_reach, row_origin
 from credenza.datasets.release import Claim, write_release
 from credenza.gate.journal import Event
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
 
 
 def create(
-    stores: Stores, version: Version, out: Path, *, policy: str, key: SigningKey, time_s: int
+    stores: Stores,
+    version: Version,
+    out: Path,
+    *,
+    policy: str,
+    key: SigningKey,
+    time_s: int,
+    expires: str = "",
 ) -> Release:
     """Write a version as a signed, exact file set, and record that it was released.
 
     The statement carries the ledger's newest checkpoint, so a verifier can later ask for
-    proof that the verdicts behind it were logged before.
+    proof that the verdicts behind it were logged before. From ``expires`` on, ISO 8601
+    UTC, verifiers refuse it; "" for never.
     """
     stores.journal.lock()
     claim = Claim(
@@ -33,7 +42,8 @@ def create(
         version=version.number,
         policy=policy,
         checkpoint=stores.journal.ledger.checkpoint().decode("utf-8"),
-        created=dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=_instant(time_s),
+        expires=expires,
     )
     rows = stores.datasets.read(version.dataset, version.number)
     made = write_release(out, rows, claim, key.private)
@@ -80,6 +90,15 @@ def recalls(stores: Stores) -> dict[str, str]:
     """Recalled releases by digest, with the reason."""
     with stores.journal.catalog.snapshot() as index:
         return {row.digest: row.reason for row in index.find(ReleaseRow, standing="recalled")}
+
+
+def recall_list(stores: Stores, key: SigningKey, time_s: int) -> bytes:
+    """The signed list of recalled releases, for verifiers that cannot ask the gate."""
+    return sign_recalls(Recalls(recalls(stores), _instant(time_s)), key.private)
+
+
+def _instant(time_s: int) -> str:
+    return dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def origin(stores: Stores, dataset: str, version: int, position: int) -> Origin:

@@ -335,8 +335,17 @@ class Workspace:
         self._stores.datasets.checkout(dataset, found.number, out)
         return sorted(path for path in out.iterdir() if path.is_file())
 
-    def release(self, dataset: str, out: Path, version: int | None = None) -> Release:
-        """Write a signed, exact file set that a training job can verify offline."""
+    def release(
+        self, dataset: str, out: Path, version: int | None = None, expires: str = ""
+    ) -> Release:
+        """Write a signed, exact file set that a training job can verify offline.
+
+        Args:
+            dataset: of which.
+            out: a directory that does not exist.
+            version: the newest by default.
+            expires: ISO date or time in UTC from which on it must not be used.
+        """
         policy = self._recorded_policy()
         return releases.create(
             self._stores,
@@ -345,6 +354,7 @@ class Workspace:
             policy=policy.digest,
             key=self._operator,
             time_s=int(self._clock()),
+            expires=expires and instant_of(expires),
         )
 
     def recall(self, digest: str, reason: str) -> None:
@@ -354,6 +364,10 @@ class Workspace:
     def recalls(self) -> dict[str, str]:
         """Recalled releases by digest, with the reason: the list for offline verifiers."""
         return releases.recalls(self._stores)
+
+    def recall_list(self) -> bytes:
+        """The same, signed, to travel to where training happens."""
+        return releases.recall_list(self._stores, self._operator, int(self._clock()))
 
     def lineage(
         self,

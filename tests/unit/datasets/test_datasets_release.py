@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import json
 import os
 import socket
@@ -19,13 +21,16 @@ from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES, canonical_json, sha256_hex
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
 from credenza.core.keys import keyid_of, public_hex
-from credenza.datasets.release import Claim, write_release
-from credenza.datasets.verify_release import (
+from credenza.datasets.attestation import (
     ATTESTATION,
+    Recalls,
     is_release_name,
     read_attestation,
-    verify_release,
+    read_recalls,
+    sign_recalls,
 )
+from credenza.datasets.release import Claim, write_release
+from credenza.datasets.verify_release import verify_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +206,8 @@ def signed_by_hand(files: dict[str, bytes]) -> bytes:
             "files": {name: {"size": len(data), "rows": 1} for name, data in files.items()},
             "policy": "",
             "checkpoint": "",
-            "created": "",
+            "created": "2026-01-02T03:04:05Z",
+            "expires": "",
         },
     }
     return dsse.sign(canonical_json(statement), [KEY])  # type: ignore[arg-type]  # JSON, widened
@@ -398,6 +404,31 @@ def test_threat_14_a_recalled_release_is_refused_with_the_reason(
     assert verify_release(directory, trust=TRUST, recalls={"0" * 64: "another"}) == released
 
 
+def test_threat_14_a_signed_list_of_recalls_travels(released: Release, directory: Path) -> None:
+    told = Recalls({released.digest: "label flips"}, "2026-02-01T00:00:00Z")
+    envelope = sign_recalls(told, KEY)
+    assert read_recalls(envelope, TRUST) == told
+    refused(directory, "release-recalled", recalls=read_recalls(envelope, TRUST).reasons)
+    for forged in (sign_recalls(told, OTHER), envelope.replace(b"a", b"b"), b"{}"):
+        with pytest.raises(UntrustedError):
+            read_recalls(forged, TRUST)
+    for wrong in (Recalls({"not a digest": "x"}, told.created), Recalls({}, "yesterday")):
+        with pytest.raises(UntrustedError):
+            read_recalls(sign_recalls(wrong, KEY), TRUST)
+
+
+def test_threat_14_an_expired_release_is_refused_from_its_day_on(
+    store: LanceDatasets, publish: Publish, directory: Path
+) -> None:
+    publish(1, 2)
+    claim = dataclasses.replace(CLAIM, expires="2026-03-01T00:00:00Z")
+    write_release(directory, store.read("flights", 2), claim, KEY)
+    day = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    assert verify_release(directory, trust=TRUST, now=day - dt.timedelta(seconds=1)).version == 2
+    assert refused(directory, "release-expired", now=day).why.endswith("2026-03-01T00:00:00Z")
+    refused(directory, "release-expired")
+
+
 def test_threat_14_a_recall_still_holds_when_the_statement_is_signed_by_another_trusted_key(
     released: Release, directory: Path
 ) -> None:
@@ -447,7 +478,7 @@ def test_an_older_release_of_the_same_signer_passes_which_is_why_the_version_is_
     """What verification is blind to."""
     publish(1, 2)
     for version in (1, 2):
-        claim = Claim("flights", version, "f" * 64, "", "")
+        claim = Claim("flights", version, "f" * 64, "", "2026-01-02T03:04:05Z")
         out = tmp_path / str(version)
         write_release(out, store.read("flights", version), claim, KEY)
     assert verify_release(tmp_path / "1", trust=TRUST).version == 1

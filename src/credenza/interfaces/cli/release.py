@@ -10,7 +10,7 @@ import click
 from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.key import public_key
-from credenza.interfaces.cli.terminal import Screen, short
+from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
     from credenza.core.types import Release
@@ -30,10 +30,11 @@ def command() -> None:
     help="Where the release goes; must not exist yet.",
 )
 @click.option("--version", type=int, help="The newest by default.")
-def create(home: Path | None, dataset: str, out: Path, version: int | None) -> Answer:
+@click.option("--expires", default="", metavar="DATE", help="Refused from this day on.")
+def create(home: Path | None, dataset: str, out: Path, version: int | None, expires: str) -> Answer:
     """Export a version as Parquet with a signed statement of exactly these files."""
     with open_workspace(home) as workspace:
-        made = workspace.release(dataset, out, version=version)
+        made = workspace.release(dataset, out, version=version, expires=expires)
         key = workspace.public_key
 
     def show(screen: Screen) -> None:
@@ -49,7 +50,10 @@ def create(home: Path | None, dataset: str, out: Path, version: int | None) -> A
     "verify",
     at_home=False,
     judges=True,
-    examples=("credenza release verify flights-r1 --trust KEY",),
+    examples=(
+        "credenza release verify flights-r1 --trust KEY",
+        "credenza release verify flights-r1 --trust KEY --recalls recalls.dsse.json",
+    ),
 )
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
@@ -60,15 +64,34 @@ def create(home: Path | None, dataset: str, out: Path, version: int | None) -> A
     metavar="KEY",
     help="Public key of the gate: 64 hex digits or a .pub file. May be given several times.",
 )
-def verify(directory: Path, trusted: tuple[str, ...]) -> Answer:
+@click.option(
+    "--recalls",
+    "recall_list",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The gate's signed list of recalled releases: what `release recalls` writes.",
+)
+@click.option(
+    "--copy-to",
+    type=click.Path(path_type=Path),
+    help="Keep a read-only copy of the very bytes that were checked; train from that.",
+)
+def verify(
+    directory: Path, trusted: tuple[str, ...], recall_list: Path | None, copy_to: Path | None
+) -> Answer:
     """Check that DIRECTORY holds exactly the files that were released, unchanged.
 
     Needs no workspace and no network. Exits with 3 when a file was added, changed,
-    hidden, linked or left out, or when nobody you trust signed.
+    hidden, linked or left out, when nobody you trust signed, or when the release was
+    recalled or has expired.
     """
     from credenza import verify_release  # noqa: PLC0415 - help stays light
+    from credenza.datasets.attestation import read_recalls  # noqa: PLC0415
 
-    found = verify_release(directory, trust=[public_key(key) for key in trusted])
+    keys = [public_key(key) for key in trusted]
+    recalls = None if recall_list is None else read_recalls(recall_list.read_bytes(), keys)
+    found = verify_release(
+        directory, trust=keys, recalls=recalls and recalls.reasons, copy_to=copy_to
+    )
 
     def show(screen: Screen) -> None:
         screen.line("verified")
@@ -92,6 +115,26 @@ def recall(home: Path | None, release: str, reason: str) -> Answer:
         screen.line(f"release {short(release)} is recalled: {reason}")
 
     return Answer("credenza.recall/1", {"release": release, "reason": reason}, show)
+
+
+@command.use_case("recalls", examples=("credenza release recalls --out recalls.dsse.json",))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; publish it where training jobs can fetch it.",
+)
+def recalls(home: Path | None, out: Path) -> Answer:
+    """Sign the list of all recalled releases, for those who verify offline."""
+    with open_workspace(home) as workspace:
+        found = workspace.recalls()
+        out.write_bytes(workspace.recall_list())
+
+    def show(screen: Screen) -> None:
+        screen.line(f"wrote {out}: {count(len(found), 'recalled release')}")
+        screen.fields([(short(digest), reason) for digest, reason in found.items()])
+
+    return Answer("credenza.recalls/1", {"recalled": dict(found), "out": str(out)}, show)
 
 
 def _show(screen: Screen, release: Release) -> None:
