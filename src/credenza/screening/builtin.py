@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from credenza.core.catalog import Catalog
+from credenza.screening.detectors.activation_clusters import ActivationClusters
 from credenza.screening.detectors.association import Association
+from credenza.screening.detectors.autoencoder import Autoencoder
 from credenza.screening.detectors.column_drift import ColumnDrift
 from credenza.screening.detectors.confident_disagreement import ConfidentDisagreement
+from credenza.screening.detectors.confident_learning import ConfidentLearning
+from credenza.screening.detectors.density_clusters import DensityClusters
+from credenza.screening.detectors.disagreeing_carriers import DisagreeingCarriers
 from credenza.screening.detectors.duplicates import Duplicates
 from credenza.screening.detectors.interactions import ShillingCohorts
+from credenza.screening.detectors.isolation import Isolation
 from credenza.screening.detectors.knn_disagreement import KnnDisagreement
+from credenza.screening.detectors.lof import LocalOutlierFactor
+from credenza.screening.detectors.near_copies import NearCopies
+from credenza.screening.detectors.neighbour_labels import NeighbourLabels
+from credenza.screening.detectors.number_habits import NumberHabits
+from credenza.screening.detectors.odd_characters import OddCharacters
+from credenza.screening.detectors.quantum_entropy import QuantumEntropy
+from credenza.screening.detectors.spectral import SpectralSignature
 from credenza.screening.detectors.subgroup_labels import SubgroupLabels
 
 if TYPE_CHECKING:
@@ -19,12 +32,25 @@ if TYPE_CHECKING:
 DETECTORS: Catalog[Detector] = Catalog(
     "detector",
     {
+        "activation-clusters": ActivationClusters,
         "association": Association,
+        "autoencoder": Autoencoder,
         "column-drift": ColumnDrift,
         "confident-disagreement": ConfidentDisagreement,
+        "confident-learning": ConfidentLearning,
+        "density-clusters": DensityClusters,
+        "disagreeing-carriers": DisagreeingCarriers,
         "duplicates": Duplicates,
         "interactions": ShillingCohorts,
+        "isolation": Isolation,
         "knn-disagreement": KnnDisagreement,
+        "lof": LocalOutlierFactor,
+        "near-copies": NearCopies,
+        "neighbour-labels": NeighbourLabels,
+        "number-habits": NumberHabits,
+        "odd-characters": OddCharacters,
+        "quantum-entropy": QuantumEntropy,
+        "spectral": SpectralSignature,
         "subgroup-labels": SubgroupLabels,
     },
 )

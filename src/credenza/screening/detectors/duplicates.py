@@ -74,7 +74,7 @@ class Duplicates:
         findings: list[Finding] = []
         named = np.zeros(n, dtype=bool)
         for alike, keys in _keys(view):
-            large, log_p, groups = _surprise(keys[~view.trusted], keys[view.trusted])
+            large, log_p, groups = group_surprise(keys[~view.trusted], keys[view.trusted])
             guilty = np.flatnonzero(reject_log_p(log_p, self.fdr, groups))
             # Ranked, so that the strongest are named when there are too many.
             for g in guilty[np.argsort(log_p[guilty], kind="stable")]:
@@ -141,7 +141,7 @@ def _keys(view: View) -> Iterator[tuple[str, Ints]]:
             yield f"near copies in {tick(name)}", row_hash(places, n)
 
 
-def _surprise(new: Ints, old: Ints) -> tuple[Ints, Floats, int]:
+def group_surprise(new: Ints, old: Ints) -> tuple[Ints, Floats, int]:
     """Log p of the size of each group of 4 rows and more: the weaker of the two tests.
 
     Returns:
