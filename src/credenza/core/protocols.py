@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from credenza.core.types import Bools, Floats, Limits, Role, Scores, View
@@ -68,8 +70,12 @@ class Attack(Protocol):
 class Aggregator(Protocol):
     """Combines federated updates."""
 
-    def combine(self, updates: Floats) -> Floats:
-        """``(n, d)`` client updates to one ``(d,)`` update."""
+    def combine(self, updates: npt.NDArray[Any] | Sequence[object]) -> Floats:
+        """One ``(d,)`` update from an ``(n, d)`` matrix, or from ``n`` things that were sent.
+
+        What is sent is whatever a client sends; what is not a finite vector of the
+        round's length takes no part. A client has no say in its weight.
+        """
         ...
 
 

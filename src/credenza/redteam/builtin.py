@@ -9,9 +9,18 @@ from credenza.redteam.attacks.flood import Flood
 from credenza.redteam.attacks.label_flip import LabelFlip
 from credenza.redteam.attacks.skew import Skew
 from credenza.redteam.attacks.trigger import Trigger
+from credenza.redteam.updates.alie import LittleIsEnough
+from credenza.redteam.updates.gaussian import Gaussian
+from credenza.redteam.updates.ipm import InnerProduct
+from credenza.redteam.updates.mimic import Mimic
+from credenza.redteam.updates.min_max import MinMax
+from credenza.redteam.updates.not_finite import NotFinite
+from credenza.redteam.updates.replacement import Replacement
+from credenza.redteam.updates.sign_flip import SignFlip
 
 if TYPE_CHECKING:
     from credenza.redteam.probe import ProbedAttack
+    from credenza.redteam.updates.protocol import UpdateAttack
 
 ATTACKS: Catalog[ProbedAttack] = Catalog(
     "attack",
@@ -20,5 +29,19 @@ ATTACKS: Catalog[ProbedAttack] = Catalog(
         "label-flip": LabelFlip,
         "skew": Skew,
         "trigger": Trigger,
+    },
+)
+
+UPDATE_ATTACKS: Catalog[UpdateAttack] = Catalog(
+    "update-attack",
+    {
+        "alie": LittleIsEnough,
+        "gaussian": Gaussian,
+        "ipm": InnerProduct,
+        "mimic": Mimic,
+        "min-max": MinMax,
+        "not-finite": NotFinite,
+        "replacement": Replacement,
+        "sign-flip": SignFlip,
     },
 )

@@ -9,11 +9,12 @@ import pytest
 
 from credenza.core.errors import InternalError, NotFoundError, UntrustedError, UsageError
 from credenza.training.aggregation.aggregator import RobustAggregator
+from credenza.training.aggregation.findings import findings_of
 from credenza.training.aggregation.gram import measure, squared_distances
 from credenza.training.aggregation.mda import tightest
 from credenza.training.aggregation.mean import Mean
 from credenza.training.aggregation.rule import Crowd, Plan, weighted
-from credenza.training.aggregation.updates import open_round
+from credenza.training.aggregation.updates import Unfit, open_round
 from credenza.training.builtin import AGGREGATORS, aggregator
 
 if TYPE_CHECKING:
@@ -33,6 +34,32 @@ def exact(rows: Matrix) -> Floats:
     """Squared distances in float64, one pair at a time."""
     wide = np.asarray(rows, dtype=np.float64)
     return np.asarray([[((a - b) ** 2).sum() for b in wide] for a in wide])
+
+
+# Evidence against sources
+
+
+def test_verdicts_become_findings_against_sources_and_honest_clients_none() -> None:
+    rows = honest(20)
+    rows[:2] += 9 * np.random.default_rng(1).normal(size=(2, 400)).astype(np.float32)
+    sent: list[object] = [*rows, Unfit("holds an array that cannot be read")]
+    verdicts = aggregator("krum", f=4).verdicts(sent)
+    sources = [f"s{place}" for place in range(21)]
+    found = findings_of(verdicts, sources, rule="krum", round_number=3)
+    assert [f.subjects for f in found] == [("s0",), ("s1",), ("s20",)]
+    assert sorted(f.p_value for f in found) == [0.0, 0.1, 0.2]
+    assert found[0].exhibits["side"] == "far"
+    assert "farther from the centre than usual" in found[0].sentence
+    assert found[2].sentence == (
+        'in round 3, the update of "s20" was left out: holds an array that cannot be read'
+    )
+    assert findings_of(verdicts[2:20], sources[2:20], rule="krum", round_number=3) == ()
+
+
+def test_findings_need_the_source_of_every_client() -> None:
+    verdicts = aggregator("krum", f=1).verdicts(honest(8))
+    with pytest.raises(UsageError, match="8 verdicts of clients, 2 sources"):
+        findings_of(verdicts, ["a", "b"], rule="krum", round_number=1)
 
 
 # Defects found in other libraries
@@ -344,6 +371,25 @@ def test_trimming_is_blind_to_colluders_inside_the_honest_range() -> None:
     rows[:6] = rows[6:].mean(axis=0) - rows[6:].std(axis=0)
     shift = aggregator("trimmed-mean", f=6).combine(rows) - rows[6:].mean(axis=0)
     assert shift.mean() < -0.2
+
+
+def test_vectors_anywhere_in_memory_are_summed_like_a_matrix() -> None:
+    rows = honest(9, 5_000)
+    apart = [row.copy() for row in rows[::-1]]
+    for name in ("mean", "geometric-median"):
+        found, wanted = (aggregator(name, f=2).combine(given) for given in (apart, rows))
+        assert np.allclose(found, wanted, atol=1e-6)
+        assert np.allclose(aggregator(name, f=2).combine(rows[::-1]), wanted, atol=1e-6)
+
+
+def test_what_clients_share_is_not_rounded_away_in_a_sum() -> None:
+    # Whole models instead of changes, a hundred-thousandth apart: only the last bits differ.
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=4_000) + 1e-5 * rng.normal(size=(20, 4_000))).astype(np.float32)
+    exact_mean = rows.astype(np.float64).mean(axis=0)
+    plain = np.full(20, 1 / 20, dtype=np.float32) @ rows
+    error = np.abs(aggregator("mean", f=1).combine(rows) - exact_mean).max()
+    assert error < np.abs(plain - exact_mean).max() / 5
 
 
 # Verdicts on both sides

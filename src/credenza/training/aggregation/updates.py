@@ -33,6 +33,13 @@ READ_VALUES = 2**19
 
 
 @dataclass(frozen=True, slots=True)
+class Unfit:
+    """In place of an update: a message that could not be read as one, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """The well-formed rows of a round.
 
@@ -64,7 +71,8 @@ def open_round(updates: Updates, dimension: int | None = None) -> Round:
     """Take in ``updates`` without reading their values.
 
     Args:
-        updates: ``(n, d)`` matrix or memory map, or ``n`` vectors, whatever was sent.
+        updates: ``(n, d)`` matrix or memory map, or ``n`` vectors, whatever was sent, or an
+            ``Unfit`` where the caller knows better why it is none.
         dimension: the model's; None: the length that most clients agree on.
 
     Raises:
@@ -123,6 +131,8 @@ def zeros(dimension: int) -> Row:
 
 
 def _vector(update: object) -> Row | str:
+    if isinstance(update, Unfit):
+        return update.reason
     try:
         row = np.asanyarray(update)
     except ValueError:

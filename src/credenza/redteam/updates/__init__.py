@@ -1,0 +1,1 @@
+"""Attacks on federated rounds, one file each: vectors in place of rows."""

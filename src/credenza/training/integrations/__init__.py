@@ -1,0 +1,1 @@
+"""Other people's training frameworks, each in a file that imports it."""
