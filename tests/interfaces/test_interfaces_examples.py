@@ -15,12 +15,17 @@ from pyarrow import csv
 from pyarrow import parquet as pq
 
 from credenza import Workspace, verify_release
+from credenza.core.types import Campaign
+from credenza.gate.journal import Event
+from credenza.gate.records import to_json
 from credenza.interfaces.cli.command import UseCase
 from credenza.interfaces.cli.main import EXAMPLES, credenza, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from credenza.core.canonical import Json
 
 # In the order in which a newcomer would type them; what is not here runs for a minute.
 STORY = """
@@ -46,6 +51,12 @@ credenza batch list
 credenza batch list --dataset flights --status held
 credenza batch show BATCH --exit-zero
 credenza batch explain BATCH
+credenza campaigns list
+credenza campaigns list --dataset flights
+credenza campaigns show CAMPAIGN --svg campaign.svg
+credenza policy propose flights
+credenza policy propose flights --days 60 --out proposed.toml
+credenza monitor flights
 credenza review list
 credenza review admit BATCH --reason "checked with the airline"
 credenza review reject BATCH --reason "labels were flipped"
@@ -62,6 +73,7 @@ credenza batch prove BATCH 0 --out row-0.proof
 credenza batch verify row-0.proof --trust acme.key.pub
 credenza batch verify row-0.proof --trust acme.key.pub --release flights-r1 --release-trust KEY \
  --exit-zero
+credenza release export flights-r1 --format croissant --out croissant.json
 credenza release recalls --out recalls.dsse.json
 credenza release verify flights-r1 --trust KEY --recalls recalls.dsse.json
 credenza release recall RELEASE --reason "poison found"
@@ -155,6 +167,32 @@ class Desk:
             return ""
         return verify_release(made, trust=[self.names["KEY"]]).digest
 
+    def add_campaign(self) -> None:
+        """What a settlement with a campaign leaves in the ledger; one sender never has one."""
+        campaign = Campaign(
+            ("acme", "ajax"),
+            (),
+            (),
+            "surprise",
+            "up",
+            "2013-01-07",
+            0.01,
+            0.0,
+            {"history_windows": 9},
+        )
+        with Workspace.open(self.path / ".credenza") as workspace:
+            document: dict[str, Json] = {
+                "dataset": "flights",
+                "window": campaign.window,
+                "late": False,
+                "campaigns": to_json((campaign,)),
+                "watch": [],
+                "panel": "",
+                "publish": [],
+            }
+            workspace._stores.journal.record([Event("settlement", document)])
+            self.names["CAMPAIGN"] = workspace.campaigns()[0].id
+
     def add_weeks(self) -> None:
         """Four weeks of July: two vouched for, two that too few rows are known to judge."""
         home = self.path / ".credenza"
@@ -200,6 +238,8 @@ def play(desk: Desk, *more: str) -> Iterator[tuple[str, int, str]]:
         if (desk.path / ".credenza").exists():
             if line == SETTLES:
                 desk.add_weeks()
+            if line == "credenza campaigns list":
+                desk.add_campaign()
             desk.look_up()
         yield line, *desk.run(line, *more)
 

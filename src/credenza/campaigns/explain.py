@@ -73,6 +73,13 @@ def sentence(campaign: Campaign) -> str:
     """The campaign in one sentence, every figure from its evidence."""
     names = ", ".join(quote(name) for name in campaign.sources)
     history = campaign.evidence["history_windows"]
+    if "mark" in campaign.evidence:
+        who = names or ", ".join(quote(name) for name in campaign.suspected)
+        return (
+            f"{who} send {campaign.evidence['rows']} {campaign.statistic} in the window of "
+            f"{campaign.window}, which hardly any other source does (p = {campaign.p_value:.2g} "
+            f"by permuted senders, {history} windows for comparison)"
+        )
     return (
         f"{names or 'no single source'} moved {campaign.direction} together in "
         f"{campaign.statistic} in the window of {campaign.window} "

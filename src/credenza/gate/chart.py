@@ -11,6 +11,7 @@ from credenza.campaigns.panel import PanelScanner
 from credenza.store.rows import WindowRow
 
 if TYPE_CHECKING:
+    from credenza.campaigns.state import PanelState
     from credenza.core.types import Floats
     from credenza.gate.stores import Stores
 
@@ -23,7 +24,7 @@ class Panel:
         windows: first days of the windows that were scanned, in order.
         deviations: ``(windows, sources, statistics)`` in standard units, common cause
             and season removed, clipped as the scan clips them; a source that sent
-            nothing keeps its last one.
+            nothing keeps its last one, and NaN until it joins.
     """
 
     windows: tuple[str, ...]
@@ -44,9 +45,21 @@ def panel_of(stores: Stores, dataset: str) -> Panel:
     states = [PanelScanner.from_bytes(stores.journal.blobs.get(row.state)).state for row in settled]
     if not states:
         return Panel((), (), (), np.zeros((0, 0, 0)))
+    sources = tuple(sorted({name for state in states for name in state.sources}))
+    statistics = states[-1].statistics
     return Panel(
         tuple(row.window for row in settled),
-        states[-1].sources,
-        states[-1].statistics,
-        np.stack([state.averages[0] for state in states]),
+        sources,
+        statistics,
+        np.stack([_placed(state, sources, statistics) for state in states]),
     )
+
+
+def _placed(state: PanelState, sources: tuple[str, ...], statistics: tuple[str, ...]) -> Floats:
+    """A state's newest deviations in the order of the chart; NaN for who came later."""
+    found = np.full((len(sources), len(statistics)), np.nan)
+    rows = [sources.index(name) for name in state.sources]
+    known = [place for place, name in enumerate(state.statistics) if name in statistics]
+    columns = [statistics.index(state.statistics[place]) for place in known]
+    found[np.ix_(rows, columns)] = state.averages[0][:, known]
+    return found

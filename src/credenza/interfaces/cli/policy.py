@@ -73,6 +73,47 @@ def test(home: Path | None, path: Path | None, cases: Path | None) -> Answer:
     )
 
 
+@command.use_case(
+    "propose",
+    examples=(
+        "credenza policy propose flights",
+        "credenza policy propose flights --days 60 --out proposed.toml",
+    ),
+)
+@click.argument("dataset")
+@click.option("--days", default=30, show_default=True, help="Back from its newest window.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the proposed policy there; the one in force is never touched.",
+)
+def propose(home: Path | None, dataset: str, days: int, out: Path | None) -> Answer:
+    """Propose settings that reviewers' decisions on DATASET speak for, with their replay.
+
+    Nothing is adopted: read the file, test it, and put it in the policy's place.
+    """
+    with open_workspace(home) as workspace:
+        found = workspace.propose_policy(dataset, days=days)
+    if out is not None:
+        out.write_text(found.text, encoding="utf-8")
+
+    def show(screen: Screen) -> None:
+        for change in found.changes:
+            screen.line(f"{change.key}: {change.before} -> {change.after}; {change.why}")
+        screen.line(f"{count(len(found.changes), 'change')} proposed, none adopted")
+        replay = found.replay
+        screen.line(f"replay of {count(replay.windows, 'window')}, {replay.batches} batches:")
+        for title, counts in (("as it was", replay.before), ("proposed", replay.after)):
+            screen.line(f"  {title}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        screen.line(
+            f"  {replay.released} would pass that were stopped, {replay.released_rejected} of "
+            f"which a reviewer rejected; {replay.stopped} would be stopped that passed"
+        )
+
+    return Answer("credenza.proposal/1", {"proposal": jsonable(found)}, show)
+
+
 def _object(value: object) -> dict[str, object]:
     """A noun as a JSON object."""
     found = jsonable(value)

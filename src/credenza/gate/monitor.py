@@ -1,0 +1,224 @@
+"""How a dataset stands now: its campaigns, its sources, what waits for a person."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from credenza.core.errors import NotFoundError
+from credenza.gate.chart import panel_of
+from credenza.gate.records import campaign_from
+from credenza.store.rows import BatchRow, WatchRow, WindowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from credenza.core.canonical import Json
+    from credenza.core.types import Campaign, Floats
+    from credenza.gate.policy import Policy
+    from credenza.gate.stores import Stores
+
+OPEN, CLEARED, CONFIRMED = "open", "cleared", "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign and what became of it.
+
+    Attributes:
+        id: dataset, window and number in that window, joined by slashes.
+        standing: "open" while a batch of it waits, "cleared" when reviewers admitted every
+            batch, "confirmed" when they rejected one.
+    """
+
+    id: str
+    dataset: str
+    standing: str
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source in the newest window.
+
+    Attributes:
+        rows: its share of that window's rows.
+        leverage: its share of what a linear model could learn from them.
+        statistic: in which it is furthest from its own past; "" before it was scanned.
+        deviation: how far, in standard units.
+        nearness: that distance over the one at which the source lane speaks: 1 = alarm.
+        watched_since: window of the campaign that put it under watch, or "".
+    """
+
+    source: str
+    rows: float
+    leverage: float
+    statistic: str
+    deviation: float
+    nearness: float
+    watched_since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A dataset as it stands.
+
+    Attributes:
+        judged: windows that were judged, not only vouched for.
+        campaigns: by standing.
+        false_rate: campaigns that reviewers cleared, over judged windows.
+        accepted_rate: what the policy accepts.
+        lanes: batches of the newest window by rule that spoke, and of all windows.
+        sources: nearest to an alarm first.
+        dominance: slices that lean on one source, in words.
+        backlog: batches by status that wait for a window or a person.
+    """
+
+    dataset: str
+    window: str
+    judged: int
+    campaigns: Mapping[str, int]
+    false_rate: float
+    accepted_rate: float
+    lanes: Mapping[str, tuple[int, int]]
+    sources: tuple[SourceState, ...]
+    dominance: tuple[str, ...]
+    backlog: Mapping[str, int]
+
+
+def campaigns(stores: Stores, dataset: str | None = None) -> list[CampaignRecord]:
+    """All campaigns, oldest window first."""
+    with stores.journal.catalog.snapshot() as index:
+        wanted = {} if dataset is None else {"dataset": dataset}
+        rows = sorted(index.find(WindowRow, **wanted), key=lambda row: row.settled_index)
+        status = {one.digest: one.status for one in index.find(BatchRow, **wanted)}
+    found = []
+    for row in rows:
+        documents = cast("list[dict[str, Json]]", stores.event(row.settled_index)["campaigns"])
+        for number, document in enumerate(documents, start=1):
+            campaign = campaign_from(document)
+            standing = _standing([status.get(digest, "") for digest in campaign.batches])
+            name = f"{row.dataset}/{row.window}/{number}"
+            found.append(CampaignRecord(name, row.dataset, standing, campaign))
+    return found
+
+
+def campaign(stores: Stores, name: str) -> CampaignRecord:
+    """One campaign by its id.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    known = campaigns(stores)
+    for one in known:
+        if one.id == name:
+            return one
+    raise NotFoundError(
+        "no-such-campaign",
+        f"no campaign is called {name[:100]!r}",
+        why=f"the newest are: {', '.join(one.id for one in known[-5:]) or 'none'}",
+        fix="run `credenza campaigns list`",
+    )
+
+
+def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
+    """How a dataset stands after its newest settled window.
+
+    Raises:
+        NotFoundError: no window of it was settled yet.
+    """
+    with stores.journal.catalog.snapshot() as index:
+        newest = index.newest(WindowRow, dataset=dataset)
+        windows = index.count(WindowRow, dataset=dataset)
+        batches = index.find(BatchRow, dataset=dataset)
+        watched = {row.source: row.since for row in index.find(WatchRow, dataset=dataset)}
+    if newest is None:
+        raise NotFoundError(
+            "nothing-settled",
+            f"no window of {dataset[:100]!r} was settled yet",
+            fix="run `credenza settle` once a window is complete",
+        )
+    settled = stores.event(newest.settled_index)
+    judged = max(0, windows - policy.window.reference - policy.window.calibration)
+    standings = Counter(one.standing for one in campaigns(stores, dataset))
+    return Standing(
+        dataset=dataset,
+        window=newest.window,
+        judged=judged,
+        campaigns={name: standings[name] for name in (OPEN, CONFIRMED, CLEARED)},
+        false_rate=standings[CLEARED] / max(1, judged),
+        accepted_rate=policy.budget.campaign_rate,
+        lanes=_lanes(batches, newest.window),
+        sources=_sources(stores, policy, dataset, settled, watched),
+        dominance=tuple(str(one) for one in cast("list[Json]", settled.get("dominance", []))),
+        backlog=_backlog(batches),
+    )
+
+
+def _standing(statuses: list[str]) -> str:
+    if "rejected" in statuses:
+        return CONFIRMED
+    return CLEARED if statuses and all(one == "admitted" for one in statuses) else OPEN
+
+
+def _lanes(batches: list[BatchRow], window: str) -> dict[str, tuple[int, int]]:
+    now: Counter[str] = Counter()
+    ever: Counter[str] = Counter()
+    for row in batches:
+        rules = {str(reason["rule"]) for reason in json.loads(row.reasons)} - {"vouched"}
+        ever.update(rules)
+        now.update(rules if row.window == window else ())
+    return {rule: (now[rule], ever[rule]) for rule in sorted(ever)}
+
+
+def _backlog(batches: list[BatchRow]) -> dict[str, int]:
+    counts = Counter(row.status for row in batches)
+    split = sum(row.status == "admitted" and row.quarantined_rows > 0 for row in batches)
+    return {
+        "waiting": counts["waiting"],
+        "held": counts["held"],
+        "quarantined": counts["quarantined"],
+        "rows kept out": split,
+    }
+
+
+def _sources(
+    stores: Stores,
+    policy: Policy,
+    dataset: str,
+    settled: Mapping[str, Json],
+    watched: Mapping[str, str],
+) -> tuple[SourceState, ...]:
+    panel = panel_of(stores, dataset)
+    now = panel.deviations[-1] if len(panel.windows) else np.zeros((0, 0))
+    shares = {
+        str(one["source"]): (float(str(one["rows"])), float(str(one["leverage"])))
+        for one in cast("list[dict[str, Json]]", settled.get("influence", []))
+    }
+    found = []
+    for name in sorted({*panel.sources, *shares}):
+        statistic, deviation = "", 0.0
+        if name in panel.sources and len(panel.statistics):
+            statistic, deviation = _furthest(now[panel.sources.index(name)], panel.statistics)
+        rows, leverage = shares.get(name, (0.0, 0.0))
+        found.append(
+            SourceState(
+                name,
+                rows,
+                leverage,
+                statistic,
+                deviation,
+                abs(deviation) / policy.lanes.source,
+                watched.get(name, ""),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: (-one.nearness, one.source)))
+
+
+def _furthest(own: Floats, statistics: tuple[str, ...]) -> tuple[str, float]:
+    place = int(np.argmax(np.abs(np.nan_to_num(own))))
+    return statistics[place], float(np.nan_to_num(own[place]))

@@ -1,0 +1,300 @@
+"""Another policy, drawn from what reviewers decided, with what it would have done.
+
+A proposal is a file for a person to read. Nothing here adopts it; once its text is the
+workspace's policy, the next command that judges writes it into the ledger.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from credenza.core.types import Outcome
+from credenza.gate.monitor import CLEARED, campaigns
+from credenza.gate.policy import load_policy
+from credenza.gate.policy_cases import run_cases
+from credenza.store.rows import BatchRow, WindowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from credenza.gate.policy import Policy
+    from credenza.gate.stores import Stores
+
+SURE = 0.75
+"""Lower bound of the share of decisions that speak for a change: 12 of 12, 19 of 20."""
+NORMAL_95 = 1.96
+
+# Rule in a verdict to the setting that gave its outcome. What is not here (vouched,
+# batch-rows) has no outcome of its own and is replayed as it was.
+SETTING = {
+    "campaign-named": "campaign_named",
+    "campaign-suspected": "campaign_suspected",
+    "campaign-changed": "campaign_changed",
+    "campaign-payload": "payload",
+    "source": "source",
+    "structure": "structure",
+    "common_cause": "common_cause",
+    "watched": "watched",
+    "rows": "rows",
+    "drift": "drift",
+    "disagreement": "disagreement",
+    "diversity": "diversity",
+    "silence": "silence",
+    "late": "late",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting, and the decisions that speak for it."""
+
+    key: str
+    before: str
+    after: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The same windows under two policies.
+
+    Attributes:
+        windows, batches: how many were replayed.
+        before, after: batches by outcome.
+        released: batches that stopped then and would pass now, reviewers' word unknown.
+        released_rejected: of those that would pass now, how many a reviewer rejected.
+        stopped: batches that passed then and would stop now.
+    """
+
+    windows: int
+    batches: int
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    released: int
+    released_rejected: int
+    stopped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A policy to consider.
+
+    Attributes:
+        since: first window that was looked at.
+        text: the whole policy file with the changes; the present one when there is none.
+    """
+
+    dataset: str
+    since: str
+    changes: tuple[Change, ...]
+    replay: Replay
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A judged batch.
+
+    Attributes:
+        rules: rule and outcome of each of its reasons.
+        decided: "admit" or "reject" where a reviewer spoke, else "".
+    """
+
+    rules: tuple[tuple[str, Outcome], ...]
+    decided: str
+
+    def outcome(self, policy: Policy | None = None) -> Outcome:
+        """As it was, or under another policy."""
+        return max((self._under(*rule, policy) for rule in self.rules), default=Outcome.ADMIT)
+
+    @staticmethod
+    def _under(rule: str, was: Outcome, policy: Policy | None) -> Outcome:
+        if policy is None or rule not in SETTING:
+            return was
+        return cast("Outcome", getattr(policy.outcomes, SETTING[rule]))
+
+
+def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Proposal:
+    """Settings that reviewers' decisions of the last ``days`` speak for, with their replay.
+
+    A rule that alone stopped batches is proposed to only note them once it is 95 % sure that
+    reviewers admit three in four of these (Wilson's lower bound: 12 of 12, 19 of 20). A rule
+    that only noted is proposed to hold once reviewers reject as many of the batches it spoke
+    of. The accepted rate of campaigns is halved once more than twice as many as accepted
+    were cleared. Nothing is proposed that a required case forbids.
+
+    Outcomes are replayed exactly, from the reasons in the ledger. Thresholds are not: what a
+    looser one would have found was never recorded. Blind to what reviewers never saw, and no
+    judge of reviewers: whoever can decide can bend the next proposal, so it is a person who
+    adopts it, and the ledger that remembers.
+
+    Args:
+        stores: the workspace.
+        data: the present policy file.
+        dataset: whose decisions.
+        days: back from the newest settled window.
+    """
+    policy = load_policy(data)
+    since, windows, rows = _recent(stores, dataset, days)
+    cases = [_case(stores, row) for row in rows]
+    changes: list[Change] = []
+    text = data.decode("utf-8")
+    wanted = [*_outcome_changes(policy, cases), *_rate_changes(stores, policy, dataset, since)]
+    for change in wanted:
+        tried = edited(text, change.key, change.after)
+        if all(case.passed for case in run_cases(load_policy(tried.encode())) if case.required):
+            text = tried
+            changes.append(change)
+    replayed = _replay(cases, load_policy(text.encode()), windows)
+    return Proposal(dataset, since, tuple(changes), replayed, text)
+
+
+def edited(text: str, key: str, value: str) -> str:
+    """A policy file with one setting changed; its other lines and comments stay.
+
+    Args:
+        text: TOML.
+        key: "section.name".
+        value: as TOML spells it.
+    """
+    section, name = key.split(".")
+    lines = text.splitlines()
+    inside = [
+        place for place, line in enumerate(lines) if line.split("#")[0].strip() == f"[{section}]"
+    ]
+    if not inside:
+        return "\n".join([*lines, "", f"[{section}]", f"{name} = {value}", ""])
+    setting = re.compile(rf"^(\s*{re.escape(name)}\s*=\s*)(\"[^\"]*\"|[^#\s]+)")
+    for place in range(inside[0] + 1, len(lines)):
+        if lines[place].lstrip().startswith("["):
+            break
+        if setting.match(lines[place]):
+            lines[place] = setting.sub(lambda found: found[1] + value, lines[place])
+            return "\n".join([*lines, ""])
+    lines.insert(inside[0] + 1, f"{name} = {value}")
+    return "\n".join([*lines, ""])
+
+
+def lower_bound(hits: int, n: int) -> float:
+    """Wilson's lower 95 % bound of a share; 0 without observations."""
+    if not n:
+        return 0.0
+    z, p = NORMAL_95, hits / n
+    centre = p + z * z / (2 * n)
+    half = z * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
+    return (centre - half) / (1 + z * z / n)
+
+
+def _recent(stores: Stores, dataset: str, days: int) -> tuple[str, int, list[BatchRow]]:
+    with stores.journal.catalog.snapshot() as index:
+        settled = sorted(row.window for row in index.find(WindowRow, dataset=dataset))
+        rows = index.find(BatchRow, dataset=dataset)
+    since = _days_before(settled[-1], days) if settled else ""
+    windows = [window for window in settled if window >= since]
+    judged = [row for row in rows if row.verdict_index is not None and row.window >= since]
+    return since, len(windows), judged
+
+
+def _days_before(window: str, days: int) -> str:
+    """The first day that counts; windows that are no dates (one batch each) all count."""
+    try:
+        return (dt.date.fromisoformat(window) - dt.timedelta(days=days)).isoformat()
+    except ValueError:
+        return ""
+
+
+def _case(stores: Stores, row: BatchRow) -> _Case:
+    rules = tuple(
+        (str(reason["rule"]), Outcome[str(reason["outcome"]).upper()])
+        for reason in json.loads(row.reasons)
+    )
+    verdict = stores.event(cast("int", row.verdict_index))
+    # A reviewer's decision changes the batch's outcome and leaves its verdict.
+    return _Case(rules, row.outcome if row.outcome != verdict["outcome"] else "")
+
+
+def _outcome_changes(policy: Policy, cases: Sequence[_Case]) -> Iterator[Change]:
+    for rule, name in SETTING.items():
+        now = cast("Outcome", getattr(policy.outcomes, name))
+        alone = [case for case in cases if _stopped_by(case) == {rule}]
+        spoke = [case for case in cases if rule in dict(case.rules)]
+        if now is not Outcome.ADMIT:
+            found = _decided(alone, "admit")
+            if found is not None:
+                yield _outcome_change(name, now, Outcome.ADMIT, *found, "admitted")
+        else:
+            found = _decided(spoke, "reject")
+            if found is not None:
+                yield _outcome_change(name, now, Outcome.HOLD, *found, "rejected")
+
+
+def _decided(cases: Iterable[_Case], word: str) -> tuple[int, int] | None:
+    """How many decisions were ``word``, of how many, where that is sure enough."""
+    counts = Counter(case.decided for case in cases if case.decided)
+    n = sum(counts.values())
+    return (counts[word], n) if lower_bound(counts[word], n) >= SURE else None
+
+
+def _stopped_by(case: _Case) -> set[str]:
+    return {rule for rule, outcome in case.rules if outcome is not Outcome.ADMIT}
+
+
+def _outcome_change(  # noqa: PLR0917 - one sentence's words
+    name: str, now: Outcome, after: Outcome, hits: int, n: int, word: str
+) -> Change:
+    why = (
+        f"reviewers {word} {hits} of the {n} batches of this rule that they decided on "
+        f"(at least {lower_bound(hits, n):.0%}, 95 % sure)"
+    )
+    return Change(f"outcomes.{name}", f'"{now.name.lower()}"', f'"{after.name.lower()}"', why)
+
+
+def _rate_changes(stores: Stores, policy: Policy, dataset: str, since: str) -> Iterator[Change]:
+    with stores.journal.catalog.snapshot() as index:
+        settled = index.find(WindowRow, dataset=dataset)
+    judged = sum(row.window >= since for row in settled)
+    found = [one for one in campaigns(stores, dataset) if one.campaign.window >= since]
+    cleared = sum(one.standing == CLEARED for one in found)
+    rate = policy.budget.campaign_rate
+    if cleared >= 2 and cleared > 2 * rate * judged:
+        yield Change(
+            "budget.campaign_rate",
+            f"{rate:g}",
+            f"{max(rate / 2, 1e-4):g}",
+            f"reviewers cleared {cleared} campaigns in {judged} windows; {rate:g} a window "
+            "are accepted",
+        )
+
+
+def _replay(cases: Sequence[_Case], policy: Policy, windows: int) -> Replay:
+    before = [case.outcome() for case in cases]
+    after = [case.outcome(policy) for case in cases]
+    freed = [
+        case
+        for case, was, now in zip(cases, before, after, strict=True)
+        if was is not Outcome.ADMIT and now is Outcome.ADMIT
+    ]
+    return Replay(
+        windows,
+        len(cases),
+        _by_outcome(before),
+        _by_outcome(after),
+        len(freed),
+        sum(case.decided == "reject" for case in freed),
+        sum(
+            was is Outcome.ADMIT and now is not Outcome.ADMIT
+            for was, now in zip(before, after, strict=True)
+        ),
+    )
+
+
+def _by_outcome(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    counts = Counter(outcomes)
+    return {outcome.name.lower(): counts[outcome] for outcome in Outcome}

@@ -1,0 +1,68 @@
+"""``credenza monitor``: how a dataset stands now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.interfaces.cli.command import open_workspace, use_case
+from credenza.interfaces.cli.terminal import Screen, count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEAREST = 10
+
+
+@use_case("monitor", examples=("credenza monitor flights",))
+@click.argument("dataset")
+def command(home: Path | None, dataset: str) -> Answer:
+    """Show how DATASET stands: campaigns, false alarms so far, lanes, sources, backlog.
+
+    A source's nearness is its distance from its own past over the distance at which it
+    alarms alone; 100 % is an alarm. False alarms are campaigns that reviewers cleared.
+    """
+    with open_workspace(home) as workspace:
+        found = workspace.monitor(dataset)
+
+    def show(screen: Screen) -> None:
+        standing = ", ".join(f"{number} {name}" for name, number in found.campaigns.items())
+        backlog = ", ".join(f"{number} {name}" for name, number in found.backlog.items())
+        screen.fields(
+            [
+                ("dataset", found.dataset),
+                ("newest window", found.window),
+                ("judged", count(found.judged, "window")),
+                ("campaigns", standing),
+                ("false alarms", f"{found.false_rate:.2%} of judged windows so far"),
+                ("accepted", f"{found.accepted_rate:.2%} by the policy"),
+                ("backlog", backlog),
+            ]
+        )
+        screen.table(
+            ("lane", "batches now", "ever"),
+            [(rule, now, ever) for rule, (now, ever) in found.lanes.items()],
+        )
+        screen.table(
+            ("source", "nearness", "furthest in", "units", "rows", "leverage", "on watch since"),
+            [
+                (
+                    one.source,
+                    f"{one.nearness:.0%}",
+                    one.statistic,
+                    f"{one.deviation:+.1f}",
+                    f"{one.rows:.1%}",
+                    f"{one.leverage:.1%}",
+                    one.watched_since,
+                )
+                for one in found.sources[:NEAREST]
+            ],
+        )
+        if len(found.sources) > NEAREST:
+            screen.line(f"and {count(len(found.sources) - NEAREST, 'source')} further from alarm")
+        for warning in found.dominance:
+            screen.line(f"warning: {warning}")
+
+    return Answer("credenza.monitor/1", {"monitor": jsonable(found)}, show)
