@@ -39,7 +39,8 @@ batch list · batch show · batch explain · review list · review show · revie
 dataset log · dataset show · dataset rollback · dataset checkout
 release create · release verify · release recall · lineage
 log audit · log prove · log verify · catalog rebuild · catalog parts
-policy show · policy test · scan · demo
+campaigns list · campaigns show · monitor
+policy show · policy test · policy propose · scan · demo
 """
 
 

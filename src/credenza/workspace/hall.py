@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Self
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.keys import check_public_key
 from credenza.datasets.versions import LanceDatasets
-from credenza.gate import proofs, questions, registry, releases, review, witnessing
+from credenza.gate import (
+    monitor,
+    proofs,
+    questions,
+    registry,
+    releases,
+    review,
+    witnessing,
+)
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
+from credenza.gate.propose import propose
 from credenza.gate.publication import finish_pending
 from credenza.gate.reception import Receipt, receive, receive_together
 from credenza.gate.stores import Stores
@@ -37,7 +46,9 @@ if TYPE_CHECKING:
     from credenza.core.canonical import Json
     from credenza.core.types import Entry, Release, Source, Version
     from credenza.datasets.lineage import Origin, Reach
+    from credenza.gate.monitor import CampaignRecord, Standing
     from credenza.gate.proofs import LogAudit
+    from credenza.gate.propose import Proposal
     from credenza.gate.questions import BatchRecord, Explanation
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
@@ -302,6 +313,18 @@ class Workspace:
         """The evidence on a batch and the reasons of its verdict."""
         return questions.explain(self._stores, self._row(prefix))
 
+    def campaigns(self, dataset: str | None = None) -> list[CampaignRecord]:
+        """Campaigns, oldest window first, and what became of each."""
+        return monitor.campaigns(self._stores, dataset)
+
+    def campaign(self, name: str) -> CampaignRecord:
+        """One campaign by the id that ``campaigns`` gives it."""
+        return monitor.campaign(self._stores, name)
+
+    def monitor(self, dataset: str) -> Standing:
+        """How a dataset stands now: lanes, sources, false alarms so far, backlog."""
+        return monitor.monitor(self._stores, self.policy(), dataset)
+
     def panel(self, dataset: str) -> Panel:
         """How far each source was from its own past, window by window: control charts."""
         return panel_of(self._stores, dataset)
@@ -475,6 +498,10 @@ class Workspace:
         """Try a policy file (the workspace's by default) on the required and your own cases."""
         data = self._policy_bytes() if path is None else homes.read_file(path)
         return run_cases(load_policy(data), None if cases is None else homes.read_file(cases))
+
+    def propose_policy(self, dataset: str, *, days: int = 30) -> Proposal:
+        """Settings that reviewers' decisions speak for, with their replay; nothing is adopted."""
+        return propose(self._stores, self._policy_bytes(), dataset, days=days)
 
     # -- inside
 

@@ -38,6 +38,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("settle", "settle", "Judge the windows that are complete."),
             ("batch", "batch", "What came in, what became of it, and why."),
             ("review", "review", "Decide on what was held."),
+            ("campaigns", "campaigns", "Sources that moved together, with their charts."),
+            ("monitor", "monitor", "How a dataset stands now."),
         ),
     ),
     (
