@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,10 +18,24 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.screening.features.grams import Grams
 
 DENSE_CODES = 2**18
 PAIR_ROWS = 150_000
 EVERYONE = 0.95
+
+
+class Describing(Protocol):
+    """Says what a code of a column means."""
+
+    @property
+    def column(self) -> str:
+        """The column's name."""
+        ...
+
+    def describe(self, code: int) -> str:
+        """A condition in words."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +76,7 @@ class Candidates:
     def carriers(self, code: int) -> Bools:
         """``(n,)`` mask of all rows that carry a feature, counted or not."""
         mask = np.zeros(self.n, dtype=bool)
-        if isinstance(self.parts[0].coded, Words):
+        if self.parts[0].is_sparse:
             mask[self.rows[self.codes == code]] = True
             return mask
         mask[:] = True
@@ -72,7 +86,7 @@ class Candidates:
 
     def lean(self) -> Candidates:
         """The same features without the rows, where their parts know them."""
-        if isinstance(self.parts[0].coded, Words):
+        if self.parts[0].is_sparse:
             return self
         nothing = np.empty(0, dtype=np.int64)
         return replace(self, rows=nothing, codes=nothing)
@@ -85,7 +99,17 @@ class Part:
     codes: npt.NDArray[np.int32]
     size: int
     original: Ints
-    coded: Coded | Words
+    coded: Describing
+
+    @property
+    def column(self) -> str:
+        """The column that the codes were read from."""
+        return self.coded.column
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether a row carries many codes at once, so that there is none per row."""
+        return len(self.codes) == 0
 
     def describe(self, code: int) -> str:
         """The condition in words."""
@@ -112,8 +136,37 @@ class Words:
         return f"{tick(self.column)} contains {quote(self.levels[code].as_py())}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Phrases:
+    """The words and word pairs of a text column, described as values are."""
+
+    grams: Grams
+
+    @property
+    def column(self) -> str:
+        """The text column."""
+        return self.grams.column
+
+    def describe(self, code: int) -> str:
+        """The condition in words."""
+        return f"{tick(self.column)} contains {quote(' '.join(self.grams.words(code)))}"
+
+
 def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[Candidates]:
     """Every value, every pair of values from two columns, and every token.
+
+    Args:
+        view: the rows.
+        tested: ``(n,)`` rows under test; only what enough of them carry is proposed.
+        min_carriers: fewest such rows.
+    """
+    yield from value_candidates(view, tested, min_carriers)
+    for column in columns_of(view, Role.TEXT):
+        yield _words(view, column, tested, min_carriers)
+
+
+def value_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[Candidates]:
+    """Every value, range, and pair of them from two columns.
 
     Above 150,000 rows pairs are counted on that many, drawn by content.
 
@@ -135,8 +188,29 @@ def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterat
         for second in parts[i + 1 :]:
             if first.coded.column != second.coded.column and not _both_ranges(first, second):
                 yield _pair(first, second, counted, n)
-    for column in columns_of(view, Role.TEXT):
-        yield _words(view, column, tested, min_carriers)
+
+
+def gram_candidates(grams: Grams, tested: Bools, min_carriers: int) -> Candidates:
+    """Every word and word pair of a text column that enough rows under test carry."""
+    matrix = grams.matrix.tocoo()
+    rows = np.asarray(matrix.row, dtype=np.int64)
+    codes = np.asarray(matrix.col, dtype=np.int64)
+    return _sparse(
+        Phrases(grams), rows, codes, size=matrix.shape[1], tested=tested, min_carriers=min_carriers
+    )
+
+
+def _sparse(
+    said: Describing, rows: Ints, codes: Ints, *, size: int, tested: Bools, min_carriers: int
+) -> Candidates:
+    """Features of which a row carries many; each (row, code) stands once."""
+    counts = np.bincount(codes[tested[rows]], minlength=size)
+    original = np.flatnonzero(counts >= min_carriers)
+    place = np.full(size, -1, dtype=np.int64)
+    place[original] = np.arange(len(original))
+    kept = place[codes] >= 0
+    part = Part(np.empty(0, np.int32), len(original), original, said)
+    return Candidates(rows[kept], place[codes[kept]], len(original), (part,), None, len(tested))
 
 
 def _both_ranges(first: Part, second: Part) -> bool:
@@ -179,13 +253,5 @@ def _words(view: View, column: str, tested: Bools, min_carriers: int) -> Candida
     levels = max(len(found.levels), 1)
     once = np.unique(found.rows * levels + found.codes)
     rows, codes = once // levels, once % levels
-    counts = np.bincount(codes[tested[rows]], minlength=levels)
-    original = np.flatnonzero(counts >= min_carriers)
-    place = np.full(levels, -1, dtype=np.int64)
-    place[original] = np.arange(len(original))
-    kept = place[codes] >= 0
-    # A row has many tokens, so this part has no code per row.
-    words = Part(np.empty(0, np.int32), len(original), original, Words(column, found.levels))
-    return Candidates(
-        rows[kept], place[codes[kept]], len(original), (words,), None, view.table.num_rows
-    )
+    said = Words(column, found.levels)
+    return _sparse(said, rows, codes, size=levels, tested=tested, min_carriers=min_carriers)
