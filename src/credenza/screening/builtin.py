@@ -59,6 +59,7 @@ DETECTORS: Catalog[Detector] = Catalog(
 SCAN_DETECTORS: tuple[str, ...] = (
     "association",
     "column-drift",
+    "disagreeing-carriers",
     "duplicates",
     "interactions",
     "knn-disagreement",
