@@ -10,6 +10,7 @@ from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.keys import check_public_key
 from credenza.datasets.versions import LanceDatasets
 from credenza.gate import (
+    exports,
     monitor,
     proofs,
     questions,
@@ -379,6 +380,10 @@ class Workspace:
             time_s=int(self._clock()),
             expires=expires and instant_of(expires),
         )
+
+    def export(self, directory: Path, name: str) -> bytes:
+        """A release in the words of another tool, such as croissant, cyclonedx or slsa."""
+        return exports.export(self._stores, directory, name, self._operator)
 
     def recall(self, digest: str, reason: str) -> None:
         """Say that a release must not be used any more."""

@@ -15,6 +15,8 @@ from credenza.interfaces.cli.terminal import Screen, count, short
 if TYPE_CHECKING:
     from credenza.core.types import Release
 
+FORMATS = ("croissant", "cyclonedx", "openlineage", "slsa", "svr")
+
 
 @family("release")
 def command() -> None:
@@ -135,6 +137,39 @@ def recalls(home: Path | None, out: Path) -> Answer:
         screen.fields([(short(digest), reason) for digest, reason in found.items()])
 
     return Answer("credenza.recalls/1", {"recalled": dict(found), "out": str(out)}, show)
+
+
+@command.use_case(
+    "export",
+    examples=("credenza release export flights-r1 --format croissant --out croissant.json",),
+)
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--format", "name", required=True, type=click.Choice(FORMATS), help="Whose words.")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
+)
+@click.option("--post", "url", metavar="URL", help="Send it there as well; a failure is only said.")
+def export(home: Path | None, directory: Path, name: str, out: Path, url: str | None) -> Answer:
+    """Tell a release in the words of another tool.
+
+    slsa and svr are in-toto statements that the gate signs; croissant, cyclonedx and
+    openlineage are plain JSON.
+    """
+    from credenza.interfaces.web import post  # noqa: PLC0415 - help stays light
+
+    with open_workspace(home) as workspace:
+        document = workspace.export(directory, name)
+    out.write_bytes(document)
+    status = None if url is None else post(url, document)[0]
+
+    def show(screen: Screen) -> None:
+        screen.line(f"wrote {out}")
+        if status is not None:
+            screen.line(f"{url} answered {status or 'nothing'}")
+
+    return Answer(
+        "credenza.release-export/1", {"format": name, "out": str(out), "posted": status}, show
+    )
 
 
 def _show(screen: Screen, release: Release) -> None:

@@ -1,0 +1,1 @@
+"""A release told in the words of other tools. Pure: facts in, documents out."""
