@@ -32,12 +32,14 @@ $(BIN)/python:
 
 # The package is installed without its dependencies: the lock already has them all.
 $(STAMP)-demo: requirements/demo.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/demo.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(STAMP)-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+# The tests use every extra, so torch comes too: this release, in whatever build the index has.
+$(STAMP)-dev: requirements/dev.txt requirements/torch.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements/torch.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -45,8 +47,8 @@ $(STAMP)-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 lock:
-	$(LOCK) pyproject.toml --extra demo --group build -o requirements/demo.txt
-	$(LOCK) pyproject.toml --extra demo --group build --group dev -c requirements/demo.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
 
 clean:
 	rm -rf $(VENV) build dist
