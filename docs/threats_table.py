@@ -63,16 +63,17 @@ THREATS = (
     Threat(
         "06",
         "A row or cell changed after signing; a file re-encoded",
-        "The file's digest for verification, the row root for identity; changed cells are located.",
+        "The file's digest for verification, the row root for identity; changed cells are located; a "
+        "row's inclusion in a batch, and its batch's in a release, can be proven or excluded.",
     ),
     Threat("07", "Content behind a URL changes after it was indexed", "", "issue 3"),
     Threat("08", "Frontrunning of a scheduled snapshot", "", "issue 3"),
     Threat(
         "09",
         "The operator rewrites, forks, truncates or omits",
-        "Any altered tile, entry or checkpoint is found by the audit; a reader follows one "
-        "history only.",
-        "witnesses against an operator who signs another history afresh: issue 3",
+        "Witnesses persist before they cosign, and cosign only growth; verifiers demand a quorum; "
+        "senders hold signed receipts; a monitor remembers, and bounds every entry's time. "
+        "Any altered tile, entry or checkpoint is found by the audit.",
     ),
     Threat(
         "10",
@@ -94,13 +95,13 @@ THREATS = (
         "13",
         "Verified, then swapped before training",
         "The bytes that were hashed are the bytes that are kept, in a read-only copy that "
-        "appears whole or not at all.",
-        "a loader that opens content-addressed bytes only: issue 3",
+        "appears whole or not at all; the loader opens only that, and hashes what it hands out.",
     ),
     Threat(
         "14",
         "A recalled release is still used",
-        "A release on the recall list is refused, with the reason, whoever signed it again.",
+        "A release on the signed recall list is refused, with the reason, whoever signed it "
+        "again; an expired one too.",
     ),
     Threat("15", "An error in the policy engine skips a prohibition", "", "issue 3"),
     Threat("16", "One insider does both halves of a decision", "", "issue 3"),

@@ -56,7 +56,7 @@ def signed(table: pa.Table, path: Path) -> bytes:
     )
 
 
-def test_every_row_of_every_kind_of_column_can_be_proven(tmp_path: Path) -> None:
+def test_threat_06_every_row_of_every_kind_of_column_can_be_proven(tmp_path: Path) -> None:
     table = every_kind()
     envelope = signed(table, tmp_path / "all.parquet")
     for row in range(ROWS):
@@ -64,7 +64,7 @@ def test_every_row_of_every_kind_of_column_can_be_proven(tmp_path: Path) -> None
         assert (found.row, found.manifest.source) == (row, "acme")
 
 
-def test_another_row_or_a_changed_cell_is_not_the_proven_one(tmp_path: Path) -> None:
+def test_threat_06_another_row_or_a_changed_cell_is_not_the_proven_one(tmp_path: Path) -> None:
     table = every_kind()
     proof = prove_row(table, 4, signed(table, tmp_path / "all.parquet"))
     one = table.slice(4, 1)
@@ -96,7 +96,7 @@ def test_rows_that_were_not_signed_cannot_be_proven(tmp_path: Path) -> None:
             prove_row(table, row, envelope)
 
 
-def test_no_mutant_of_a_row_proof_shows_anything_else(tmp_path: Path) -> None:
+def test_threat_10_no_mutant_of_a_row_proof_shows_anything_else(tmp_path: Path) -> None:
     table = every_kind()
     proof = prove_row(table, 11, signed(table, tmp_path / "all.parquet"))
     honest = verify_row(proof, trust=TRUST)

@@ -80,7 +80,7 @@ def test_an_honest_ledger_that_grows_raises_nothing(ledger: Ledger, tmp_path: Pa
         ("back-date", "back-dating"),
     ],
 )
-def test_a_monitor_catches_what_the_operator_falsified(
+def test_threat_09_a_monitor_catches_what_the_operator_falsified(
     attack: str, kind: str, ledger: Ledger, tmp_path: Path
 ) -> None:
     seen = look(tmp_path / "true")
@@ -93,13 +93,13 @@ def test_a_monitor_catches_what_the_operator_falsified(
         assert {"before", "now"} <= set(found.alarms[0].evidence)
 
 
-def test_a_falsified_ledger_passes_its_own_audit(ledger: Ledger, tmp_path: Path) -> None:
+def test_threat_09_a_falsified_ledger_passes_its_own_audit(ledger: Ledger, tmp_path: Path) -> None:
     for name, attack in OPERATOR_ATTACKS.items():
         forge(ledger, KEY, attack, tmp_path / name)
         assert not Ledger.open(tmp_path / name, ORIGIN).audit(KEY.public_key()).problems
 
 
-def test_a_dropped_submission_breaks_its_promise_to_whoever_looks_first(
+def test_threat_09_a_dropped_submission_breaks_its_promise_to_whoever_looks_first(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     submitted = max(entry.index for entry in ledger.entries() if entry.kind == "submission")
@@ -111,7 +111,7 @@ def test_a_dropped_submission_breaks_its_promise_to_whoever_looks_first(
 
 
 @pytest.mark.usefixtures("ledger")
-def test_a_promise_is_broken_only_when_its_time_has_come(tmp_path: Path) -> None:
+def test_threat_09_a_promise_is_broken_only_when_its_time_has_come(tmp_path: Path) -> None:
     promise = Promise(ORIGIN, 10_000, "submission", sha256_hex(b"x"), "b", START_S, START_S + DAY_S)
     assert not look(tmp_path / "true", time_s=START_S + DAY_S, promises=[promise]).alarms
     late = look(tmp_path / "true", time_s=START_S + DAY_S + 1, promises=[promise])
@@ -119,7 +119,7 @@ def test_a_promise_is_broken_only_when_its_time_has_come(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("ledger")
-def test_an_altered_entry_or_tile_is_an_alarm(tmp_path: Path) -> None:
+def test_threat_09_an_altered_entry_or_tile_is_an_alarm(tmp_path: Path) -> None:
     directory = tmp_path / "true"
     honest, read = lying_in(directory), set[str]()
 
@@ -139,13 +139,13 @@ def test_an_altered_entry_or_tile_is_an_alarm(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_an_entry_from_the_future_is_an_alarm(tmp_path: Path) -> None:
+def test_threat_09_an_entry_from_the_future_is_an_alarm(tmp_path: Path) -> None:
     found = look(tmp_path / "true", time_s=START_S - 3_600)
     assert {alarm.kind for alarm in found.alarms} == {"post-dating"}
 
 
 @pytest.mark.usefixtures("ledger")
-def test_back_dating_within_the_slack_of_clocks_is_not_seen(tmp_path: Path) -> None:
+def test_threat_09_back_dating_within_the_slack_of_clocks_is_not_seen(tmp_path: Path) -> None:
     seen = look(tmp_path / "true", time_s=START_S + 600)
     with Ledger.open(tmp_path / "true", ORIGIN, KEY) as more:
         more.append_many([("verdict", sha256_hex(b"new"))], START_S + 400)
@@ -153,14 +153,14 @@ def test_back_dating_within_the_slack_of_clocks_is_not_seen(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("ledger")
-def test_a_missing_quorum_is_an_alarm(tmp_path: Path) -> None:
+def test_threat_09_a_missing_quorum_is_an_alarm(tmp_path: Path) -> None:
     eyes = Verifier("eyes.example/w", KEY.public_key(), COSIGNATURE)
     demanding = read_trust(f"witness w {write_vkey(eyes)}\nquorum w\n")
     found = look(tmp_path / "true", trust=demanding)
     assert [alarm.kind for alarm in found.alarms] == ["no-quorum"]
 
 
-def test_a_receipt_of_another_operator_or_altered_is_refused(ledger: Ledger) -> None:
+def test_threat_09_a_receipt_of_another_operator_or_altered_is_refused(ledger: Ledger) -> None:
     promise = promised(ledger, 3)
     envelope = sign_promise(promise, KEY)
     assert read_promise(envelope, public_hex(KEY)) == promise

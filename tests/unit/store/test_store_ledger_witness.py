@@ -62,7 +62,7 @@ def test_a_verifier_key_by_another_implementation_is_read_and_written_alike() ->
         read_vkey(GO_VKEY, COSIGNATURE)
 
 
-def test_a_witness_cosigns_a_tree_that_grew(tmp_path: Path) -> None:
+def test_threat_09_a_witness_cosigns_a_tree_that_grew(tmp_path: Path) -> None:
     one = witness(tmp_path / "w")
     with grown(tmp_path / "log", 5) as ledger:
         for old, more in ((0, 300), (5, 1), (305, 0)):
@@ -73,7 +73,7 @@ def test_a_witness_cosigns_a_tree_that_grew(tmp_path: Path) -> None:
             ledger.append_many([("t", sha256_hex(b"more"))] * more, NOW_S)
 
 
-def test_a_witness_that_starts_again_remembers(tmp_path: Path) -> None:
+def test_threat_09_a_witness_that_starts_again_remembers(tmp_path: Path) -> None:
     with grown(tmp_path / "log", 5) as ledger:
         show(witness(tmp_path / "w"), ledger, 0)
         answer = show(witness(tmp_path / "w"), ledger, 0)
@@ -81,21 +81,21 @@ def test_a_witness_that_starts_again_remembers(tmp_path: Path) -> None:
     assert answer.body == b"5\n"
 
 
-def test_a_rewritten_tree_is_not_cosigned(tmp_path: Path) -> None:
+def test_threat_09_a_rewritten_tree_is_not_cosigned(tmp_path: Path) -> None:
     one = witness(tmp_path / "w")
     with grown(tmp_path / "log", 5) as ledger, grown(tmp_path / "other", 9, "x") as other:
         show(one, ledger, 0)
         assert show(one, other, 5).status == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def test_a_fork_of_the_same_size_is_not_cosigned(tmp_path: Path) -> None:
+def test_threat_09_a_fork_of_the_same_size_is_not_cosigned(tmp_path: Path) -> None:
     one = witness(tmp_path / "w")
     with grown(tmp_path / "log", 5) as ledger, grown(tmp_path / "other", 5, "x") as other:
         show(one, ledger, 0)
         assert show(one, other, 5).status == HTTPStatus.CONFLICT
 
 
-def test_a_tree_that_was_rolled_back_is_not_cosigned(tmp_path: Path) -> None:
+def test_threat_09_a_tree_that_was_rolled_back_is_not_cosigned(tmp_path: Path) -> None:
     one = witness(tmp_path / "w")
     with grown(tmp_path / "log", 5) as ledger, grown(tmp_path / "short", 3) as short:
         show(one, ledger, 0)
@@ -131,7 +131,7 @@ def test_a_malformed_request_is_answered_400(request_: bytes, tmp_path: Path) ->
     assert one.add_checkpoint(request_, NOW_S).status == HTTPStatus.BAD_REQUEST
 
 
-def test_of_two_requests_at_once_none_rolls_the_witness_back(tmp_path: Path) -> None:
+def test_threat_09_of_two_requests_at_once_none_rolls_the_witness_back(tmp_path: Path) -> None:
     one = witness(tmp_path / "w")
     with grown(tmp_path / "log", 5) as ledger:
         show(one, ledger, 0)
@@ -161,7 +161,7 @@ def test_of_two_requests_at_once_none_rolls_the_witness_back(tmp_path: Path) -> 
     }
 
 
-def test_a_quorum_is_counted_over_known_witnesses_only(tmp_path: Path) -> None:
+def test_threat_09_a_quorum_is_counted_over_known_witnesses_only(tmp_path: Path) -> None:
     with grown(tmp_path / "log", 5) as ledger:
         note = ledger.checkpoint()
         stranger = Ed25519PrivateKey.from_private_bytes(bytes([99]) * 32)
@@ -196,7 +196,7 @@ def test_a_cosignature_of_another_checkpoint_or_time_refuses_the_note(tmp_path: 
         assert cosigned_at(other.checkpoint() + line.encode(), {"w0": WITNESSES[0]})
 
 
-def test_a_proof_carries_the_quorum_and_is_checked_offline(tmp_path: Path) -> None:
+def test_threat_09_a_proof_carries_the_quorum_and_is_checked_offline(tmp_path: Path) -> None:
     with grown(tmp_path / "log", 5) as ledger:
         bare = ledger.proof(3)
         body = b"".join(show(witness(tmp_path / f"w{n}", n), ledger, 0).body for n in range(2))
@@ -210,7 +210,7 @@ def test_a_proof_carries_the_quorum_and_is_checked_offline(tmp_path: Path) -> No
             verify_proof(ledger.proof(5), ledger.entry_bytes(5), LOG, TRUST)
 
 
-def test_a_cosigned_checkpoint_of_another_history_is_not_kept(tmp_path: Path) -> None:
+def test_threat_09_a_cosigned_checkpoint_of_another_history_is_not_kept(tmp_path: Path) -> None:
     with grown(tmp_path / "log", 5) as ledger, grown(tmp_path / "other", 5, "x") as other:
         with pytest.raises(UntrustedError):
             ledger.keep_cosigned(other.checkpoint())
@@ -249,7 +249,7 @@ def test_a_trust_policy_with_a_mistake_is_refused_whole(text: str) -> None:
         read_trust(text)
 
 
-def test_one_witness_key_under_two_names_does_not_reach_a_quorum() -> None:
+def test_threat_09_one_witness_key_under_two_names_does_not_reach_a_quorum() -> None:
     twin = Verifier("eyes.example/twin", WITNESS_KEYS[0].public_key(), COSIGNATURE)
     with pytest.raises(UsageError, match="trust policy"):
         read_trust(
