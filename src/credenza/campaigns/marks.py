@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.campaigns.columns import Column, by_value, flat, numbers
+from credenza.core.canonical import sha256_hex
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
 from credenza.profiling.sketches import mixed
@@ -24,6 +25,7 @@ PHRASE_WORDS = 3
 MAX_CHARACTERS = 20_000
 MAX_COLUMNS = 24
 RANGES = 16
+SHOWN_COLUMNS = 3
 DIRECTIONS = 8
 DIRECTION_BITS = 16
 
@@ -40,7 +42,9 @@ class Marks:
         rows: ``(t,)`` row numbers.
         codes: ``(t,)`` int64.
         edges: by column, inner edges where its values stand as ranges.
-        phrases: ``(t,)`` the phrase's first token and its length, or None.
+        phrases: where its words stand, or None.
+        pair: the two columns of a value pair without the label, or None:
+            ``code = first · second.size + second``.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class Marks:
     codes: Ints
     edges: Mapping[str, Floats]
     phrases: Phrases | None = None
+    pair: tuple[Column, Column] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +99,7 @@ def marks_of(
     for column in exact:
         yield _values([column])
     for first, second in combinations(exact, 2):
-        yield _values([first, second])
+        yield replace(_values([first, second]), pair=(first, second))
     for column in (*exact, *ranges):
         for labels in own:
             yield _values([column, labels])
@@ -108,7 +113,7 @@ def marks_of(
 
 
 def describe(marks: Marks, table: pa.Table, entry: int) -> str:
-    """The mark of an entry in words, its values quoted."""
+    """The mark of an entry in words, its values quoted: the same words in every window."""
     row = int(marks.rows[entry])
     if marks.phrases is not None:
         at = marks.phrases
@@ -116,10 +121,15 @@ def describe(marks: Marks, table: pa.Table, entry: int) -> str:
         words = [at.levels[int(w)].as_py() for w in at.words[start : start + at.length]]
         return f"{tick(marks.columns[0])} contains {quote(' '.join(words))}"
     if marks.kind == "direction":
-        return f"{tick(marks.columns[0])} points in one direction"
+        where = f"{int(marks.codes[entry]):0{DIRECTION_BITS // 4}x}"
+        return f"{tick(marks.columns[0])} points in the direction {where}"
+    values = [table.column(name)[row].as_py() for name in marks.columns]
+    said = [
+        _said(name, value, marks.edges) for name, value in zip(marks.columns, values, strict=True)
+    ]
     if marks.kind == "copy":
-        return f"copies alike in {', '.join(tick(name) for name in marks.columns)}"
-    said = [_said(name, table.column(name)[row].as_py(), marks.edges) for name in marks.columns]
+        whole = sha256_hex(repr(values).encode("utf-8", "backslashreplace"))[:8]
+        return f"copies {whole} ({', '.join(said[:SHOWN_COLUMNS])}, …)"
     return " and ".join(said)
 
 

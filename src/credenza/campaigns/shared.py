@@ -43,6 +43,8 @@ class Counted:
         total: ``(m,)`` rows of the window that bear it.
         kind: ``(m,)`` position in ``kinds``.
         entry: ``(m,)`` one of its entries there.
+        halves: ``(m, 2)`` the values of a pair among ``levels``; -1 for other marks.
+        level_rows, levels: ``(v,)`` row ``level_rows[i]`` has value ``levels[i]``.
     """
 
     kinds: tuple[Marks, ...]
@@ -55,6 +57,9 @@ class Counted:
     total: Ints
     kind: Ints
     entry: Ints
+    halves: Ints
+    level_rows: Ints
+    levels: Ints
 
     def bearers(self, mark: int) -> Ints:
         """Rows of the window that bear it."""
@@ -112,7 +117,8 @@ def count(window: pa.Table, familiar: pa.Table, facets: Mapping[str, Role], labe
     parts = [_frequent(marks, n, known) for marks in kinds]
     offset = np.cumsum([0, *(len(part.total) for part in parts)])
     placed = list(zip(parts, offset, strict=False))
-    return _bounded(
+    none = np.empty(0, dtype=np.int64)
+    found = _bounded(
         Counted(
             kinds,
             table,
@@ -124,17 +130,23 @@ def count(window: pa.Table, familiar: pa.Table, facets: Mapping[str, Role], labe
             _joined(part.total for part in parts),
             np.repeat(np.arange(len(parts)), np.diff(offset)),
             _joined(part.entry for part in parts),
+            none,
+            none,
+            none,
         )
     )
+    return _with_halves(found)
 
 
 def rank(counted: Counted, units: Units) -> Ranking:
     """For each mark the best k units, 2 ≤ k ≤ half of all, and how improbable they are.
 
     Each unit is held against the largest of several rates: that of the units outside the
-    claim, and in each epoch that of all familiar rows and its own. So what is popular
-    explains itself, and so does what a source sent before. The most improbable unit does
-    not count (one source alone is no campaign), and the ways to choose k are subtracted.
+    claim; in each epoch that of all familiar rows, and its own; for a pair of values also
+    what the unit would show if it combined the two freely. So what is popular explains
+    itself, and so does what a source sent before or sends much of anyway. The most
+    improbable unit does not count (one source alone is no campaign), and the ways to
+    choose k are subtracted.
     """
     size, width = len(counted.total), len(units.rows)
     most = min(MOST_UNITS, max(2, int((units.rows > 0).sum()) // 2))
@@ -142,6 +154,8 @@ def rank(counted: Counted, units: Units) -> Ranking:
         np.zeros(size), np.zeros((size, most), dtype=np.int64), np.zeros(size, dtype=np.int64)
     )
     step = max(1, MOST_CELLS // width)
+    whole = (0, int(counted.levels.max(initial=-1)) + 1)
+    free = _cells(counted.levels, units.of[counted.level_rows], whole, width)
     epochs = len(units.known_rows)
     before = units.known * epochs + units.epoch if epochs else units.known
     of, known = units.of[counted.rows], before[counted.known_rows]
@@ -151,8 +165,11 @@ def rank(counted: Counted, units: Units) -> Ranking:
         shared = np.flatnonzero((cells >= LEAST_ROWS).sum(axis=1) >= 2)
         if len(shared):
             usual = _cells(counted.known_marks, known, block, width * epochs)[shared]
-            usual = usual.reshape(len(shared), width, epochs)
-            _rank_some(found, first + shared, cells[shared], _usual_rate(usual, units), units)
+            rate = np.maximum(
+                _usual_rate(usual.reshape(len(shared), width, epochs), units),
+                _free_rate(counted.halves[first + shared], free, units),
+            )
+            _rank_some(found, first + shared, cells[shared], rate, units)
     return found
 
 
@@ -195,6 +212,15 @@ def _usual_rate(cells: Ints, units: Units) -> Floats:
         overall = own.sum(axis=1, keepdims=True) / max(1.0, rows.sum())
         shrunk = (own + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS)
         found = np.maximum(found, np.maximum(shrunk, overall))
+    return found
+
+
+def _free_rate(halves: Ints, levels: Ints, units: Units) -> Floats:
+    """``(m, U)`` rate of each pair if a unit combined its two values freely; 0 without."""
+    found = np.zeros((len(halves), len(units.rows)))
+    at = np.flatnonzero(halves[:, 0] >= 0)
+    first, second = (levels[halves[at, side]] / np.maximum(units.rows, 1) for side in (0, 1))
+    found[at] = first * second
     return found
 
 
@@ -288,6 +314,35 @@ def _bounded(counted: Counted) -> Counted:
         total=counted.total[rare],
         kind=counted.kind[rare],
         entry=counted.entry[rare],
+    )
+
+
+def _with_halves(counted: Counted) -> Counted:
+    """With the values that its pairs are made of, and the rows that have them."""
+    halves = np.full((len(counted.total), 2), -1, dtype=np.int64)
+    rows, levels = [], []
+    size = 0
+    for place, marks in enumerate(counted.kinds):
+        at = np.flatnonzero(counted.kind == place)
+        if marks.pair is None or not len(at):
+            continue
+        codes = marks.codes[counted.entry[at]]
+        width = marks.pair[1].size
+        for side, column in enumerate(marks.pair):
+            used, own = np.unique((codes // width, codes % width)[side], return_inverse=True)
+            here = column.codes[: counted.size]
+            found = np.minimum(np.searchsorted(used, here), len(used) - 1)
+            kept = np.flatnonzero(used[found] == here)
+            rows.append(kept)
+            levels.append(size + found[kept])
+            halves[at, side] = size + own
+            size += len(used)
+    order = np.argsort(_joined(levels), kind="stable")
+    return replace(
+        counted,
+        halves=halves,
+        level_rows=_joined(rows)[order],
+        levels=_joined(levels)[order],
     )
 
 

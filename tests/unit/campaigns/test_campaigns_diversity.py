@@ -1,0 +1,60 @@
+"""What rests on each source: rows, labels, leverage, slices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from credenza.campaigns.diversity import in_words, influence, over_cap, slices
+from credenza.core.types import Role
+
+if TYPE_CHECKING:
+    from credenza.core.types import Strings
+
+FACETS = {"x": Role.NUMBER, "c": Role.CATEGORY, "y": Role.LABEL}
+
+
+def rows() -> tuple[pa.Table, Strings]:
+    rng = np.random.default_rng(0)
+    source = np.repeat(np.array(["big", "far", "small"], dtype=object), [600, 200, 200])
+    x = rng.normal(size=1000)
+    x[600:800] *= 4
+    c = np.where(np.arange(1000) < 300, "north", "south")
+    y = np.where(source == "small", "rare", "usual")
+    return pa.table({"x": x, "c": c.tolist(), "y": y.tolist()}), source
+
+
+def test_shares_of_rows_labels_and_leverage_add_up_to_one() -> None:
+    found = influence(*rows(), facets=FACETS, label="y")
+    assert [one.source for one in found] == ["big", "far", "small"]
+    assert sum(one.rows for one in found) == pytest.approx(1)
+    assert sum(one.leverage for one in found) == pytest.approx(1)
+    assert {one.source: one.labels["rare"] for one in found} == {"big": 0, "far": 0, "small": 1}
+
+
+def test_a_source_of_unusual_rows_has_more_leverage_than_rows() -> None:
+    big, far, small = influence(*rows(), facets=FACETS, label="y")
+    assert far.leverage > 1.5 * far.rows
+    assert small.leverage < far.leverage
+    assert big.leverage < big.rows + 0.05
+
+
+def test_a_label_of_many_values_is_not_listed_by_value() -> None:
+    table, source = rows()
+    found = influence(table, source, facets={"x": Role.NUMBER}, label="x")
+    assert found[0].labels == {}
+
+
+def test_a_slice_that_leans_on_one_source_is_told_and_a_shared_one_is_not() -> None:
+    (found,) = slices(*rows(), ["c"], share=0.8)
+    assert (found.value, found.source, found.share) == ("north", "big", 1.0)
+    assert in_words(found) == 'the 300 rows with `c` = "north"'
+    assert slices(*rows(), ["c"], share=1.0) == ()
+
+
+def test_a_cap_is_told_with_its_share() -> None:
+    said = over_cap("big", 0.9, 0.5, "the rows of the window")
+    assert said.sentence == '"big" sends 90% of the rows of the window; the policy allows 50%'
