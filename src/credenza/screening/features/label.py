@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.core.types import Role
-from credenza.screening.features.table import (
-    coded_columns,
-    columns_of,
-    content_of,
-    mix,
-    one_hot,
-    row_hash,
-    sample,
-    source_codes,
-)
-from credenza.screening.features.text import hashed_bag, tokens
+from credenza.screening.features.foretell import foretold
+from credenza.screening.features.image_labels import out_of_fold_by_image
+from credenza.screening.features.table import columns_of
 from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats, Ints, View
 
-FOLDS = 5
-FIT_ROWS = 60_000
-RIDGE = 10.0
 MAX_LABELS = 50
 MANY_LABELS = 0.02
 
@@ -101,9 +90,8 @@ def expected_of(view: View, labels: Labels) -> Floats:
     """``(n, classes)`` probabilities of each label: the reference model's, else out of fold.
 
     The reference model of a gate was fitted on admitted rows outside the view and is
-    what makes residuals honest. Without it a ridge regression on one-hot features is
-    fitted with every source left out of its own prediction; it cannot learn
-    interactions, and a trigger sent by sources in every fold is partly learnt.
+    what makes residuals honest. Without it learners foretell each source from the others;
+    a trigger sent by sources in every fold is partly learnt.
     """
     if view.expected is None:
         return out_of_fold(view, labels)
@@ -112,47 +100,13 @@ def expected_of(view: View, labels: Labels) -> Floats:
 
 
 def out_of_fold(view: View, labels: Labels) -> Floats:
-    """Leave-source-out linear probabilities (leave-fold-out with fewer than 3 sources)."""
+    """``(n, classes)`` probabilities by learners that have not seen the row.
+
+    Pictures, where there are some, foretell the label alone.
+    """
     n, k = len(labels.codes), max(len(labels.classes), 1)
     if n == 0:
         return np.zeros((0, k))
-    matrix = _design(view)
-    target = np.zeros((n, k))
-    known = labels.codes >= 0
-    target[np.flatnonzero(known), labels.codes[known]] = 1.0
-    fold = _folds(view)
-    fitted = sample(view, np.flatnonzero(known), FIT_ROWS)
-    base = target[fitted].mean(axis=0) if len(fitted) else np.full(k, 1 / k)
-    found = np.tile(base, (n, 1))
-    for part in np.unique(fold):
-        train = fitted[fold[fitted] != part]
-        here = np.flatnonzero(fold == part)
-        if len(train) < 50:
-            continue
-        mean = target[train].mean(axis=0)
-        rows = matrix[train]
-        gram = (rows.T @ rows).toarray() + RIDGE * np.eye(matrix.shape[1])
-        weights = np.linalg.solve(gram, rows.T @ (target[train] - mean))
-        found[here] = mean + matrix[here] @ weights
-    found = np.clip(found, 0.01, 0.99)
-    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
-
-
-def _design(view: View) -> Any:  # noqa: ANN401 - scipy is untyped
-    from scipy import sparse  # noqa: PLC0415 - heavy
-
-    n = view.table.num_rows
-    blocks = [sparse.csr_array(np.ones((n, 1), np.float32))]
-    coded = coded_columns(view)
-    if coded:
-        blocks.append(one_hot(coded))
-    blocks += [hashed_bag(tokens(view, column)) for column in columns_of(view, Role.TEXT)]
-    return sparse.hstack(blocks, format="csr")
-
-
-def _folds(view: View) -> Ints:
-    source, names = source_codes(view)
-    if len(names) >= 3:
-        return source % FOLDS
-    # Rows of one or two sources are dealt by content, so that copies share a fold.
-    return mix(row_hash(content_of(view), len(source)), 5) % FOLDS
+    if columns_of(view, Role.IMAGE):
+        return out_of_fold_by_image(view, labels.codes, k)
+    return foretold(view, labels.codes, k)
