@@ -59,9 +59,13 @@ DETECTORS: Catalog[Detector] = Catalog(
 SCAN_DETECTORS: tuple[str, ...] = (
     "association",
     "column-drift",
+    "density-clusters",
     "disagreeing-carriers",
     "duplicates",
     "interactions",
     "knn-disagreement",
+    "near-copies",
+    "neighbour-labels",
+    "odd-characters",
     "subgroup-labels",
 )

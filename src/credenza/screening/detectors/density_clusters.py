@@ -51,12 +51,12 @@ class DensityClusters:
 
     @property
     def needs(self) -> frozenset[Role]:
-        """No role: any column that can be compared will do."""
-        return frozenset()
+        """An embedding."""
+        return frozenset({Role.EMBEDDING})
 
     def score(self, view: View) -> Scores:
         """Log of the radius over the class's median; 0 for classes of fewer than 50 rows."""
-        points = points_of(view)
+        points = points_of(view, (Role.EMBEDDING,))
         matrix = points.leading(DIMENSIONS)
         values = np.zeros(len(matrix))
         for mine in points.by_class(FEWEST):
