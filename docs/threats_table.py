@@ -63,11 +63,21 @@ THREATS = (
     Threat(
         "06",
         "A row or cell changed after signing; a file re-encoded",
-        "The file's digest for verification, the row root for identity; changed cells are located; a "
-        "row's inclusion in a batch, and its batch's in a release, can be proven or excluded.",
+        "The file's digest for verification, the row root for identity; changed cells are "
+        "located; a row's inclusion in a batch, and its batch's in a release, can be proven or "
+        "excluded.",
     ),
-    Threat("07", "Content behind a URL changes after it was indexed", "", "issue 3"),
-    Threat("08", "Frontrunning of a scheduled snapshot", "", "issue 3"),
+    Threat(
+        "07",
+        "Content behind a URL changes after it was indexed",
+        "Bytes are ingested when they are fetched, with their digest in the row; a digest from the "
+        "index is demanded; what a second fetch finds changed stays out.",
+    ),
+    Threat(
+        "08",
+        "Frontrunning of a scheduled snapshot",
+        "Pages are fetched in a random order at random times, held back, and fetched again.",
+    ),
     Threat(
         "09",
         "The operator rewrites, forks, truncates or omits",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ from credenza.interfaces.cli.terminal import Screen, short
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from credenza.provenance.urls import Refused
+
 
 @use_case(
     "submit",
@@ -27,7 +31,20 @@ if TYPE_CHECKING:
         ),
     ),
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--urls",
+    "index",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="In place of FILES: a table with a column `url`; fetch the pages, sign what they gave.",
+)
+@click.option(
+    "--spread", "spread_s", default=0.0, metavar="SECONDS", help="Visit pages at random over that."
+)
+@click.option(
+    "--hold", "hold_s", default=0.0, metavar="SECONDS", help="Visit again after that; both agree."
+)
+@click.option("--allow-private", is_flag=True, help="Fetch from private networks too.")
 @click.option("--source", required=True, help="Who sends it; registered by `source add`.")
 @click.option(
     "--key",
@@ -59,6 +76,10 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0917 - click passes each option by its name
     home: Path | None,
     files: tuple[Path, ...],
+    index: Path | None,
+    spread_s: float,
+    hold_s: float,
+    allow_private: bool,
     source: str,
     key: Path,
     dataset: str,
@@ -74,7 +95,19 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     and `credenza settle` judges the window as a whole: exit code 4 says that it
     waits, 0 that it was admitted at once, 1 that it was refused.
     """
-    with open_workspace(home) as workspace:
+    if bool(files) == (index is not None):
+        raise UsageError(
+            "bad-usage",
+            "give FILES, or --urls with an index, not both",
+            why="a batch is one or the other",
+            fix="run `credenza submit --help`",
+        )
+    with contextlib.ExitStack() as stack:
+        refused: tuple[Refused, ...] = ()
+        if index is not None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            files, refused = fetch(index, folder, spread_s, hold_s, allow_private=allow_private)
+        workspace = stack.enter_context(open_workspace(home))
         receipt = workspace.submit(
             list(files),
             source=source,
@@ -96,12 +129,44 @@ def command(  # noqa: PLR0917 - click passes each option by its name
                 ("window", receipt.window),
                 ("ledger entry", receipt.index),
                 ("digest", receipt.batch),
+                *((f"left out: {one.url}", one.why) for one in refused),
             ]
         )
 
     return Answer(
-        "credenza.receipt/1", {"receipt": jsonable(receipt)}, show, exit_of(receipt.status)
+        "credenza.receipt/1",
+        {"receipt": jsonable(receipt), "left_out": [one._asdict() for one in refused]},
+        show,
+        exit_of(receipt.status),
     )
+
+
+def fetch(
+    index: Path, folder: Path, spread_s: float, hold_s: float, *, allow_private: bool
+) -> tuple[tuple[Path, ...], tuple[Refused, ...]]:
+    """Fetch the pages of an index into a Parquet file; the file, and what was left out."""
+    import secrets  # noqa: PLC0415 - help stays light
+    import time  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from credenza.core.types import Limits  # noqa: PLC0415
+    from credenza.interfaces.crawl import Crawler  # noqa: PLC0415
+    from credenza.provenance.intake.sandbox import read_sandboxed  # noqa: PLC0415
+    from credenza.provenance.urls import Schedule, Time, retrieve  # noqa: PLC0415
+
+    found = retrieve(
+        read_sandboxed([index], Limits()),
+        Crawler(allow_private=allow_private),
+        Schedule(spread_s, hold_s),
+        Time(time.time, time.sleep),
+        # Whoever could guess the order would know when to edit which page.
+        np.random.default_rng(secrets.randbits(128)),
+    )
+    pages = folder / "pages.parquet"
+    pq.write_table(found.table, pages)
+    return (pages,), found.refused
 
 
 def _fields(words: Sequence[str]) -> dict[str, str]:
