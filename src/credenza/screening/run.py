@@ -96,8 +96,7 @@ def screen(
     """
     known = int(view.trusted.sum())
     is_calibrated = known >= min_trusted
-    if not is_calibrated:
-        view = with_expected(view)
+    view = with_expected(view)
     heard, silences = _hear(view, detectors, only_applicable=only_applicable)
     if 0 < known < min_trusted:
         silences.append(Silence("calibration", f"{known} trusted rows, fewer than {min_trusted}"))

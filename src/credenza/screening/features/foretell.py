@@ -24,13 +24,14 @@ from credenza.screening.features.table import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from credenza.core.types import Floats, Ints, View
+    from credenza.core.types import Bools, Floats, Ints, View
 
 FOLDS = 5
 FIT_ROWS = 40_000
 LETTER_ROWS = 200_000
 MAX_LEVELS = 250
 FEWEST_ROWS = 50
+FEWEST_TRUSTED = 200
 FEWEST_OF_CLASS = 2
 MANY_CLASSES = 12
 TREES = 60
@@ -48,14 +49,15 @@ def foretold(view: View, codes: Ints, classes: int) -> Floats:
     folds, from a sample of 40,000 rows. The learners' log probabilities are added with
     weights that make the known labels most likely, which also calibrates them.
 
-    Blind to what is in every fold: a trigger of many sources is learnt.
+    Trusted rows teach alone where there are 200 of them. Otherwise blind to what is in
+    every fold: a trigger of many sources is learnt.
 
     Args:
         view: the rows.
         codes: ``(n,)`` label codes, -1 where unknown.
         classes: number of codes.
     """
-    known = np.flatnonzero(codes >= 0)
+    known = np.flatnonzero((codes >= 0) & teachers(view, codes))
     base = (np.bincount(codes[known], minlength=classes) + 0.5) / (len(known) + 0.5 * classes)
     found = np.tile(base, (len(codes), 1))
     learners = _learners(view, classes)
@@ -76,6 +78,12 @@ def foretold(view: View, codes: Ints, classes: int) -> Floats:
         by_learner.append(np.log(np.clip(p, SMALLEST / classes, 1.0)))
     pooled = _pooled(by_learner, codes, sample(view, known, POOL_ROWS))
     return np.asarray(np.clip(pooled, SMALLEST / classes, 1.0))
+
+
+def teachers(view: View, codes: Ints) -> Bools:
+    """``(n,)`` rows that may teach: the trusted ones, or all where too few are."""
+    trusted = view.trusted & (codes >= 0)
+    return trusted if trusted.sum() >= FEWEST_TRUSTED else np.ones(len(codes), dtype=bool)
 
 
 def _taught(model: Any, matrix: Any, codes: Ints, rows: Ints, here: Ints) -> Floats:  # noqa: ANN401 - sklearn is untyped

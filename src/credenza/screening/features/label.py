@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.core.types import Role
-from credenza.screening.features.foretell import foretold
+from credenza.screening.features.foretell import foretold, teachers
 from credenza.screening.features.image_labels import out_of_fold_by_image
 from credenza.screening.features.table import columns_of
 from credenza.screening.view import UnassessedError
@@ -82,8 +82,12 @@ def with_expected(view: View) -> View:
         return view
     if len(labels.classes) < 2:
         return view
-    expected = out_of_fold(view, labels)
-    return replace(view, expected=expected, classes=labels.classes, is_out_of_fold=True)
+    return replace(
+        view,
+        expected=out_of_fold(view, labels),
+        classes=labels.classes,
+        is_out_of_fold=bool(teachers(view, labels.codes).all()),
+    )
 
 
 def expected_of(view: View, labels: Labels) -> Floats:
