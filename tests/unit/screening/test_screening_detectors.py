@@ -231,6 +231,10 @@ def test_column_drift_names_the_column_and_the_source_that_moved(
     findings = DETECTORS.make("column-drift").score(data.view()).findings
     assert [(f.subjects, f.exhibits["column"]) for f in findings] == [(("s4",), "amount")]
     assert f"PSI {findings[0].exhibits['psi']:.2f}" in findings[0].sentence
+    told = findings[0].exhibits
+    assert 0 < float(str(told["jensen_shannon"])) <= 1
+    assert float(str(told["mmd"])) > 0
+    assert told["classifier_accuracy"] is None or float(str(told["classifier_accuracy"])) > 0.5
 
 
 def test_column_drift_takes_a_shift_of_all_sources_for_a_season(

@@ -10,6 +10,13 @@ from scipy import stats
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
+from credenza.profiling.distances import (
+    classifier_accuracy,
+    greatest_distance,
+    jensen_shannon,
+    mean_discrepancy,
+    stability_index,
+)
 from credenza.screening.features.table import coded_columns, rows_of, source_codes
 from credenza.screening.fuse import reject_log_p
 
@@ -34,6 +41,10 @@ class Drift:
         psi: population stability index.
         ks: greatest distance of the distribution functions (numbers), or total
             variation (categories).
+        jensen_shannon: distance in base 2.
+        mmd: maximum mean discrepancy over the cells.
+        accuracy: of a classifier that tells the source's rows from trusted ones by this
+            column alone, .5 is chance; None with too few rows.
         ratio: ``(size,)`` share in the window over the usual share, by code.
         log_p: natural logarithm of the p-value.
     """
@@ -44,6 +55,9 @@ class Drift:
     freedom: int
     psi: float
     ks: float
+    jensen_shannon: float
+    mmd: float
+    accuracy: float | None
     ratio: Floats
     log_p: float
 
@@ -55,7 +69,8 @@ class ColumnDrift:
     Numbers are compared over quantile ranges, categories over values, each source with
     its own trusted rows, filled up with everyone's. The G statistic is divided by what
     the median source shows in the same column and window, so that a season, which
-    moves all, names none. Findings carry PSI and KS (total variation for categories).
+    moves all, names none. Findings carry PSI, KS (total variation for categories),
+    Jensen-Shannon, MMD and the accuracy of a classifier two-sample test.
 
     Blind to changes of the joint distribution that leave every column alone, to labels
     (other detectors read them), and to slow ramps.
@@ -123,7 +138,15 @@ class ColumnDrift:
             usual = (merged_old[s] + PRIOR_ROWS * everyone) / (merged_old[s].sum() + PRIOR_ROWS)
             new_rows, old_rows = merged_new[s], float(merged_old[s].sum())
             found.append(
-                _drift(coded, int(s), cells=cells, new=new_rows, old_rows=old_rows, usual=usual)
+                _drift(
+                    coded,
+                    int(s),
+                    cells=cells,
+                    new=new_rows,
+                    trusted=int(merged_old.sum()),
+                    old_rows=old_rows,
+                    usual=usual,
+                )
             )
         excess = [drift.statistic / max(drift.freedom, 1) for drift in found]
         inflation = max(1.0, float(np.median(excess))) if len(found) >= 4 else 1.0
@@ -138,6 +161,9 @@ class ColumnDrift:
             "rows": int(here.sum()),
             "psi": drift.psi,
             "distance": drift.ks,
+            "jensen_shannon": drift.jensen_shannon,
+            "mmd": drift.mmd,
+            "classifier_accuracy": drift.accuracy,
             "most": drift.coded.describe(most),
             "times": float(drift.ratio[most]),
         }
@@ -165,21 +191,37 @@ def _merge_rare(old: Ints, new: Ints, *, is_ordered: bool) -> Ints:
 
 
 def _drift(
-    coded: Coded, source: int, *, cells: Ints, new: Floats, old_rows: float, usual: Floats
+    coded: Coded,
+    source: int,
+    *,
+    cells: Ints,
+    new: Floats,
+    trusted: int,
+    old_rows: float,
+    usual: Floats,
 ) -> Drift:
     n = new.sum()
     # Smoothed towards the usual shares, so that cells nobody fills do not count.
     share = (new + PRIOR_ROWS / 10 * usual) / (n + PRIOR_ROWS / 10)
-    psi = float(((share - usual) * np.log(share / usual)).sum())
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(new > 0, new * np.log(new / (n * usual)), 0.0)
     # The usual shares are themselves an estimate: two samples, not one.
     g = 2.0 * float(terms.sum()) / (1.0 + n / (old_rows + PRIOR_ROWS))
-    gap = new / n - usual
     is_ordered = coded.edges is not None
-    distance = float(np.abs(np.cumsum(gap)).max() if is_ordered else np.abs(gap).sum() / 2)
     freedom = int((n * usual >= 1).sum()) - 1
-    return Drift(coded, source, g, freedom, psi, distance, (share / usual)[cells], 0.0)
+    return Drift(
+        coded,
+        source,
+        g,
+        freedom,
+        psi=stability_index(share, usual),
+        ks=greatest_distance(new / n, usual, is_ordered=is_ordered),
+        jensen_shannon=jensen_shannon(new / n, usual),
+        mmd=mean_discrepancy(new / n, usual, is_ordered=is_ordered),
+        accuracy=classifier_accuracy(new, trusted * usual),
+        ratio=(share / usual)[cells],
+        log_p=0.0,
+    )
 
 
 def _with_p(drift: Drift, inflation: float) -> Drift:
