@@ -35,10 +35,12 @@ USE_CASES = {path: one for path, one in EVERY.items() if isinstance(one, UseCase
 
 PROMISED = """
 init · key new · source add · source list · source show · source freeze · submit · settle
-batch list · batch show · batch explain · review list · review show · review admit · review reject
+batch list · batch show · batch explain · batch receipt · batch prove · batch verify
+review list · review show · review admit · review reject
 dataset log · dataset show · dataset rollback · dataset checkout
-release create · release verify · release recall · lineage
-log audit · log prove · log verify · catalog rebuild · catalog parts
+release create · release verify · release recall · release recalls · release export · lineage
+log audit · log prove · log verify · log vkey · log cosign · log monitor
+witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
 campaigns list · campaigns show · monitor
 policy show · policy test · policy propose · scan · demo
 """
@@ -85,7 +87,10 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "submit",
         "settle",
         "batch show",
+        "batch verify",
         "log audit",
+        "log cosign",
+        "log monitor",
         "log verify",
         "policy test",
         "release verify",
