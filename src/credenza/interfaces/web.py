@@ -1,4 +1,4 @@
-"""The little HTTP that the ledger needs: files fetched, requests posted, a witness served."""
+"""The little HTTP that the gate needs: files fetched, requests posted, a witness served."""
 
 from __future__ import annotations
 
