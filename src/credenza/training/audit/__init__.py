@@ -1,0 +1,1 @@
+"""A trained model, compared with one that learnt from verified rows alone."""

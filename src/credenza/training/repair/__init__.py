@@ -1,0 +1,1 @@
+"""Mending a model that learnt poison, with figures before and after and no promise."""

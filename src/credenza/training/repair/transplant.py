@@ -1,0 +1,44 @@
+"""Unlearning the trigger that suspect rows have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from credenza.training.audit.transplant import guess_trigger
+from credenza.training.repair.evidence import need_suspects
+from credenza.training.repair.tuning import EPOCHS, tune
+from credenza.training.torch_network import as_inputs, torch
+
+if TYPE_CHECKING:
+    from credenza.training.repair.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class TransplantUnlearning:
+    """Puts what suspects have and their verified neighbours lack on verified rows.
+
+    Fine-tuned with their right labels, the network learns that the trigger means nothing.
+    A few suspects suffice when they share one fixed trigger; blind to triggers that move
+    or differ from row to row, and misled by suspects that are mostly honest.
+
+    Args:
+        strongest: the guess is added with a strength drawn between 0 and this.
+        epochs: passes over the verified rows.
+    """
+
+    strongest: float = 2.0
+    epochs: int = EPOCHS
+
+    def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
+        """A copy that has unlearnt the guess."""
+        suspects = need_suspects(evidence, "transplant unlearning")
+        pattern = as_inputs(guess_trigger(suspects, evidence.clean))
+        low, high = float(evidence.clean.X.min()), float(evidence.clean.X.max())
+
+        def stamped(copy: Any, inputs: Any, labels: Any) -> Any:  # noqa: ANN401 - tensors
+            strength = self.strongest * torch.rand(len(inputs), *[1] * (inputs.ndim - 1))
+            marked = (inputs + strength * pattern).clamp(low, high)
+            return torch.nn.functional.cross_entropy(copy(marked), labels)
+
+        return tune(network, evidence.clean, extra=stamped, epochs=self.epochs, seed=evidence.seed)
