@@ -10,7 +10,7 @@ from scipy import special
 
 from credenza.core.types import Role
 from credenza.screening.calibrate import conformal_p, drift_factor, e_from_p, mondrian_p
-from credenza.screening.features.label import classes_of
+from credenza.screening.features.label import classes_of, labels_of
 from credenza.screening.features.table import content_of, row_hash, source_codes
 from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints, Scores, View
 
 QUORUM = 4
-LABEL_WEIGHT = 0.9
+WEIGHTS = (0.9, 0.05, 0.05)
 CLOSEST_P = 1e-300
 
 
@@ -87,10 +87,10 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
 
     Without trusted rows a rank says who comes first and never that anybody is guilty:
     the smallest of n ranks is 1 / n whatever the rows are. So ranks order the rows, and
-    only findings and the detectors' own p-values (``Scores.is_evidence``) flag any. Ranks
-    of detectors that judge the label are averaged as normal scores, those that judge the
-    content likewise; e-values of both are averaged with weights .9 and .1, because in
-    labelled data most poison must contradict its label to work. A source's rows
+    only findings and the detectors' own p-values (``Scores.is_evidence``) flag any. Most
+    poison must contradict its label to work, so the rank of the foretold probability of
+    the label leads with weight .9; the detectors that judge the label share .05, as the
+    mean of their normal scores, and those that judge the content the rest. A source's rows
     are ranked among those of other sources only, when there are at least four sources:
     then its own poison cannot hide it, and the sources that act cannot be the crowd.
 
@@ -105,10 +105,12 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
     source, names = source_codes(view)
     answers = list(heard)
     ranked = [one for one in answers if not one.scores.is_evidence]
-    by_label = _ranks([one.scores.values for one in ranked if one.reads_label], n)
-    by_content = _ranks([one.scores.values for one in ranked if not one.reads_label], n)
-    parts = _weighted(by_label, by_content)
-    ranks_e = sum((weight * e_from_p(p) for weight, p in parts), np.zeros(n))
+    by_label = [one.scores.values for one in ranked if one.reads_label]
+    by_content = [one.scores.values for one in ranked if not one.reads_label]
+    families = [_ranks(values, n) for values in (surprise_of(view), by_label, by_content)]
+    parts = [(w, p) for w, p in zip(WEIGHTS, families, strict=True) if p is not None]
+    whole = sum(weight for weight, _ in parts)
+    ranks_e = sum((weight / whole * e_from_p(p) for weight, p in parts), np.zeros(n))
     evidence = [
         np.maximum(10.0**-one.scores.values, CLOSEST_P) for one in answers if one.scores.is_evidence
     ]
@@ -139,10 +141,11 @@ def _rank_p(values: Floats) -> Floats:
     return np.asarray((above + (equal + 1) / 2) / (len(values) + 1))
 
 
-def _weighted(by_label: Floats | None, by_content: Floats | None) -> list[tuple[float, Floats]]:
-    if by_label is None or by_content is None:
-        return [(1.0, p) for p in (by_label, by_content) if p is not None]
-    return [(LABEL_WEIGHT, by_label), (1.0 - LABEL_WEIGHT, by_content)]
+def surprise_of(view: View) -> list[Floats]:
+    """One score a row: the foretold probability that its label is another; none without."""
+    if view.expected is None:
+        return []
+    return [1.0 - labels_of(view).probability_of_own(view.expected)]
 
 
 def _among_other_sources(p: Floats, source: Ints, sources: int) -> Floats:
