@@ -126,7 +126,13 @@ THREATS = (
         "Intake: archives, pickles, a million columns",
         "No archives, nothing is unpickled, columns are counted before they are parsed.",
     ),
-    Threat("i3", "Intake: a flood of batches fills queue, disk or reviewers", "", "issue 3"),
+    Threat(
+        "i3",
+        "Intake: a flood of batches fills queue, disk or reviewers",
+        "A quota of open batches and rows per source; what is beyond is refused before it is "
+        "parsed.",
+        "quotas of findings, and findings grouped by cause: issue 3",
+    ),
     Threat(
         "i4",
         "Intake: a new column or another type is smuggled in",

@@ -108,6 +108,22 @@ class DiversityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """Most that one source may have open at once in a dataset: waiting, held or quarantined.
+
+    What is beyond is refused until something is settled or decided on, so that a flood
+    fills neither the disk nor a reviewer's day, and delays nobody but its sender.
+
+    Attributes:
+        batches: open batches.
+        rows: rows of open batches.
+    """
+
+    batches: int = 200
+    rows: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Outcomes:
     """What each kind of evidence does to a batch.
 
@@ -160,6 +176,7 @@ class Policy:
     lanes: Lanes = field(default_factory=Lanes)
     reconcile: ReconcileRule = field(default_factory=ReconcileRule)
     diversity: DiversityRule = field(default_factory=DiversityRule)
+    quota: Quota = field(default_factory=Quota)
     detectors: tuple[str, ...] = DEFAULT_DETECTORS
     campaigns: bool = True
 
@@ -201,6 +218,10 @@ slice_columns = []          # columns whose values are slices
 slice_share = 1.0
 dominant = 0.8              # share of a slice from which on it is warned of
 
+[quota]                     # most that one source may have waiting, held or quarantined
+batches = 200
+rows = 50_000_000
+
 [outcomes]
 campaign_named = "quarantine"
 campaign_suspected = "hold"
@@ -226,6 +247,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "lanes": Lanes,
     "reconcile": ReconcileRule,
     "diversity": DiversityRule,
+    "quota": Quota,
 }
 
 
@@ -306,6 +328,8 @@ def _check_ranges(policy: Policy) -> None:
         "diversity.dataset_share": (policy.diversity.dataset_share, 0.01, 1.0),
         "diversity.slice_share": (policy.diversity.slice_share, 0.01, 1.0),
         "diversity.dominant": (policy.diversity.dominant, 0.01, 1.0),
+        "quota.batches": (policy.quota.batches, 1, 10**9),
+        "quota.rows": (policy.quota.rows, 1, 10**15),
     }
     for key, (value, low, high) in bounds.items():
         if not low <= value <= high:

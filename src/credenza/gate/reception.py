@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
@@ -32,8 +32,16 @@ if TYPE_CHECKING:
     from credenza.gate.stores import Stores
     from credenza.provenance.verify import Verified
 
+OPEN = (WAITING, "held", "quarantined")
 MOST_BYTES = Limits().file_bytes
 """Most that is copied of one file before it is known whose it is."""
+
+
+class Open(NamedTuple):
+    """How much of a source in a dataset nobody has done with yet."""
+
+    batches: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,7 @@ class _Desk:
         self._policy = policy
         self._roster = roster(stores)
         self._heads: dict[tuple[str, str], tuple[int, str]] = {}
+        self._open: dict[tuple[str, str], Open] = {}
         self.shapes: dict[str, Shape] = {}
 
     def take(
@@ -156,6 +165,7 @@ class _Desk:
         try:
             claimed = _claimed_manifest(envelope)
             place = (claimed.source, claimed.dataset)
+            taken = self._within_quota(place, claimed)
             heads = {place: self._head(*place)}
             verified = verify(envelope, copied, self._roster, heads, claimed.dataset)
             shape = self._shape(verified)
@@ -163,8 +173,33 @@ class _Desk:
         except UntrustedError as refusal:
             return refusal
         self._heads[place] = (claimed.sequence, verified.batch.digest)
+        self._open[place] = taken
         self.shapes.setdefault(claimed.dataset, shape)
         return profiled
+
+    def _within_quota(self, place: tuple[str, str], claimed: Manifest) -> Open:
+        """What the source would have open with this batch; refused when that is too much.
+
+        Only signed batches count, so nobody can use up the quota of another; and it is
+        asked before a file is parsed, so what is beyond costs a signature's check.
+        """
+        open_now = self._open.get(place)
+        if open_now is None:
+            source, dataset = place
+            with self._stores.journal.catalog.snapshot() as index:
+                rows = index.find(BatchRow, dataset=dataset, source=source, status=list(OPEN))
+            open_now = Open(len(rows), sum(row.records for row in rows))
+        then = Open(open_now.batches + 1, open_now.rows + claimed.records)
+        quota = self._policy.quota
+        if then.batches > quota.batches or then.rows > quota.rows:
+            raise UntrustedError(
+                "over-quota",
+                f"{claimed.source!r} has too much open in {claimed.dataset!r} already",
+                why=f"{open_now.batches} batches with {open_now.rows} rows wait or are held; "
+                f"at most {quota.batches} and {quota.rows} may",
+                fix="have them settled or decided on, then submit again",
+            )
+        return then
 
     def _head(self, source: str, dataset: str) -> tuple[int, str]:
         if (source, dataset) in self._heads:

@@ -199,6 +199,7 @@ TABLES: Mapping[type[Any], Table] = {
         ("digest",),
         ("dataset", "window"),
         ("dataset", "source", "sequence"),
+        ("dataset", "source", "status"),
         ("status",),
     ),
     VersionRow: _table("version", VersionRow, ("dataset", "number")),
