@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtr
 
 from credenza.campaigns.scan import berk_jones
 
 if TYPE_CHECKING:
-    from credenza.core.types import Floats
+    from credenza.core.types import Floats, Ints
 
-SCALES = (1.0, 0.3, 0.1)
-"""Weight of the newest window: a jump, a few windows, a slow ramp."""
-NAMED_U = 3.3
-"""Among 26 honest sources one lies as far by chance in 80 windows; it is an accusation."""
-SUSPECTED_U = 2.5
-"""Among 26, one in six windows: enough to be looked at with the others, no more."""
+SCALES = (1.0, 0.3, 0.1, 0.03)
+"""Weight of the newest window: a jump, a few windows, a slow ramp, a creeping one."""
+FALSE_SHARE = 0.05
+"""Honest sources among the named ones that are accepted on average."""
+SUSPECTED_U = 2.0
+"""Among 26, one in two windows: enough to be looked at with the others, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +46,69 @@ class PanelCampaign:
     without: tuple[float, ...]
 
 
-def claim(averages: Floats, cells: Floats, statistic: int, p_value: float) -> PanelCampaign | None:
+def claim(
+    u: Floats, own: Floats, cells: Floats, statistic: int, p_value: float
+) -> PanelCampaign | None:
     """Who moved; None where fewer than two sources stand out, which is no campaign.
 
     Naming is by each source's own deviation and not by the scan's best k, which stops
-    where the next source adds nothing to the claim. Blind to members that moved less
-    than ``SUSPECTED_U`` so far: a later window or the row tests have to find these.
+    where the next source adds nothing to the claim. Where those who stand out have not
+    left their own past while the rest of the sources did, the rest is what moved: more
+    than half of the sources look like the common cause.
+
+    Blind to members that moved less than ``SUSPECTED_U`` so far: a later window or the
+    row tests have to find these.
 
     Args:
-        averages: ``(3, S, P)`` in standard units, by scale; NaN = absent.
-        cells: ``(3, 2, P)`` scores by scale and direction.
+        u: ``(K, S)`` averages of the statistic in standard units, by scale; NaN = absent.
+        own: ``(S,)`` how far each is from its own past now, common cause included.
+        cells: ``(K, 2)`` scores by scale and direction.
         statistic: the one that stood out.
         p_value: of the window.
     """
-    scale, sign = np.unravel_index(int(np.argmax(cells[:, :, statistic])), cells.shape[:2])
-    both = averages[:, :, statistic] * (1 - 2 * int(sign))
-    # Whoever leapt or came lately is seen in the faster averages, whatever found the rest.
-    u = np.nan_to_num(np.maximum(both[:2].max(axis=0), both[scale]), nan=-np.inf)
-    named = np.flatnonzero(u >= NAMED_U).tolist()
-    suspected = np.flatnonzero((u >= SUSPECTED_U) & (u < NAMED_U)).tolist()
-    if len(named) < 2:
+    scale, found = np.unravel_index(int(np.argmax(cells)), cells.shape)
+    sign = found_sign = 1 - 2 * int(found)
+    evidence = _evidence(u * sign, int(scale))
+    members = _members(evidence)
+    if len(members) >= 2 and _stayed(evidence[members], own[members] * sign):
+        sign = -sign
+        evidence = np.nan_to_num(own * sign, nan=-np.inf)
+        members = _members(evidence)
+    if len(members) < 2:
         return None
+    suspected = np.setdiff1d(np.flatnonzero(evidence >= SUSPECTED_U), members)
     return PanelCampaign(
-        tuple(named),
-        tuple(suspected),
+        tuple(members.tolist()),
+        tuple(suspected.tolist()),
         statistic,
-        ("up", "down")[int(sign)],
+        "up" if sign > 0 else "down",
         p_value,
         SCALES[int(scale)],
-        float(cells[scale, sign, statistic]),
-        _without(both[scale], named),
+        float(cells[scale, found]),
+        _without(u[scale] * found_sign, members.tolist()),
     )
+
+
+def _evidence(u: Floats, scale: int) -> Floats:
+    """``(S,)`` whoever leapt or came lately is seen in the faster averages, too."""
+    return np.asarray(np.nan_to_num(np.maximum(u[:2].max(axis=0), u[scale]), nan=-np.inf))
+
+
+def _members(evidence: Floats) -> Ints:
+    """Sources to name, with few honest ones among them on average.
+
+    The more sources stand out, the less far each has to: Benjamini-Hochberg.
+    """
+    p = np.minimum(2 * ndtr(-evidence), 1.0)
+    order = np.argsort(p)
+    rank = np.arange(1, len(p) + 1)
+    good = np.flatnonzero(p[order] <= FALSE_SHARE * rank / max(1, np.isfinite(evidence).sum()))
+    return np.sort(order[: good[-1] + 1]) if len(good) else np.zeros(0, dtype=np.int64)
+
+
+def _stayed(stands_out: Floats, own: Floats) -> bool:
+    """Whether sources that stand out from the others did not leave their own past."""
+    return bool(np.median(own) < 0.5 * np.median(stands_out))
 
 
 def _without(u: Floats, named: list[int]) -> tuple[float, ...]:

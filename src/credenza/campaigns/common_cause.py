@@ -23,6 +23,12 @@ KIN_EDGE = 2.0
 KIN_BREAK = 6.0
 KIN_RIDGE = 0.5
 KIN_ROUNDS = 6
+FAR = 8.0
+ASKED = 0.75
+TRIMMED_SQUARE = 0.37
+"""Mean square of the nearer three quarters of normal deviations."""
+CALM_SOURCES = 4.0
+"""Sources' worth of belief that a window is as calm as others."""
 UNEVEN = 0.35
 """Part of a common shift that sources may share unevenly without being suspects."""
 
@@ -104,14 +110,46 @@ def remove(z: Floats, loadings: Loadings, shift: Floats, usable: Bools) -> tuple
     return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit))), np.asarray(fit)
 
 
+def turbulence(rest: Floats, usable: Bools) -> Floats:
+    """``(S, P)`` how far apart honest sources lie in this window, in standard units, from 1.
+
+    A campaign moves one way; a holiday, a storm or a new rule throws sources apart both
+    ways. So what moved up is held against the spread of what moved down, and the other
+    way round. The furthest quarter of a side is not asked, so that a decoy sent the other
+    way does not cover for the rest. Blind to decoys from more sources than that.
+
+    Args:
+        rest: ``(S, P)`` residuals.
+        usable: ``(S, P)`` sources that may speak for the others.
+    """
+    above = _side_scale(rest, usable & (rest > 0))
+    below = _side_scale(-rest, usable & (rest < 0))
+    return np.where(rest > 0, below, above)
+
+
+def _side_scale(far: Floats, side: Bools) -> Floats:
+    ordered = np.sort(np.where(side, np.minimum(far, FAR), np.inf), axis=0)
+    kept = np.floor(ASKED * side.sum(axis=0)).astype(np.int64)
+    squares = np.cumsum(np.where(np.isinf(ordered), 0.0, np.square(ordered)), axis=0)
+    total = np.where(
+        kept > 0, np.take_along_axis(squares, np.maximum(kept - 1, 0)[None], axis=0)[0], 0.0
+    )
+    variance = (CALM_SOURCES + total / TRIMMED_SQUARE) / (CALM_SOURCES + kept)
+    return np.asarray(np.sqrt(np.maximum(variance, 1.0)))
+
+
 def _kin_fit(rest: Floats, loadings: Loadings, usable: Bools) -> Floats:
     directions = _kin_directions(loadings)
     count = directions.shape[1]
     fit = np.zeros_like(rest)
     if count == 0:
         return fit
-    for _ in range(KIN_ROUNDS):
-        weight = np.clip((KIN_BREAK - np.abs(rest - fit)) / (KIN_BREAK - BEND), 0.0, 1.0) * usable
+    for turn in range(KIN_ROUNDS):
+        away = np.abs(rest - fit)
+        if turn < KIN_ROUNDS // 2:  # a storm is far from no storm: bend first, break later
+            weight = usable / np.maximum(1.0, away / BEND)
+        else:
+            weight = np.clip((KIN_BREAK - away) / (KIN_BREAK - BEND), 0.0, 1.0) * usable
         normal = np.einsum("sk,sp,sl->pkl", directions, weight, directions)
         right = np.einsum("sk,sp->pk", directions, weight * rest)
         score = np.linalg.solve(normal + KIN_RIDGE * np.eye(count), right[:, :, None])[:, :, 0]

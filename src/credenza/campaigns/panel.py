@@ -2,67 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri_exp
 
 from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
-from credenza.campaigns.claim import SCALES, PanelCampaign, claim
-from credenza.campaigns.scan import berk_jones
-from credenza.campaigns.state import PanelState, Pending, new_state, pack, unpack
+from credenza.campaigns.judge import (
+    WARM_UP,
+    Judgement,
+    SourceAlarm,
+    WindowResult,
+    judge,
+    judged_windows,
+    reach_of,
+    scan,
+)
+from credenza.campaigns.state import PanelState, compact, new_state, pack, unpack, with_sources
+from credenza.campaigns.unattended import Unattended
 from credenza.core.errors import UsageError
-from credenza.profiling.statistics.builtin import KINDS, Kind, family_of
+from credenza.profiling.statistics.builtin import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from credenza.campaigns.state import Given
     from credenza.core.types import Bools, Floats
 
-WARM_UP = 6
-"""Accepted windows before residuals are scored."""
-SOURCE_U = 4.5
-FAR = 12.0
-
-
-@dataclass(frozen=True, slots=True)
-class SourceAlarm:
-    """One source far from its own past, whatever the others do."""
-
-    source: int
-    statistic: int
-    direction: str
-    deviation: float
-
-
-@dataclass(frozen=True, slots=True)
-class WindowResult:
-    """What the scan says of one window.
-
-    Attributes:
-        t: position of the window.
-        p_value: of the largest campaign score, floored at 1 / (history + 1).
-        campaign: what moved together, or None.
-        source_alarms: sources that moved alone or far.
-        residual: ``(S, P)`` standard units, common cause removed; NaN = absent.
-        common_shift: ``(P,)`` shift shared by most sources, in standard units.
-        expected: ``(S, P)`` what each source was expected to show.
-        scale: ``(S, P)`` one standard unit.
-        history: accepted windows that the p-value rests on.
-        alarms_so_far: share of the judged windows that had a campaign.
-    """
-
-    t: int
-    p_value: float
-    campaign: PanelCampaign | None
-    source_alarms: tuple[SourceAlarm, ...]
-    residual: Floats
-    common_shift: Floats
-    expected: Floats
-    scale: Floats
-    history: int
-    alarms_so_far: float
+__all__ = ["PanelScanner", "SourceAlarm", "WindowResult", "scan_panel"]
 
 
 class PanelScanner:
@@ -102,6 +69,7 @@ class PanelScanner:
             tuple(periods),
             rate,
         )
+        self._judged: Judgement | None = None
 
     def step(
         self,
@@ -116,111 +84,95 @@ class PanelScanner:
             sampling_sd: ``(S, P)`` sampling error of each, when it is known.
             present: ``(S,)`` sources that sent anything.
         """
-        state = self.state
-        x, sd, seen = _checked(state, values, sampling_sd, present)
-        season = seasons.offsets(state.seasons, state.windows)
-        x = np.where(seen, x - season, 0.0)
-        scale = standardise.scales(state.levels, sd)
-        ready = seen & (state.levels.count >= WARM_UP)
-        z = np.where(seen & (state.levels.count > 0), (x - state.levels.mean) / scale, 0.0)
-        shift = common_cause.common_shift(z, state.loadings, ready)
-        rest, fit = common_cause.remove(z, state.loadings, shift, ready)
-        residual = np.where(ready, rest, np.nan)
-        averages = _averages(state.averages, residual)
-        judged = np.maximum(state.levels.count - WARM_UP, 0.0)
-        wandered = np.sqrt(standardise.wandered(state.wander, judged))
-        # Without a sampling error, what was left of the past windows is the only yardstick.
-        own = (sd == 0) & (judged >= standardise.PRIOR_WINDOWS)
-        steady = np.where(own, 0.1, _steady(standardise.calmness(state.levels, sd)))
-        u = averages / np.maximum(steady, wandered)
-        reach = _reach(state.families)
-        cells = _scan(u, state.groups, reach)
-        scores = cells.max(axis=(0, 1))
-        top, chance = self_calibrate.judge(
-            state.history, state.recent, scores, state.families, _attention(state.families)
-        )
-        history = len(state.history)
-        floor = self_calibrate.finest(history)
-        campaign = None
-        if chance <= state.rate:
-            campaign = claim(np.clip(u, -reach, reach), cells, top, max(chance, floor))
-        self.state = state.with_pending(
-            Pending(x, sd, seen, standardise.CLIP * scale, z, shift, averages, u, scores),
-            judged=history >= self_calibrate.LEAST_WINDOWS,
-            alarm=campaign is not None,
-        )
-        return WindowResult(
-            t=state.windows,
-            p_value=max(chance, floor),
-            campaign=campaign,
-            source_alarms=_source_alarms(residual),
-            residual=residual,
-            common_shift=shift,
-            expected=state.levels.mean + season + scale * fit,
-            scale=scale,
-            history=history,
-            alarms_so_far=state.alarms / max(1, state.judged),
-        )
+        self._judged = judge(self.state, _checked(self.state, values, sampling_sd, present))
+        return self._judged.result
 
-    def accept(self, accepted: Bools | None = None) -> None:
+    def accept(self, accepted: Bools | None = None, *, ordinary: bool = False) -> None:
         """Learn from the window judged last, for the accepted sources only.
 
         Args:
             accepted: ``(S,)``; None: all of them.
+            ordinary: count an alarm as a false one although its sources are held; it is
+                counted anyway where none of them is.
 
         Raises:
             UsageError: no window is pending.
         """
-        state, pending = self.state, self.state.pending
-        if pending is None:
+        if self._judged is None:
             raise UsageError(
                 "no-window", "no window waits to be accepted", fix="call step before accept"
             )
-        taken = np.ones(len(state.sources), bool) if accepted is None else np.asarray(accepted)
-        mask = pending.seen & taken[:, None]
-        away = np.clip(pending.values - state.levels.mean, -pending.reach, pending.reach)
-        history = state.history
-        spoke = np.isfinite(pending.u[0])
-        if (spoke & taken[:, None]).any():
-            scores = pending.scores
-            if (spoke & ~taken[:, None]).any():
-                ours = np.where(taken[None, :, None], pending.u, np.nan)
-                scores = _scan(ours, state.groups, _reach(state.families)).max(axis=(0, 1))
-            history = self_calibrate.extend(history, scores)
+        taken = np.ones(len(self.state.sources), bool)
+        if accepted is not None:
+            taken = np.asarray(accepted, dtype=bool)
+        self.state = compact(_learn(self.state, self._judged, taken, ordinary=ordinary))
+        self._judged = None
+
+    def with_sources(
+        self, names: Sequence[str], groups: Sequence[str] | None = None
+    ) -> PanelScanner:
+        """The scanner with more sources, which begin like the first ones did: unknown.
+
+        They are not scored before they have a few accepted windows, and do not speak for
+        the common cause until then; the past of the others and of the scores stays.
+
+        Args:
+            names: of the new sources.
+            groups: group of each; "" = alone.
+
+        Raises:
+            UsageError: a name is known already, or a window waits to be accepted.
+        """
+        if self._judged is not None:
+            raise UsageError(
+                "window-pending",
+                "a source cannot join while a window waits to be accepted",
+                fix="call accept first",
+            )
+        return self._of(with_sources(self.state, tuple(names), tuple(groups or [""] * len(names))))
+
+    @property
+    def newcomers(self) -> frozenset[str]:
+        """Sources of which too little is known to score them."""
+        known = self.state.levels.count.max(axis=1, initial=0.0)
+        pairs = zip(self.state.sources, known, strict=True)
+        return frozenset(name for name, windows in pairs if windows < WARM_UP)
+
+    def begin_anew(self, sources: Sequence[int], statistic: int) -> None:
+        """Take a claimed change for the new ordinary: its past no longer counts.
+
+        Args:
+            sources: whose level of the statistic is forgotten.
+            statistic: that had moved.
+        """
+        state = self.state
+        fresh = np.zeros((len(state.sources), len(state.statistics)), bool)
+        fresh[list(sources), statistic] = True
         self.state = replace(
             state,
-            pending=None,
-            levels=standardise.update(state.levels, pending.values, pending.sd, mask),
-            loadings=common_cause.update(
-                state.loadings, pending.z, pending.shift, mask & (state.levels.count > 0), spoke
-            ),
-            seasons=seasons.update(
-                state.seasons, state.windows - 1, away, mask & (state.levels.count > 0)
-            ),
-            wander=standardise.track_wander(
-                state.wander,
-                pending.averages,
-                np.maximum(state.levels.count - WARM_UP, 0.0) + 1,
-                mask,
-            ),
-            averages=np.where(spoke, pending.averages, state.averages),
-            recent=np.stack([state.recent[1], pending.scores]),
-            history=history,
+            levels=standardise.forget(state.levels, fresh),
+            averages=np.where(fresh, np.float32(0.0), state.averages),
         )
 
     def to_bytes(self) -> bytes:
         """The whole state, a window that waits for acceptance included."""
-        return pack(self.state)
+        return pack(self.state, None if self._judged is None else self._judged.given)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PanelScanner:
-        """The scanner that ``to_bytes`` wrote.
+        """The scanner that ``to_bytes`` wrote; a waiting window is judged again.
 
         Raises:
             UntrustedError: the bytes are not such a state.
         """
+        state, given = unpack(data)
+        return cls._of(state, given)
+
+    @classmethod
+    def _of(cls, state: PanelState, given: Given | None = None) -> PanelScanner:
         scanner = cls.__new__(cls)
-        scanner.state = unpack(data)
+        scanner.state = state
+        scanner._judged = None if given is None else judge(state, given)  # noqa: SLF001 - its own class
         return scanner
 
 
@@ -242,7 +194,7 @@ def scan_panel(
         groups: group of each source; sources of one group count once.
         rate: false campaigns per window that are accepted.
         accepted: ``(S, T)`` False where a batch was held and must teach nothing; None:
-            a window with a campaign teaches nothing of its named and suspected sources.
+            nobody decides, and ``Unattended`` says what is learnt.
 
     Yields:
         One ``WindowResult`` a window, in order.
@@ -258,29 +210,30 @@ def scan_panel(
             fix="give a three-dimensional array, NaN where a source is absent",
         )
     sources, windows, statistics = values.shape
-    names = [f"{s:06d}" for s in range(sources)]
     scanner = PanelScanner(
-        names,
+        [f"{s:06d}" for s in range(sources)],
         [f"{p:06d}" for p in range(statistics)],
         groups=groups,
         periods=periods,
         rate=rate,
     )
+    unattended = Unattended(sources)
     for t in range(windows):
         result = scanner.step(values[:, t, :])
         if t >= start:
             yield result
-        taken = np.ones(sources, bool)
         if accepted is not None:
-            taken = np.asarray(accepted[:, t], dtype=bool)
-        elif t >= start and result.campaign is not None:
-            taken[list(result.campaign.sources + result.campaign.suspected)] = False
-        scanner.accept(taken)
+            scanner.accept(np.asarray(accepted[:, t], dtype=bool))
+        elif t < start:
+            scanner.accept()
+        else:
+            unattended.accept(scanner, result)
 
 
 def _checked(
     state: PanelState, values: Floats, sampling_sd: Floats | None, present: Bools | None
 ) -> tuple[Floats, Floats, Bools]:
+    """Values, sampling errors and what was seen, 0 where nothing was."""
     x = np.asarray(values, dtype=np.float64)
     shape = (len(state.sources), len(state.statistics))
     sd = np.zeros(shape) if sampling_sd is None else np.asarray(sampling_sd, dtype=np.float64)
@@ -297,56 +250,45 @@ def _checked(
     return np.where(seen, x, 0.0), np.where(seen, sd, 0.0), seen
 
 
-def _averages(old: Floats, residual: Floats) -> Floats:
-    """``(3, S, P)`` weighted averages after this window; NaN = absent now."""
-    weight = np.asarray(SCALES)[:, None, None]
-    return np.asarray((1 - weight) * old + weight * np.clip(residual, -FAR, FAR))
-
-
-def _steady(calm: Floats) -> Floats:
-    """``(3, S, P)`` standard deviation of each average in the long run."""
-    weight = np.asarray(SCALES)[:, None, None]
-    variance = weight + (1 - weight) * np.square(calm)
-    return np.asarray(np.sqrt(variance * weight / (2 - weight)))
-
-
-def _scan(averages: Floats, groups: tuple[str, ...], reach: Floats) -> Floats:
-    """``(3, 2, P)`` score by scale, direction (up, down) and statistic."""
-    both = np.stack([averages, -averages], axis=1)
-    u = _one_per_group(np.moveaxis(both, 2, 0), groups)
-    u = np.minimum(u, reach)
-    return berk_jones(u, drop=1)[0]
-
-
-def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
-    """Sources of one declared group are one: its furthest member, as far as that is of many.
-
-    One organisation that changes something changes it in all of its feeds. The furthest
-    of m has m times the chance, so that a group is neither louder nor deafer than others.
-    """
-    for name in sorted({group for group in groups if group}):
-        members = [place for place, group in enumerate(groups) if group == name]
-        own = np.where(np.isnan(u[members]), -np.inf, u[members])
-        count = np.maximum(np.isfinite(own).sum(axis=0), 1)
-        furthest = own.max(axis=0)
-        one = -ndtri_exp(np.minimum(log_ndtr(-furthest) + np.log(count), np.log(1 - 1e-9)))
-        u[members] = np.nan
-        u[members[0]] = np.where(np.isneginf(furthest), np.nan, one)
-    return u
-
-
-def _reach(families: tuple[str, ...]) -> Floats:
-    """``(P,)`` beyond it a source says no more of the others."""
-    return np.array([KINDS.get(name, Kind()).reach for name in families])
-
-
-def _attention(families: tuple[str, ...]) -> dict[str, float]:
-    return {name: KINDS.get(name, Kind()).attention for name in families}
-
-
-def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:
-    far = np.argwhere(np.abs(np.nan_to_num(residual)) >= SOURCE_U)
-    return tuple(
-        SourceAlarm(int(s), int(p), "up" if residual[s, p] > 0 else "down", float(residual[s, p]))
-        for s, p in far
+def _learn(state: PanelState, own: Judgement, taken: Bools, *, ordinary: bool) -> PanelState:
+    """The state after a window of which ``taken`` ``(S,)`` may teach."""
+    mask = own.seen & taken[:, None]
+    known = mask & (state.levels.count > 0)
+    spoke = np.isfinite(own.u[0])
+    campaign = own.result.campaign
+    claimed = [] if campaign is None else [*campaign.sources, *campaign.suspected]
+    chances, scores = state.chances, own.scores
+    judged = own.result.history >= self_calibrate.LEAST_WINDOWS
+    # Of one long alarm only the beginning counts: it is one event.
+    begun = not (campaign and state.alarming)
+    if begun and (ordinary or taken[claimed].all()):
+        if judged:
+            chances = self_calibrate.remember(chances, own.verdict.chance)
+    elif (spoke & ~taken[:, None]).any():
+        ours = np.where(taken[None, :, None], own.u, np.nan)
+        scores = scan(ours, state.groups, reach_of(state.families)).max(axis=(0, 1))
+    history = state.history
+    if (spoke & taken[:, None]).any():
+        history = self_calibrate.extend(history, scores)
+    return replace(
+        state,
+        windows=state.windows + 1,
+        judged=state.judged + judged,
+        alarms=state.alarms + (campaign is not None),
+        alarming=campaign is not None,
+        levels=standardise.update(state.levels, own.values, own.sd, mask),
+        loadings=common_cause.update(state.loadings, own.z, own.result.common_shift, known, spoke),
+        seasons=seasons.update(
+            state.seasons,
+            state.windows,
+            np.clip(own.values - state.levels.mean, -own.reach, own.reach),
+            known,
+        ),
+        wander=standardise.track_wander(
+            state.wander, own.averages, judged_windows(state.levels.count) + 1, mask
+        ),
+        averages=np.where(spoke, own.averages, state.averages),
+        recent=np.stack([state.recent[1], own.scores]),
+        history=history,
+        chances=chances,
     )

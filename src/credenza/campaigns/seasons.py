@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats
 
 RATE = 0.05
+MOST_SEEN = 250
 BELIEF = 2.0
 """Cycles' worth of belief that there is no cycle."""
 
@@ -64,8 +65,9 @@ def update(
     for own in seasons:
         phase = window % len(own.offset)
         offset, seen = own.offset.copy(), own.seen.copy()
-        seen[phase] += accepted
-        rate = np.maximum(1 / (seen[phase] + BELIEF), RATE)
+        # What is kept in a byte must not run over.
+        seen[phase] = np.minimum(seen[phase].astype(np.int64) + accepted, MOST_SEEN)
+        rate = np.maximum(1 / (seen[phase].astype(np.float64) + BELIEF), RATE)
         offset[phase] += np.where(accepted, rate * deviation / max(1, len(seasons)), 0.0)
         found.append(Season(offset, seen))
     return tuple(found)

@@ -18,6 +18,8 @@ PRIOR_WINDOWS = 10.0
 """Weight, in windows, of what all sources say about the scale of one."""
 LEAST_SCALE = 1e-9
 LEAST_CALM = 0.1
+LEAST_SHARE = 0.1
+"""No source is steadier than this share of the others' middle, whatever it did so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def scales(levels: Levels, sampling_sd: Floats) -> Floats:
     ratio = np.where(known, levels.spread / np.where(known, levels.sampling, 1.0), np.nan)
     ratio = np.maximum(_column_median(ratio), 1.0)
     prior = np.where(known & np.isfinite(ratio), ratio * levels.sampling, levels.spread)
+    usual = _column_median(np.where(levels.count > 1, levels.spread, np.nan))
+    floor = np.maximum(floor, np.square(LEAST_SHARE) * usual)
     weight = levels.count / (levels.count + PRIOR_WINDOWS)
     variance = np.maximum(weight * levels.spread + (1 - weight) * prior, floor)
     step = np.maximum(1 / np.maximum(levels.count, 1.0), LEVEL_RATE)
@@ -127,6 +131,16 @@ def update(levels: Levels, values: Floats, sampling_sd: Floats, accepted: Bools)
         np.where(accepted, mean, levels.mean),
         np.where(accepted, np.where(first, 0.0, spread), levels.spread),
         np.where(accepted, sampling, levels.sampling),
+    )
+
+
+def forget(levels: Levels, fresh: Bools) -> Levels:
+    """Levels that begin anew where ``fresh`` ``(S, P)`` is True."""
+    return Levels(
+        *(
+            np.where(fresh, 0.0, part)
+            for part in (levels.count, levels.mean, levels.spread, levels.sampling)
+        )
     )
 
 

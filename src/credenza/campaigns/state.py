@@ -6,49 +6,39 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from credenza.campaigns.claim import SCALES
 from credenza.campaigns.common_cause import Loadings, new_loadings
 from credenza.campaigns.seasons import Season, new_seasons
 from credenza.campaigns.standardise import Levels, new_levels
-from credenza.core.errors import UntrustedError
+from credenza.core.errors import UntrustedError, UsageError
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats
 
-FORMAT = 1
-SCALE_COUNT = 3
+    Given = tuple[Floats, Floats, Bools]
 
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A window that was judged and waits for acceptance; arrays as in ``step``.
-
-    Attributes:
-        reach: ``(S, P)`` largest step that may be learnt.
-        z: ``(S, P)`` standard units, common cause included.
-        shift: ``(P,)`` common shift.
-        averages: ``(3, S, P)`` averages with this window.
-        u: ``(3, S, P)`` the same in standard units; NaN = absent.
-        scores: ``(P,)``.
-    """
-
-    values: Floats
-    sd: Floats
-    seen: Bools
-    reach: Floats
-    z: Floats
-    shift: Floats
-    averages: Floats
-    u: Floats
-    scores: Floats
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PanelState:
-    """About 10 floats per source and statistic, and the scores of past windows."""
+    """About 10 floats per source and statistic, and the scores of past windows.
+
+    Attributes:
+        windows: judged and learnt from, or not; the position of the next one.
+        judged: those in which a campaign could have been claimed.
+        alarms: those in which one was.
+        alarming: the last one was.
+        wander: ``(K, S, P)`` mean square of ``averages``.
+        averages: ``(K, S, P)`` of the residuals, by scale.
+        recent: ``(2, P)`` scores of the last two windows.
+        history: ``(T, P)`` scores of ordinary windows.
+        chances: ``(T,)`` of ordinary windows, as minus their logarithms.
+    """
 
     sources: tuple[str, ...]
     statistics: tuple[str, ...]
@@ -58,6 +48,7 @@ class PanelState:
     windows: int
     judged: int
     alarms: int
+    alarming: bool
     levels: Levels
     loadings: Loadings
     seasons: tuple[Season, ...]
@@ -65,17 +56,7 @@ class PanelState:
     averages: Floats
     recent: Floats
     history: Floats
-    pending: Pending | None = None
-
-    def with_pending(self, pending: Pending, *, judged: bool, alarm: bool) -> PanelState:
-        """After a window was judged."""
-        return replace(
-            self,
-            pending=pending,
-            windows=self.windows + 1,
-            judged=self.judged + judged,
-            alarms=self.alarms + alarm,
-        )
+    chances: Floats
 
 
 def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
@@ -94,16 +75,67 @@ def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
         families,
         groups,
         rate,
-        0,
-        0,
-        0,
-        new_levels(*shape),
-        new_loadings(*shape),
-        new_seasons(periods, *shape),
-        np.zeros((SCALE_COUNT, *shape)),
-        np.zeros((SCALE_COUNT, *shape)),
-        np.zeros((2, shape[1])),
-        np.zeros((0, shape[1]), dtype=np.float32),
+        windows=0,
+        judged=0,
+        alarms=0,
+        alarming=False,
+        levels=new_levels(*shape),
+        loadings=new_loadings(*shape),
+        seasons=new_seasons(periods, *shape),
+        wander=np.zeros((len(SCALES), *shape), dtype=np.float32),
+        averages=np.zeros((len(SCALES), *shape), dtype=np.float32),
+        recent=np.zeros((2, shape[1])),
+        history=np.zeros((0, shape[1]), dtype=np.float32),
+        chances=np.zeros(0, dtype=np.float32),
+    )
+
+
+def with_sources(state: PanelState, names: tuple[str, ...], groups: tuple[str, ...]) -> PanelState:
+    """The state with sources that it knows nothing of, behind the others.
+
+    Raises:
+        UsageError: a name is known already.
+    """
+    known = sorted(set(names) & set(state.sources))
+    if known or len(set(names)) < len(names):
+        raise UsageError("source-known", f"the panel has the source {known or names} already")
+    more = len(names)
+    levels, loadings = state.levels, state.loadings
+    return replace(
+        state,
+        sources=state.sources + names,
+        groups=state.groups + groups,
+        levels=Levels(*(_grown(part, more) for part in _fields(levels).values())),
+        # A new source has followed every common shift of the past as the others did.
+        loadings=replace(
+            loadings,
+            cross=np.vstack([loadings.cross, np.tile(loadings.power, (more, 1))]),
+            kin=_grown(_grown(loadings.kin, more), more, axis=1),
+        ),
+        seasons=tuple(
+            Season(_grown(own.offset, more, axis=1), _grown(own.seen, more, axis=1))
+            for own in state.seasons
+        ),
+        wander=_grown(state.wander, more, axis=1),
+        averages=_grown(state.averages, more, axis=1),
+    )
+
+
+def compact(state: PanelState) -> PanelState:
+    """The state as it is kept, in memory as on disk, so that a restart changes nothing."""
+    levels, loadings = state.levels, state.loadings
+    return replace(
+        state,
+        levels=Levels(
+            _single(levels.count), levels.mean, _single(levels.spread), _single(levels.sampling)
+        ),
+        loadings=replace(loadings, cross=_single(loadings.cross), kin=_single(loadings.kin)),
+        seasons=tuple(
+            Season(_single(own.offset), cast("Floats", own.seen.astype(np.uint8)))
+            for own in state.seasons
+        ),
+        wander=_single(state.wander),
+        averages=_single(state.averages),
     )
 
 
@@ -116,37 +148,39 @@ _ARRAYS = {
     "cross": "loadings",
     "kin": "loadings",
 }
-_PENDING = ("values", "sd", "seen", "reach", "z", "shift", "averages", "u", "scores")
+_OWN = ("wander", "averages", "recent", "history", "chances")
+_FACTS = (
+    "sources",
+    "statistics",
+    "families",
+    "groups",
+    "rate",
+    "windows",
+    "judged",
+    "alarms",
+    "alarming",
+)
+_GIVEN = ("values", "sd", "seen")
 
 
-def pack(state: PanelState) -> bytes:
-    """The state as a NumPy archive: no pickle, the same bytes for the same state."""
-    arrays = {name: np.asarray(_parts(state)[home][name]) for name, home in _ARRAYS.items()}
-    arrays |= {
-        "wander": state.wander,
-        "averages": state.averages,
-        "recent": state.recent,
-        "history": state.history,
+def pack(state: PanelState, given: Given | None) -> bytes:
+    """State and waiting window as a NumPy archive: no pickle, the same bytes for the same."""
+    homes: dict[str, dict[str, Floats]] = {
+        "levels": _fields(state.levels),
+        "loadings": _fields(state.loadings),
     }
+    arrays: dict[str, Any] = {name: np.asarray(homes[home][name]) for name, home in _ARRAYS.items()}
+    arrays |= {name: getattr(state, name) for name in _OWN}
     for n, season in enumerate(state.seasons):
         arrays |= {f"offset_{n}": season.offset, f"seen_{n}": season.seen}
-    head = {
+    for name, array in zip(_GIVEN, given or (), strict=False):
+        arrays[f"given_{name}"] = np.asarray(array)
+    head = {name: getattr(state, name) for name in _FACTS} | {
         "format": FORMAT,
-        "sources": state.sources,
-        "statistics": state.statistics,
-        "families": state.families,
-        "groups": state.groups,
-        "rate": state.rate,
-        "windows": state.windows,
-        "judged": state.judged,
-        "alarms": state.alarms,
         "seasons": len(state.seasons),
         "kin_windows": state.loadings.windows,
-        "pending": state.pending is not None,
+        "given": given is not None,
     }
-    if state.pending is not None:
-        found = _fields(state.pending)
-        arrays |= {f"pending_{name}": np.asarray(found[name]) for name in _PENDING}
     text = json.dumps(head, sort_keys=True).encode()
     arrays["head"] = np.frombuffer(text, dtype=np.uint8)
     out = io.BytesIO()
@@ -159,8 +193,8 @@ def pack(state: PanelState) -> bytes:
     return out.getvalue()
 
 
-def unpack(data: bytes) -> PanelState:
-    """The state that ``pack`` wrote.
+def unpack(data: bytes) -> tuple[PanelState, Given | None]:
+    """The state that ``pack`` wrote, and the window that waits.
 
     Raises:
         UntrustedError: the bytes are not such a state.
@@ -175,28 +209,19 @@ def unpack(data: bytes) -> PanelState:
             home: {n: arrays[n] for n, h in _ARRAYS.items() if h == home}
             for home in ("levels", "loadings")
         }
-        pending = None
-        if head["pending"]:
-            pending = Pending(**{name: arrays[f"pending_{name}"] for name in _PENDING})
-        return PanelState(
-            tuple(head["sources"]),
-            tuple(head["statistics"]),
-            tuple(head["families"]),
-            tuple(head["groups"]),
-            float(head["rate"]),
-            int(head["windows"]),
-            int(head["judged"]),
-            int(head["alarms"]),
-            Levels(**parts["levels"]),
-            Loadings(**parts["loadings"], windows=head["kin_windows"]),
-            tuple(
+        given = None
+        if head["given"]:
+            given = (arrays["given_values"], arrays["given_sd"], arrays["given_seen"])
+        facts = {name: head[name] for name in _FACTS}
+        lists = ("sources", "statistics", "families", "groups")
+        state = PanelState(
+            **facts | {name: tuple(facts[name]) for name in lists},
+            levels=Levels(**parts["levels"]),
+            loadings=Loadings(**parts["loadings"], windows=head["kin_windows"]),
+            seasons=tuple(
                 Season(arrays[f"offset_{n}"], arrays[f"seen_{n}"]) for n in range(head["seasons"])
             ),
-            arrays["wander"],
-            arrays["averages"],
-            arrays["recent"],
-            arrays["history"],
-            pending,
+            **{name: arrays[name] for name in _OWN},
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as wrong:
         raise UntrustedError(
@@ -205,14 +230,19 @@ def unpack(data: bytes) -> PanelState:
             why=str(wrong),
             fix="rebuild it from the ledger",
         ) from wrong
+    return state, given
 
 
-def _fields(value: object) -> dict[str, object]:
+def _grown(part: Floats, more: int, axis: int = 0) -> Floats:
+    shape = list(part.shape)
+    shape[axis] = more
+    return np.concatenate([part, np.zeros(shape, dtype=part.dtype)], axis=axis)
+
+
+def _single(part: Floats) -> Floats:
+    """In single precision, which is more than the estimates have."""
+    return cast("Floats", part.astype(np.float32))
+
+
+def _fields(value: object) -> dict[str, Floats]:
     return {name: getattr(value, name) for name in type(value).__slots__}  # type: ignore[attr-defined]  # every part here is a slotted dataclass
-
-
-def _parts(state: PanelState) -> dict[str, dict[str, object]]:
-    return {
-        "levels": _fields(state.levels),
-        "loadings": _fields(state.loadings),
-    }

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from credenza.campaigns.explain import explain
+from credenza.campaigns.judge import WARM_UP
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Silence
 from credenza.gate.decide import Alarm
@@ -104,9 +105,9 @@ def judge_panel(
         campaigns=() if campaign is None else (campaign,),
         alarms=_alarms(result, policy, tuple(spans), scanner.state),
         silences={
-            source: [Silence("campaigns", "the source joined after the panel had begun")]
+            source: [Silence("campaigns", f"fewer than {WARM_UP} windows of it are known")]
             for source in spans
-            if source not in sources
+            if source in scanner.newcomers
         },
         state=scanner.to_bytes(),
     )
@@ -161,12 +162,14 @@ def _measure(
 def _scanner(
     stores: Stores, policy: Policy, dataset: str, statistics: tuple[str, ...]
 ) -> PanelScanner:
-    """The scanner as the newest settled window left it, or a new one."""
+    """The scanner as the newest settled window left it, or a new one, with all sources."""
+    known = roster(stores).sources
     with stores.journal.catalog.snapshot() as index:
         newest = index.newest(WindowRow, dataset=dataset)
     if newest is not None and newest.state:
-        return PanelScanner.from_bytes(stores.journal.blobs.get(newest.state))
-    known = roster(stores).sources
+        scanner = PanelScanner.from_bytes(stores.journal.blobs.get(newest.state))
+        names = sorted(set(known) - set(scanner.state.sources))
+        return scanner.with_sources(names, [known[name].group for name in names])
     names = sorted(known)
     return PanelScanner(
         names,

@@ -307,7 +307,9 @@ def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
     """Let the scan learn from admitted sources only; the digest of its new state.
 
     It also learns from those that are held only because they changed together: a new
-    timetable is shown to a person in the weeks in which it is new, not for ever.
+    timetable is shown to a person in the weeks in which it is new, not for ever. And a
+    newcomer that is held for being unknown teaches what is usual of itself, which nobody
+    else is held against, or it would stay unknown for ever.
     """
     if not screened.panel:  # nothing was scanned: the scan goes on from where it was
         with stores.journal.catalog.snapshot() as index:
@@ -317,7 +319,12 @@ def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
     held = {
         one.source
         for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
-        if any(r.outcome is not Outcome.ADMIT and r.rule != CHANGED for r in verdict.reasons)
+        if any(
+            r.outcome is not Outcome.ADMIT
+            and r.rule != CHANGED
+            and not (r.rule == "silence" and one.source in scanner.newcomers)
+            for r in verdict.reasons
+        )
     }
     scanner.accept(np.array([name not in held for name in scanner.state.sources]))
     return stores.journal.blobs.put(scanner.to_bytes())

@@ -9,6 +9,7 @@ import pytest
 
 from credenza.campaigns import scan_panel
 from credenza.campaigns.panel import PanelScanner
+from credenza.campaigns.unattended import PATIENCE
 from credenza.core.errors import UntrustedError, UsageError
 
 if TYPE_CHECKING:
@@ -95,10 +96,17 @@ def test_two_sources_at_one_and_a_half_sigma_are_below_the_noise() -> None:
     assert found is None
 
 
-def test_a_campaign_of_most_sources_passes_for_the_common_cause() -> None:
+def test_of_a_campaign_of_most_sources_nobody_who_stayed_put_is_named() -> None:
     results = scan(attacked(5, shift=6, sources=slice(14)))
-    named = {s for r in results if r.campaign for s in r.campaign.sources}
-    assert not named & set(range(14))
+    named = {s for r in results if r.t >= ATTACK and r.campaign for s in r.campaign.sources}
+    assert named
+    assert not named & set(range(14, SOURCES))
+
+
+def test_an_honest_shift_that_only_a_few_escape_is_taken_for_a_campaign() -> None:
+    # The blind spot of the above: a storm over two of three airports looks the same.
+    results = scan(attacked(5, shift=6, sources=slice(14)))
+    assert first_campaign(results) is not None
 
 
 def test_sources_of_one_declared_group_count_once() -> None:
@@ -151,10 +159,26 @@ def test_held_sources_teach_nothing() -> None:
     assert (taught - before).min() > 3
 
 
-def test_a_source_that_is_held_stays_caught() -> None:
-    results = scan(attacked(11))
-    caught = [r.t for r in results if r.campaign and r.t >= ATTACK]
+def test_sources_that_are_held_by_decision_stay_caught() -> None:
+    values = attacked(11)
+    accepted = np.ones((SOURCES, WINDOWS), dtype=bool)
+    accepted[:4, ATTACK:] = False
+    caught = [r.t for r in scan(values, accepted=accepted) if r.campaign and r.t >= ATTACK]
     assert len(caught) >= WINDOWS - ATTACK - 2
+
+
+def test_without_decisions_a_claim_is_repeated_for_a_while_and_then_known() -> None:
+    caught = [r.t for r in scan(attacked(11)) if r.campaign and r.t >= ATTACK]
+    assert PATIENCE <= len(caught) <= 2 * PATIENCE
+
+
+def test_without_decisions_the_same_sources_are_caught_again_when_they_move_again() -> None:
+    values = attacked(11)
+    values[:4, ATTACK + 14 :, 3] += 6
+    again = [r for r in scan(values) if r.campaign and r.t >= ATTACK + 14]
+    assert again
+    assert again[0].campaign is not None
+    assert set(again[0].campaign.sources) <= {0, 1, 2, 3}
 
 
 def test_absent_and_new_sources_are_no_alarm() -> None:

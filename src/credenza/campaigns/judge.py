@@ -1,0 +1,236 @@
+"""One window judged against a state: what moved, how far, and the chance of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import log_ndtr, ndtri_exp
+
+from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
+from credenza.campaigns.claim import SCALES, PanelCampaign, claim
+from credenza.campaigns.scan import berk_jones
+from credenza.profiling.statistics.builtin import KINDS, Kind
+
+if TYPE_CHECKING:
+    from credenza.campaigns.state import PanelState
+    from credenza.core.types import Bools, Floats
+
+WARM_UP = 6
+"""Accepted windows before residuals are scored."""
+SOURCE_U = 4.5
+FAR = 12.0
+SLOW_FAR = 4.0
+"""What lasts need not be far: beyond this an average takes a leap for a leap."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAlarm:
+    """One source far from its own past, whatever the others do."""
+
+    source: int
+    statistic: int
+    direction: str
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What the scan says of one window.
+
+    Attributes:
+        t: position of the window.
+        p_value: of the largest campaign score, floored at 1 / (history + 1).
+        surprise: minus the logarithm of that chance, not floored: for ranking windows.
+        campaign: what moved together, or None.
+        source_alarms: sources that moved alone or far.
+        residual: ``(S, P)`` standard units, common cause removed; NaN = absent.
+        common_shift: ``(P,)`` shift shared by most sources, in standard units.
+        expected: ``(S, P)`` what each source was expected to show.
+        scale: ``(S, P)`` one standard unit.
+        history: accepted windows that the p-value rests on.
+        alarms_so_far: share of the judged windows that had a campaign.
+    """
+
+    t: int
+    p_value: float
+    surprise: float
+    campaign: PanelCampaign | None
+    source_alarms: tuple[SourceAlarm, ...]
+    residual: Floats
+    common_shift: Floats
+    expected: Floats
+    scale: Floats
+    history: int
+    alarms_so_far: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judged window: what was given, what is said of it, and what may be learnt.
+
+    Attributes:
+        values: ``(S, P)`` season removed, 0 where absent.
+        sd: ``(S, P)`` sampling errors.
+        seen: ``(S, P)``.
+        reach: ``(S, P)`` largest step that may be learnt.
+        z: ``(S, P)`` standard units, common cause included.
+        averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
+        u: ``(K, S, P)`` averages in standard units; NaN = absent.
+        scores: ``(P,)`` the largest score of each statistic.
+        verdict: of the past scores on these, before ``self_calibrate.honest``.
+    """
+
+    result: WindowResult
+    given: tuple[Floats, Floats, Bools]
+    values: Floats
+    sd: Floats
+    seen: Bools
+    reach: Floats
+    z: Floats
+    averages: Floats
+    u: Floats
+    scores: Floats
+    verdict: self_calibrate.Verdict
+
+
+def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
+    """Judge one window; the state is left as it is.
+
+    Args:
+        state: what the windows before left.
+        given: ``(S, P)`` values, their sampling errors, and which were seen.
+    """
+    values, sd, seen = given
+    levels = state.levels
+    season = seasons.offsets(state.seasons, state.windows)
+    x = np.where(seen, values - season, 0.0)
+    scale = standardise.scales(levels, sd)
+    ready = seen & (levels.count >= WARM_UP)
+    z = np.where(seen & (levels.count > 0), (x - levels.mean) / scale, 0.0)
+    shift = common_cause.common_shift(z, state.loadings, ready)
+    rest, fit = common_cause.remove(z, state.loadings, shift, ready)
+    residual = np.where(ready, rest / common_cause.turbulence(rest, ready), np.nan)
+    averages = _averages(state.averages, residual)
+    u = averages / _usual(state, sd)
+    reach = reach_of(state.families)
+    cells = scan(u, state.groups, reach)
+    scores = cells.max(axis=(0, 1))
+    verdict = self_calibrate.judge(
+        state.history,
+        state.recent,
+        scores,
+        state.families,
+        _attention(state.families),
+    )
+    top = verdict.top
+    honest = self_calibrate.honest(state.chances, verdict.chance)
+    history = len(state.history)
+    p_value = max(honest, self_calibrate.finest(history))
+    campaign = None
+    if honest <= state.rate:
+        campaign = claim(
+            np.clip(u[:, :, top], -reach[top], reach[top]),
+            np.where(ready, z, np.nan)[:, top],
+            cells[:, :, top],
+            top,
+            p_value,
+        )
+    result = WindowResult(
+        t=state.windows,
+        p_value=p_value,
+        surprise=-float(np.log(max(honest, 1e-300))),
+        campaign=campaign,
+        source_alarms=_source_alarms(residual),
+        residual=residual,
+        common_shift=shift,
+        expected=levels.mean + season + scale * fit,
+        scale=scale,
+        history=history,
+        alarms_so_far=state.alarms / max(1, state.judged),
+    )
+    return Judgement(
+        result,
+        given,
+        x,
+        sd,
+        seen,
+        standardise.CLIP * scale,
+        z,
+        averages,
+        u,
+        scores,
+        verdict,
+    )
+
+
+def judged_windows(count: Floats) -> Floats:
+    """How many windows of each source and statistic were scored."""
+    return np.asarray(np.maximum(count - WARM_UP, 0.0))
+
+
+def scan(averages: Floats, groups: tuple[str, ...], reach: Floats) -> Floats:
+    """``(K, 2, P)`` score by scale, direction (up, down) and statistic."""
+    both = np.stack([averages, -averages], axis=1)
+    u = _one_per_group(np.moveaxis(both, 2, 0), groups)
+    u = np.minimum(u, reach)
+    return berk_jones(u, drop=1)[0]
+
+
+def reach_of(families: tuple[str, ...]) -> Floats:
+    """``(P,)`` beyond it a source says no more of the others."""
+    return np.array([KINDS.get(name, Kind()).reach for name in families])
+
+
+def _usual(state: PanelState, sd: Floats) -> Floats:
+    """``(K, S, P)`` how far each average usually goes."""
+    judged = judged_windows(state.levels.count)
+    # Without a sampling error, what was left of the past windows is the only yardstick.
+    own = (sd == 0) & (judged >= standardise.PRIOR_WINDOWS)
+    steady = np.where(own, 0.1, _steady(standardise.calmness(state.levels, sd)))
+    wandered = np.sqrt(standardise.wandered(state.wander, judged))
+    return np.asarray(np.maximum(steady, wandered))
+
+
+def _averages(old: Floats, new: Floats) -> Floats:
+    """``(K, S, P)`` weighted averages after this window; NaN = absent now."""
+    weight = np.asarray(SCALES)[:, None, None]
+    far = np.where(weight == 1, FAR, SLOW_FAR)
+    return np.asarray((1 - weight) * old + weight * np.clip(new, -far, far))
+
+
+def _steady(calm: Floats) -> Floats:
+    """``(K, S, P)`` standard deviation of each average in the long run."""
+    weight = np.asarray(SCALES)[:, None, None]
+    variance = weight + (1 - weight) * np.square(calm)
+    return np.asarray(np.sqrt(variance * weight / (2 - weight)))
+
+
+def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
+    """Sources of one declared group are one: its furthest member, as far as that is of many.
+
+    One organisation that changes something changes it in all of its feeds. The furthest
+    of m has m times the chance, so that a group is neither louder nor deafer than others.
+    """
+    for name in sorted({group for group in groups if group}):
+        members = [place for place, group in enumerate(groups) if group == name]
+        own = np.where(np.isnan(u[members]), -np.inf, u[members])
+        count = np.maximum(np.isfinite(own).sum(axis=0), 1)
+        furthest = own.max(axis=0)
+        one = -ndtri_exp(np.minimum(log_ndtr(-furthest) + np.log(count), np.log(1 - 1e-9)))
+        u[members] = np.nan
+        u[members[0]] = np.where(np.isneginf(furthest), np.nan, one)
+    return u
+
+
+def _attention(families: tuple[str, ...]) -> dict[str, float]:
+    return {name: KINDS.get(name, Kind()).attention for name in families}
+
+
+def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:
+    far = np.argwhere(np.abs(np.nan_to_num(residual)) >= SOURCE_U)
+    return tuple(
+        SourceAlarm(int(s), int(p), "up" if residual[s, p] > 0 else "down", float(residual[s, p]))
+        for s, p in far
+    )
