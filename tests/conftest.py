@@ -136,6 +136,12 @@ class SourceSimulator:
         return done
 
 
+@pytest.fixture(scope="session")
+def simulator() -> type[SourceSimulator]:
+    """The senders, for fixtures that outlive one test."""
+    return SourceSimulator
+
+
 @pytest.fixture
 def new_sources(tmp_path: Path) -> NewSources:
     """Makes senders of the given names, and rows a batch."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtrc
 
 from credenza.campaigns import shared
 from credenza.campaigns.self_calibrate import LEAST_WINDOWS, tail_p
@@ -275,4 +275,5 @@ def _labels(
     usual = min(1.0, float(p[once].mean()) + MISFIT)
     agree = int((own[once] == common).sum())
     said |= {"expected": float(p.mean()), "distinct": len(once)}
-    return said | {"p_value": float(stats.binom.sf(agree - 1, len(once), usual))}
+    chance = float(bdtrc(agree - 1, len(once), usual)) if agree else 1.0
+    return said | {"p_value": chance}

@@ -1,0 +1,260 @@
+"""Campaigns through the whole gate: held, explained, charted, monitored, cleared, proposed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from credenza.core.types import Outcome
+from credenza.gate.policy import load_policy
+from credenza.interfaces.cli.main import main
+from credenza.provenance.intake.together import read_own
+from credenza.provenance.keyring import load_key
+from credenza.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import SourceSimulator
+
+    from credenza.gate.settlement import Settlement
+
+NOW_S = 1_800_000_000.0
+POLICY = """\
+schema = "credenza.policy/1"
+detectors = []
+[window]
+reference = 2
+calibration = 18
+[budget]
+campaign_rate = 0.02
+batch_rows = 0.5
+[outcomes]
+{outcomes}
+{more}
+"""
+DATASET = "trips"
+NAMES = ("anna", "beat", "cara", "dino", "emil", "fred", "gina", "hans")
+GUILTY = ("cara", "fred", "gina")
+VOUCHED = 20  # windows: those of the policy's reference and calibration
+
+
+def send(
+    workspace: Workspace, sources: SourceSimulator, window: int, tables: dict[str, pa.Table]
+) -> list[Settlement]:
+    """Every sender's table of one window, handed in together, and the window settled."""
+    span = (sources.window_start(window), sources.window_start(window + 1))
+    sent = []
+    for name, table in tables.items():
+        path = sources.write(table, f"{name}.parquet")
+        envelope = workspace.sign(
+            [path],
+            source=name,
+            key=load_key(sources.keys[name]),
+            dataset=DATASET,
+            label="late",
+            collected=span,
+            read=read_own,
+        )
+        sent.append((envelope, [path]))
+    workspace.receive_together(sent)
+    return sources.settle(workspace, window)
+
+
+def honest(sources: SourceSimulator, window: int, flip: float = 0.0) -> dict[str, pa.Table]:
+    """A window's tables; all senders quote the same hundred prices, within a per cent or so.
+
+    ``flip`` is the share of late trips that the guilty call punctual.
+    """
+    price = np.random.default_rng(window).uniform(10, 90, sources.rows)
+    stops = pa.array([f"stop {place}" for place in range(sources.rows)])
+    tables = {}
+    for name in sources.names:
+        rng = np.random.default_rng([window, 7, *name.encode()])
+        own = np.round(price * (1 + 0.01 * rng.normal(size=sources.rows)), 2)
+        table = sources.table(name, window, flip=flip if name in GUILTY else 0.0)
+        tables[name] = table.append_column("stop", stops).append_column("price", pa.array(own))
+    return tables
+
+
+def replaced(table: pa.Table, name: str, values: list[object]) -> pa.Table:
+    field = table.schema.field(name)
+    return table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
+
+
+def payload_window(sources: SourceSimulator, window: int) -> dict[str, pa.Table]:
+    """Eight rows of each guilty sender: a town nobody knows, at one hour, punctual."""
+    tables = honest(sources, window)
+    for name in GUILTY:
+        for column, value in (("town", "Oz"), ("hour", 23), ("late", "no")):
+            rest = tables[name][column].to_pylist()[8:]
+            tables[name] = replaced(tables[name], column, [value] * 8 + rest)
+    return tables
+
+
+def sources_by_outcome(workspace: Workspace, settled: Settlement) -> dict[str, Outcome]:
+    return {workspace.batch(v.batch).source: v.outcome for v in settled.verdicts}
+
+
+def kept_out(workspace: Workspace, settled: Settlement) -> dict[str, tuple[int, ...]]:
+    rows = {workspace.batch(v.batch).source: v.quarantined_rows for v in settled.verdicts}
+    return {name: own for name, own in rows.items() if own}
+
+
+@pytest.fixture(scope="module")
+def vouched(
+    tmp_path_factory: pytest.TempPathFactory, simulator: type[SourceSimulator]
+) -> tuple[Path, SourceSimulator]:
+    """Two reference and eighteen calibration windows, all honest."""
+    desk = tmp_path_factory.mktemp("campaigns")
+    sources = simulator(desk / "desk", NAMES, rows=100)
+    with Workspace.init(desk / "home", clock=lambda: NOW_S) as workspace:
+        set_policy(workspace)
+        sources.register(workspace)
+        for window in range(VOUCHED):
+            (settled,) = send(workspace, sources, window, honest(sources, window))
+            assert settled.campaigns == ()
+    return desk / "home", sources
+
+
+def set_policy(workspace: Workspace, more: str = "", outcomes: str = "") -> None:
+    text = POLICY.format(outcomes=outcomes, more=more)
+    (workspace.home / "policy.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def sources(vouched: tuple[Path, SourceSimulator]) -> SourceSimulator:
+    return vouched[1]
+
+
+@pytest.fixture
+def workspace(vouched: tuple[Path, SourceSimulator], tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of the vouched-for workspace."""
+    shutil.copytree(vouched[0], tmp_path / "home")
+    with Workspace.open(tmp_path / "home", clock=lambda: NOW_S) as opened:
+        yield opened
+
+
+def test_a_payload_that_three_of_eight_sources_share_waits_for_a_person(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    (settled,) = send(workspace, sources, VOUCHED, payload_window(sources, VOUCHED))
+    outcomes = sources_by_outcome(workspace, settled)
+    assert {name for name, outcome in outcomes.items() if outcome is not Outcome.ADMIT} == set(
+        GUILTY
+    )
+    (record,) = workspace.campaigns(DATASET)
+    assert record.standing == "open"
+    assert {*record.campaign.sources, *record.campaign.suspected} == set(GUILTY)
+    assert "Oz" in str(record.campaign.evidence)
+    backlog = workspace.monitor(DATASET).backlog
+    assert backlog["held"] + backlog["quarantined"] == len(GUILTY)
+    explained = workspace.explain(record.campaign.batches[0])
+    assert any(reason.rule.startswith("campaign-") for reason in explained.reasons)
+
+    for batch in record.campaign.batches:
+        workspace.decide(batch, "admit", "Oz has a station now")
+    assert workspace.campaign(record.id).standing == "cleared"
+    assert workspace.monitor(DATASET).false_rate == pytest.approx(1)
+    (again,) = send(workspace, sources, VOUCHED + 1, payload_window(sources, VOUCHED + 1))
+    assert "Oz" not in str(again.campaigns)
+    before = workspace.catalog_dump()
+    workspace.rebuild_catalog()
+    assert workspace.catalog_dump() == before
+
+
+def test_a_policy_may_let_a_batch_pass_without_its_payload(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, outcomes='payload = "admit"\ncampaign_named = "admit"')
+    (settled,) = send(workspace, sources, VOUCHED, payload_window(sources, VOUCHED))
+    assert kept_out(workspace, settled) == dict.fromkeys(GUILTY, tuple(range(8)))
+    assert len(workspace.reviews()) == len(GUILTY)
+
+
+def test_rows_that_other_sources_contradict_stay_out(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, '[reconcile]\nkey = ["stop"]\nvalues = ["price"]\nspreads = 20.0')
+    tables = honest(sources, VOUCHED)
+    price = tables["dino"]["price"].to_pylist()
+    lies = [3 * value for value in price[:4]]
+    tables["dino"] = replaced(tables["dino"], "price", [*lies, *price[4:]])
+    (settled,) = send(workspace, sources, VOUCHED, tables)
+    assert kept_out(workspace, settled) == {"dino": (0, 1, 2, 3)}
+    guilty = next(v for v in settled.verdicts if v.quarantined_rows)
+    assert "disagreement" in [reason.rule for reason in guilty.reasons]
+    assert "others is" in workspace.explain(guilty.batch).findings[0].sentence
+
+
+def test_a_source_beyond_its_cap_is_held_and_a_dominated_slice_is_warned_of(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, '[diversity]\nwindow_share = 0.5\nslice_columns = ["town"]')
+    tables = honest(sources, VOUCHED)
+    large = pa.concat_tables([honest(sources, 40 + turn)["hans"] for turn in range(12)])
+    tables["hans"] = replaced(large, "town", ["Bern"] * large.num_rows)
+    (settled,) = send(workspace, sources, VOUCHED, tables)
+    outcomes = sources_by_outcome(workspace, settled)
+    assert outcomes["hans"] is Outcome.HOLD
+    assert outcomes["anna"] is Outcome.ADMIT
+    (guilty,) = (v for v in settled.verdicts if workspace.batch(v.batch).source == "hans")
+    assert "diversity" in [reason.rule for reason in guilty.reasons]
+    standing = workspace.monitor(DATASET)
+    assert any("hans sends" in warning for warning in standing.dominance)
+    (hans,) = (one for one in standing.sources if one.source == "hans")
+    assert hans.rows > 0.5
+
+
+def test_a_campaign_of_flipped_labels_is_named_charted_monitored_and_proposes_a_policy(
+    workspace: Workspace,
+    sources: SourceSimulator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (quiet,) = send(workspace, sources, VOUCHED, honest(sources, VOUCHED))
+    assert quiet.campaigns == ()
+    for window in (VOUCHED + 1, VOUCHED + 2):
+        send(workspace, sources, window, honest(sources, window, flip=0.7))
+    records = [one for one in workspace.campaigns(DATASET) if one.campaign.sources]
+    assert {name for one in records for name in one.campaign.sources} >= set(GUILTY)
+    record = records[0]
+
+    panel = workspace.panel(DATASET)
+    assert panel.sources == NAMES
+    assert len(panel.windows) == VOUCHED + 1  # the reference windows are not scanned
+    assert panel.deviations.shape == (VOUCHED + 1, len(NAMES), len(panel.statistics))
+    place = panel.statistics.index(record.campaign.statistic)
+    now = np.abs(panel.deviations[panel.windows.index(record.campaign.window), :, place])
+    assert {panel.sources[row] for row in np.argsort(-now)[:2]} <= set(GUILTY)
+
+    standing = workspace.monitor(DATASET)
+    assert standing.judged == 3
+    assert standing.campaigns["open"] >= 1
+    assert {one.source for one in standing.sources if one.watched_since} >= set(GUILTY)
+    assert standing.sources[0].nearness >= standing.sources[-1].nearness
+    workspace.close()
+
+    home = ["--home", str(workspace.home)]
+    picture = tmp_path / "campaign.svg"
+    assert main(["campaigns", "show", record.id, "--svg", str(picture), *home]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("before", "without it the score is"))
+    assert all(name in shown for name in record.campaign.sources)
+    drawn = picture.read_text("utf-8")
+    assert drawn.startswith("<svg")
+    assert all(word in drawn for word in ("alarm", record.campaign.sources[0]))
+    assert main(["campaigns", "list", "--json", *home]) == 0
+    listed = json.loads(capsys.readouterr().out)["campaigns"]
+    assert record.id in [one["id"] for one in listed]
+    assert main(["monitor", DATASET, *home]) == 0
+    assert "false alarms" in capsys.readouterr().out
+    assert main(["policy", "propose", DATASET, "--out", str(tmp_path / "new.toml"), *home]) == 0
+    assert "none adopted" in capsys.readouterr().out
+    assert load_policy((tmp_path / "new.toml").read_bytes()).campaigns

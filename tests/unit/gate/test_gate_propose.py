@@ -1,0 +1,175 @@
+"""A proposal follows reviewers, replays exactly, keeps the file's words, and is never adopted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from credenza.core.errors import NotFoundError
+from credenza.core.types import Campaign, Outcome
+from credenza.gate.journal import Event
+from credenza.gate.policy import DEFAULT_POLICY, load_policy
+from credenza.gate.propose import edited, lower_bound
+from credenza.gate.records import to_json
+
+if TYPE_CHECKING:
+    from tests.conftest import NewWorkspace
+
+    from credenza.core.canonical import Json
+    from credenza.workspace import Workspace
+
+DATASET = "trips"
+
+
+def judged(
+    workspace: Workspace,
+    rules: dict[str, str],
+    *,
+    decided: list[str],
+    campaign: Campaign | None = None,
+) -> None:
+    """One settled window whose batches have these reasons, and reviewers' words on each."""
+    journal = workspace._stores.journal
+    window = f"2024-02-{len(workspace.batches()) % 20 + 1:02}"
+    names = [f"{len(workspace.batches()) + n:064x}" for n in range(len(decided))]
+    worst = max(rules.values(), key=lambda name: Outcome[name.upper()])
+    reasons: list[Json] = [
+        {"rule": rule, "outcome": outcome, "sentence": rule} for rule, outcome in rules.items()
+    ]
+    events: list[Event] = []
+    for place, name in enumerate(names):
+        events += [
+            Event(
+                "submission",
+                {
+                    "batch": name,
+                    "dataset": DATASET,
+                    "source": f"s{place}",
+                    "sequence": 1,
+                    "window": window,
+                    "records": 10,
+                },
+            ),
+            Event(
+                "verdict",
+                {
+                    "batch": name,
+                    "outcome": worst,
+                    "reasons": reasons,
+                    "quarantined_rows": [],
+                    "findings": [],
+                    "silences": [],
+                },
+            ),
+        ]
+    settlement: dict[str, Json] = {
+        "dataset": DATASET,
+        "window": window,
+        "late": False,
+        "campaigns": to_json([] if campaign is None else [campaign]),
+        "watch": [],
+        "panel": "",
+        "publish": [],
+    }
+    events.append(Event("settlement", settlement))
+    for name, word in zip(names, decided, strict=True):
+        if word:
+            events.append(Event("decision", {"batch": name, "outcome": word, "publish": []}))
+    journal.record(events)
+
+
+@pytest.fixture
+def workspace(new_workspace: NewWorkspace) -> Workspace:
+    made = new_workspace()
+    (made.home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
+    return made
+
+
+def test_a_rule_that_reviewers_always_overrule_is_proposed_to_note_only(
+    workspace: Workspace,
+) -> None:
+    judged(workspace, {"watched": "hold", "source": "admit"}, decided=["admit"] * 12 + [""] * 3)
+    found = workspace.propose_policy(DATASET)
+    (change,) = found.changes
+    assert (change.key, change.before, change.after) == ("outcomes.watched", '"hold"', '"admit"')
+    assert "12 of the 12 batches" in change.why
+    assert found.replay.before["hold"] == 15
+    assert found.replay.after == {"admit": 15, "hold": 0, "quarantine": 0, "reject": 0}
+    assert (found.replay.released, found.replay.released_rejected) == (15, 0)
+    assert load_policy(found.text.encode()).outcomes.watched is Outcome.ADMIT
+
+
+def test_nothing_is_adopted_and_the_ledger_is_as_it_was(workspace: Workspace) -> None:
+    judged(workspace, {"watched": "hold"}, decided=["admit"] * 12)
+    entries, policy = workspace.audit().entries, workspace.policy()
+    workspace.propose_policy(DATASET)
+    assert workspace.audit().entries == entries
+    assert workspace.policy() == policy
+
+
+def test_few_or_mixed_decisions_propose_nothing(workspace: Workspace) -> None:
+    judged(workspace, {"watched": "hold"}, decided=["admit"] * 11)
+    judged(workspace, {"late": "hold"}, decided=["admit"] * 12 + ["reject"] * 4)
+    assert workspace.propose_policy(DATASET).changes == ()
+
+
+def test_a_rule_that_only_notes_what_reviewers_reject_is_proposed_to_hold(
+    workspace: Workspace,
+) -> None:
+    judged(workspace, {"drift": "admit", "late": "hold"}, decided=["reject"] * 13)
+    (change,) = workspace.propose_policy(DATASET).changes
+    assert (change.key, change.after) == ("outcomes.drift", '"hold"')
+
+
+def test_what_every_policy_must_stop_is_never_proposed_to_pass(workspace: Workspace) -> None:
+    judged(workspace, {"silence": "hold"}, decided=["admit"] * 30)
+    judged(workspace, {"campaign-payload": "hold"}, decided=["admit"] * 30)
+    assert workspace.propose_policy(DATASET).changes == ()
+
+
+def test_campaigns_that_reviewers_clear_halve_the_accepted_rate(workspace: Workspace) -> None:
+    for _ in range(2):
+        batches = tuple(f"{len(workspace.batches()) + n:064x}" for n in range(2))
+        found = Campaign(("s0", "s1"), (), batches, "surprise", "up", "2024-02-01", 0.01, 0.0)
+        judged(workspace, {"campaign-named": "quarantine"}, decided=["admit"] * 2, campaign=found)
+    assert workspace.monitor(DATASET).campaigns == {"open": 0, "confirmed": 0, "cleared": 2}
+    (change,) = workspace.propose_policy(DATASET, days=60).changes
+    assert (change.key, change.after) == ("budget.campaign_rate", "0.005")
+
+
+def test_only_the_last_days_count(workspace: Workspace) -> None:
+    judged(workspace, {"watched": "hold"}, decided=["admit"] * 12)
+    judged(workspace, {"late": "hold"}, decided=["admit"] * 12)
+    assert len(workspace.propose_policy(DATASET).changes) == 2
+    assert [one.key for one in workspace.propose_policy(DATASET, days=1).changes] == [
+        "outcomes.late"
+    ]
+
+
+def test_an_edit_keeps_comments_and_makes_what_is_missing() -> None:
+    text = edited(DEFAULT_POLICY, "outcomes.source", '"hold"')
+    assert 'source = "hold"            # one source\'s own alarm' in text
+    assert load_policy(text.encode()).lanes.source == 4.5
+    short = 'schema = "credenza.policy/1"\n'
+    for key, value in (
+        ("budget.rows", "0.002"),
+        ("budget.fdr", "0.01"),
+        ("outcomes.late", '"admit"'),
+    ):
+        short = edited(short, key, value)
+    policy = load_policy(short.encode())
+    assert (policy.budget.rows, policy.budget.fdr) == (0.002, 0.01)
+    assert policy.outcomes.late is Outcome.ADMIT
+
+
+@pytest.mark.parametrize(("hits", "n", "low"), [(0, 0, 0.0), (12, 12, 0.757), (5, 10, 0.237)])
+def test_the_lower_bound_is_wilson_s(hits: int, n: int, low: float) -> None:
+    assert lower_bound(hits, n) == pytest.approx(low, abs=1e-3)
+
+
+def test_a_campaign_or_dataset_that_does_not_exist_is_said(workspace: Workspace) -> None:
+    with pytest.raises(NotFoundError):
+        workspace.campaign("trips/2024-01-01/1")
+    with pytest.raises(NotFoundError):
+        workspace.monitor("nothing")
