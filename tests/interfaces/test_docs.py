@@ -34,7 +34,12 @@ def _names() -> dict[str, str]:
         return {}
     with Workspace.open() as workspace:
         waiting = [one.digest[:12] for one in workspace.reviews()]
-        return {"KEY": workspace.public_key, **dict(zip(["BATCH"], waiting, strict=False))}
+        campaigns = [one.id for one in workspace.campaigns()]
+        return {
+            "KEY": workspace.public_key,
+            **dict(zip(["BATCH"], waiting, strict=False)),
+            **dict(zip(["CAMPAIGN"], campaigns, strict=False)),
+        }
 
 
 def _steps(page: Path) -> Iterator[tuple[str, str, int]]:
