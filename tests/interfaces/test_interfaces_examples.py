@@ -33,6 +33,8 @@ credenza scan june.parquet
 credenza scan june.parquet --label late --source carrier --out june-scan
 credenza scan july.csv --trusted june.parquet --fdr 0.01 --exit-zero
 credenza scan july.csv --detectors duplicates,association --format sarif
+credenza certify june.parquet --label late --source carrier --units 3
+credenza certify june.parquet --label late --source carrier --units 3 --out certificate
 credenza init
 credenza init partners/.credenza
 credenza policy show
@@ -120,10 +122,12 @@ def shown_examples(group: click.Group = credenza) -> Iterator[str]:
             yield from command.examples
 
 
-def test_the_story_has_every_example_but_the_demo_s() -> None:
+def test_the_story_has_every_example_but_those_told_elsewhere() -> None:
     told = {" ".join(shlex.split(line)) for line in LINES}
     shown = {" ".join(shlex.split(line)) for line in shown_examples()}
-    assert {line for line in shown if not line.startswith("credenza demo")} == told
+    # Told elsewhere: the demo takes a minute, and the audit has trained models in its tests.
+    apart = ("credenza demo", "credenza audit-model")
+    assert {line for line in shown if not line.startswith(apart)} == told
 
 
 def test_the_first_page_shows_only_examples_that_commands_show() -> None:

@@ -84,6 +84,7 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         if "exit_zero" in {parameter.name for parameter in command.params}
     }
     assert judging == {
+        "audit-model",
         "submit",
         "settle",
         "batch show",

@@ -48,6 +48,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("dataset", "dataset", "Versions of a dataset: look, check out, roll back."),
             ("release", "release", "Make, verify and recall signed releases."),
             ("lineage", "lineage", "Where a row, a batch or a source's data went."),
+            ("certify", "certify", "How many colluding sources cannot change a model."),
+            ("audit-model", "audit_model", "Compare a trained model with a verified baseline."),
         ),
     ),
     (

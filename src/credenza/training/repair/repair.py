@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from credenza.training.audit.case import Drill, Judged
     from credenza.training.repair.evidence import Repair
 
-JUDGED_SHARE = 0.3
+JUDGED_SHARE = 0.2
 LOST = 0.01
 LEFT = 0.05
 

@@ -1,0 +1,1 @@
+"""A model audit as a page."""

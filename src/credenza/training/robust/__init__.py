@@ -1,0 +1,1 @@
+"""Defences inside the training loop; none is on by itself."""
