@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEVELS = (0.01, 0.02, 0.05, 0.1)
 LEAST_HITS = 3
 WINDOW_S = 48 * 3600.0
-CALM = (0.9, 0.98)
+CALM = (0.2, 0.04)
 SMALLEST_P = 1e-300
 
 
@@ -80,17 +80,17 @@ class Tests:
     def temper(self, log_p: Floats) -> Floats:
         """Log p by how fast this data's own items fall off, where that is slower.
 
-        Between the upper tenth and the upper fiftieth of the items the tail falls by a
+        Between the upper fifth and the upper twenty-fifth of the items the tail falls by a
         factor of five; beyond, it goes on at that slope. Items of a circle of users that
         are all unlike the rest set the slope and are not named. The slope is taken without
         regard to time and rating, since accomplices shift every item of their days, and
         every item they give a rare rating; a few of them then hardly move it.
         """
         if not self.carried.any():
-            return np.zeros(len(log_p))
-        low, high = np.quantile(-self.plain[self.carried], CALM)
-        fall = np.log((1 - CALM[0]) / (1 - CALM[1])) / max(high - low, 1e-9)
-        beyond = np.log(1 - CALM[0]) - fall * np.maximum(-log_p - low, 0.0)
+            return log_p
+        low, high = np.quantile(-self.plain[self.carried], [1.0 - share for share in CALM])
+        fall = np.log(CALM[0] / CALM[1]) / max(high - low, 1e-9)
+        beyond = np.log(CALM[0]) - fall * np.maximum(-log_p - low, 0.0)
         return np.asarray(np.where(log_p < 0, np.maximum(log_p, beyond), 0.0))
 
 
@@ -127,10 +127,10 @@ def scan_items(found: Interactions, tested: Bools, sign: str, suspicion: Floats)
                 before = np.r_[0, np.cumsum(rank[found.user[within]] <= share)]
                 hits = before[last] - before[first]
                 count += int((size >= LEAST_HITS).sum())
+                if level < 0 and not is_burst:
+                    np.minimum.at(plain, item[first], _log_tail(hits, size, share))
                 at = np.flatnonzero((hits >= LEAST_HITS) & (hits > 2 * share * size))
                 log_p = _log_tail(hits[at], size[at], share)
-                if level < 0 and not is_burst:
-                    np.minimum.at(plain, item[first[at]], log_p)
                 for j in _best_by_item(item[first[at]], log_p, best):
                     i, span = int(item[first[at[j]]]), within[first[at[j]] : last[at[j]]]
                     best[i] = log_p[j]

@@ -31,10 +31,22 @@ class Tastes:
         along: ``(users, rank)`` coordinates of each user's choices, whose surprise over
             popularity has length 1.
         strength: ``(rank,)`` singular values, falling.
+        noise: the largest one among choices made by popularity alone.
     """
 
     along: Floats
     strength: Floats
+    noise: float
+
+    def resemblance(self) -> Floats:
+        """``(users,)`` squared cosines to all users, beyond what noise would give."""
+        beyond = np.maximum(self.strength**2 - self.noise**2, 0.0)
+        return np.asarray(self.along**2 @ beyond)
+
+    def main_share(self) -> Floats:
+        """``(users,)`` share of a profile along the leading directions that are no noise."""
+        main = max(1, min(MAIN_TASTES, int((self.strength > self.noise).sum())))
+        return np.asarray((self.along[:, :main] ** 2).sum(axis=1))
 
 
 def suspicions(found: Interactions) -> Mapping[str, Floats]:
@@ -42,12 +54,13 @@ def suspicions(found: Interactions) -> Mapping[str, Floats]:
 
     *Resemblance* and *main tastes* are low for whoever picks items independently of
     each other, be it evenly or by popularity: real users' choices go together. The first
-    is the sum of squared cosines to all other users, which serves data of many small
-    circles; the second the share of a profile along the five leading directions, which
-    serves data with common tastes and cannot be bent by a few dozen accomplices. *RDMA*,
+    is the sum of squared cosines to all users, which serves data of many small circles;
+    the second the share of a profile along the leading directions, five at most, which
+    serves data with common tastes and cannot be bent by a few dozen accomplices. What the
+    same profiles would show if drawn by popularity is left out of both. *RDMA*,
     *WDMA* and *deviation* are distances of ratings from the items' means, weighted by
     rarity, by its square, and not at all. *DegSim* is the similarity to the closest
-    other profiles, which is high in a cohort of copies.
+    other profiles, which is high in a cohort of copies; *loneliness* is the lack of it.
 
     Blind to profiles copied from real users, and to those of fewer than five items:
     they get the lowest suspicion.
@@ -65,11 +78,12 @@ def suspicions(found: Interactions) -> Mapping[str, Floats]:
     """
     length = found.per_user()
     tastes = tastes_of(found)
-    energy = tastes.along**2
+    closest = _closest(tastes.along)
     signs = {
-        "resemblance": -_beyond_length(energy @ tastes.strength**2, length),
-        "main tastes": -_beyond_length(energy[:, :MAIN_TASTES].sum(axis=1), length),
-        "DegSim": _closest(tastes.along),
+        "resemblance": -_beyond_length(tastes.resemblance(), length),
+        "main tastes": -_beyond_length(tastes.main_share(), length),
+        "loneliness": -_beyond_length(closest, length),
+        "DegSim": closest,
     }
     if found.rating is not None:
         signs |= _deviations(found, found.rating)
@@ -83,12 +97,19 @@ def tastes_of(found: Interactions) -> Tastes:
     Complexity:
         O(t · rank) for t interactions, by subspace iteration on a sparse matrix.
     """
+    shape = (len(found.users), len(found.items))
+    along, strength = _leading(_choices(found.user, found.item, shape), RANK)
+    # The same users with as many choices, each drawn by popularity: what chance looks like.
+    drawn = np.random.default_rng(1).choice(np.sort(found.item), len(found.item))
+    noise = _leading(_choices(np.sort(found.user), drawn, shape), 1)[1]
+    return Tastes(along, strength, float(noise[0]))
+
+
+def _choices(user: Ints, item: Ints, shape: tuple[int, int]) -> _Centred:
+    """Choices less what popularity foretells, over its spread; each user's of length 1."""
     from scipy import sparse  # noqa: PLC0415 - heavy
 
-    shape = (len(found.users), len(found.items))
-    chosen = sparse.csr_array(
-        (np.ones(len(found.user)), (found.user, found.item)), shape=shape, dtype=np.float64
-    )
+    chosen = sparse.csr_array((np.ones(len(user)), (user, item)), shape=shape, dtype=np.float64)
     chosen.data[:] = 1.0
     length, popularity = chosen.sum(axis=1), chosen.sum(axis=0)
     weight = 1.0 / np.sqrt(popularity / shape[0] + RARE)
@@ -97,7 +118,7 @@ def tastes_of(found: Interactions) -> Tastes:
     surprise = (chosen @ sparse.diags_array(weight)).tocsr()
     total = surprise.multiply(surprise).sum(axis=1) - 2 * activity * (surprise @ usual)
     scale = 1.0 / np.sqrt(np.maximum(total + activity**2 * (usual @ usual), 1e-12))
-    return _leading(_Centred(sparse.diags_array(scale) @ surprise, scale * activity, usual))
+    return _Centred(sparse.diags_array(scale) @ surprise, scale * activity, usual)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,10 +138,10 @@ class _Centred:
         return found
 
 
-def _leading(matrix: _Centred) -> Tastes:
-    """Leading left singular vectors times values (Halko et al. 2011, algorithm 4.4)."""
+def _leading(matrix: _Centred, rank: int) -> tuple[Floats, Floats]:
+    """Leading left singular vectors times values, and values (Halko et al. 2011, algorithm 4.4)."""
     n, m = matrix.sparse.shape
-    rank = min(RANK, n, m)
+    rank = min(rank, n, m)
     start = np.random.default_rng(0).normal(size=(m, min(rank + 10, n, m)))
     basis = np.linalg.qr(matrix.times(start))[0]
     for _ in range(ITERATIONS):
@@ -128,7 +149,7 @@ def _leading(matrix: _Centred) -> Tastes:
         basis = np.linalg.qr(matrix.times(basis))[0]
     left, strength, _ = np.linalg.svd(matrix.transposed_times(basis).T, full_matrices=False)
     along = (basis @ left) * strength
-    return Tastes(along[:, :rank], strength[:rank])
+    return along[:, :rank], strength[:rank]
 
 
 def _beyond_length(energy: Floats, length: Floats) -> Floats:
@@ -146,8 +167,9 @@ def _beyond_length(energy: Floats, length: Floats) -> Floats:
 def _closest(along: Floats) -> Floats:
     """Mean cosine to the closest others, as far as the leading directions show it."""
     unit = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
-    distance = nearest(unit, CLOSEST).distance
-    return 1.0 - np.asarray((distance**2).mean(axis=1)) / 2.0
+    index = nearest(unit, CLOSEST).index
+    # Cosines of whole profiles: what the leading directions miss of one resembles nobody.
+    return np.asarray(np.einsum("ij,ikj->i", along, along[index]) / max(index.shape[1], 1))
 
 
 def _deviations(found: Interactions, rating: Floats) -> dict[str, Floats]:
