@@ -1,0 +1,1 @@
+"""Control charts: one source against its own past, whatever the others do."""

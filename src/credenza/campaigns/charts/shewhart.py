@@ -1,0 +1,59 @@
+"""Shewhart's chart with the Western Electric rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from credenza.core.types import Floats
+
+RULES = ((1, 1, 3.0), (2, 3, 2.0), (4, 5, 1.0), (8, 8, 0.0))
+"""So many of the last so many windows on one side, beyond so many standard units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shewhart:
+    """Leaps, and runs on one side of the level.
+
+    The four rules together alarm about once in 92 windows of independent normal values in
+    each statistic. Blind to whatever stays within one standard unit and changes sides, and
+    all too ready where windows depend on each other.
+
+    Args:
+        widened: all limits times this; the run of eight on one side has none to widen.
+
+    Source:
+        Western Electric, Statistical Quality Control Handbook, 1956; runs of different
+        rules are not joined.
+    """
+
+    widened: float = 1.0
+
+    def signals(self, u: Floats) -> Floats:
+        """How far each window is beyond the nearest rule's limit: 1 is at it.
+
+        Args:
+            u: ``(T, P)`` deviations in standard units; NaN = absent, which breaks no run.
+
+        Returns:
+            ``(T, P)``, each row from rows up to its own.
+        """
+        found = np.zeros(u.shape)
+        for sign in (1.0, -1.0):
+            side = np.nan_to_num(u * sign, nan=0.0)
+            for least, among, limit in RULES:
+                # The k-th largest of the last n is beyond the limit when k of them are.
+                reached = _kth_largest_of_last(side, least, among)
+                bound = limit * self.widened
+                ratio = reached / bound if bound else np.where(reached > 0, 1.0, 0.0)
+                found = np.maximum(found, ratio)
+        return found
+
+
+def _kth_largest_of_last(side: Floats, k: int, among: int) -> Floats:
+    padded = np.vstack([np.zeros((among - 1, side.shape[1])), side])
+    views = np.lib.stride_tricks.sliding_window_view(padded, among, axis=0)
+    return np.asarray(np.sort(views, axis=-1)[..., among - k])
