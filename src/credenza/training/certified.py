@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from credenza.core.errors import UsageError
+from credenza.core.types import Outcome, Reason
 from credenza.training.assignment import Assignment
 from credenza.training.certificates import SCHEMES, Scheme
 
@@ -59,6 +60,38 @@ class Curve:
             if share < self.trusted_only:
                 return count
         return None
+
+
+def demand(curve: Curve, hostile: int, at_least: float) -> Reason:
+    """What a release gate says of a model's certificate: admit, or hold and why.
+
+    It asks for accuracy that ``hostile`` units cannot take away, on rows that someone
+    verified; a curve that was counted on unverified rows proves nothing of truth and the
+    caller has to keep the two apart. Numbers between the curve's points are read at the
+    next larger one, which can only be worse.
+
+    Args:
+        curve: of the model.
+        hostile: how many units may collude.
+        at_least: certified accuracy demanded, in [0, 1].
+    """
+    known = [
+        (count, share)
+        for count, share in zip(curve.hostile, curve.certified, strict=True)
+        if count >= hostile
+    ]
+    if not known:
+        sentence = f"the certificate says nothing about {hostile} colluding units"
+        return Reason("certificate", Outcome.HOLD, sentence)
+    count, share = min(known)
+    met = share >= at_least
+    sentence = (
+        f"{share:.3f} of predictions are right whatever {count} colluding units send; "
+        f"{at_least:.3f} {'is' if met else 'was'} demanded for {hostile}"
+    )
+    if curve.trusted_only > share:
+        sentence += f"; the trusted rows alone give {curve.trusted_only:.3f} against any number"
+    return Reason("certificate", Outcome.ADMIT if met else Outcome.HOLD, sentence)
 
 
 class SourceCertified:

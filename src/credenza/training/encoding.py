@@ -7,6 +7,7 @@ rows and frozen, so a level that an attacker invents later lands in the shared
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from credenza.core.errors import UsageError
 from credenza.core.types import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from credenza.core.types import Floats, Ints
 
@@ -29,6 +30,14 @@ RARE_BELOW_ROWS = 20
 """A level on fewer fitting rows than a leaf holds cannot be learnt, so it is folded."""
 
 _LARGEST = 1e300
+
+_NUMBERS = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_boolean,
+    pa.types.is_decimal,
+    pa.types.is_temporal,
+)
 
 
 class Column(Protocol):
@@ -84,6 +93,48 @@ class CategoryColumn:
         codes = pc.fill_null(known, len(self.levels)).to_numpy().astype(np.float64)
         codes[pc.is_null(values).to_numpy()] = np.nan
         return np.asarray(codes, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class HashedColumn:
+    """Codes of levels by a hash of their text: nothing is learnt, so no row can move another's.
+
+    Levels that share a code cannot be told apart; an attacker can look for such.
+    """
+
+    name: str
+    categorical: bool = True
+
+    def encode(self, table: pa.Table) -> Floats:
+        """``(n,)`` codes in ``[0, MAX_LEVELS)``, NaN where null."""
+        coded = strings_of(table, self.name).combine_chunks().dictionary_encode()
+        codes = [
+            int.from_bytes(hashlib.sha256(level.encode()).digest()[:8], "big") % MAX_LEVELS
+            for level in coded.dictionary.to_pylist()
+        ]
+        found = pc.take(pa.array(codes, pa.float64()), coded.indices)
+        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def fixed_columns(schema: pa.Schema, leave_out: Collection[str]) -> tuple[Column, ...]:
+    """Columns by their declared types alone, so that nothing depends on any row.
+
+    Numbers, booleans and times are numbers, strings are hashed levels, the rest is left.
+
+    Args:
+        schema: of the table.
+        leave_out: names that are no inputs.
+    """
+    columns: list[Column] = []
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if field.name in leave_out:
+            continue
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            columns.append(HashedColumn(field.name))
+        elif any(fits(kind) for fits in _NUMBERS):
+            columns.append(NumberColumn(field.name))
+    return tuple(sorted(columns, key=lambda column: column.name))
 
 
 def fit_columns(table: pa.Table, facets: Mapping[str, Role], label: str) -> tuple[Column, ...]:
