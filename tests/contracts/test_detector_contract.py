@@ -30,6 +30,7 @@ FACETS = {
     "item": Role.ITEM,
     "stars": Role.RATING,
     "at": Role.TIME,
+    "pixels": Role.IMAGE,
 }
 EVERY = pytest.mark.parametrize("name", DETECTORS.names())
 
@@ -46,6 +47,8 @@ def poisoned_view(n: int = 900) -> View:
     user, item = other.integers(0, 90, n), other.integers(0, 40, n)
     stars, at = other.integers(1, 6, n).astype(float), other.integers(0, 10**7, n)
     user[700:790], item[700:790:10] = np.repeat(np.arange(200, 209), 10), 3
+    pixels = other.integers(0, 200, (n, 8, 8)).astype(np.uint8)
+    pixels[500:530, 4:7, 4:7] = 255
     p = 1 / (1 + np.exp(-2 * size))
     label = np.where(rng.random(n) < p, "1", "0").astype(object)
     colour[500:530] = "\x1b[31mXXX\u202e"
@@ -63,6 +66,7 @@ def poisoned_view(n: int = 900) -> View:
             "item": item,
             "stars": stars,
             "at": pa.array(at * 10**6).cast(pa.timestamp("us")),
+            "pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels),
             "y": list(label),
         }
     )

@@ -14,6 +14,7 @@ from credenza.screening.detectors.confident_learning import ConfidentLearning
 from credenza.screening.detectors.density_clusters import DensityClusters
 from credenza.screening.detectors.disagreeing_carriers import DisagreeingCarriers
 from credenza.screening.detectors.duplicates import Duplicates
+from credenza.screening.detectors.image_patches import ImagePatches
 from credenza.screening.detectors.interactions import ShillingCohorts
 from credenza.screening.detectors.isolation import Isolation
 from credenza.screening.detectors.knn_disagreement import KnnDisagreement
@@ -24,6 +25,7 @@ from credenza.screening.detectors.number_habits import NumberHabits
 from credenza.screening.detectors.odd_characters import OddCharacters
 from credenza.screening.detectors.quantum_entropy import QuantumEntropy
 from credenza.screening.detectors.spectral import SpectralSignature
+from credenza.screening.detectors.subgroup_ceiling import SubgroupCeiling
 from credenza.screening.detectors.subgroup_labels import SubgroupLabels
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "density-clusters": DensityClusters,
         "disagreeing-carriers": DisagreeingCarriers,
         "duplicates": Duplicates,
+        "image-patches": ImagePatches,
         "interactions": ShillingCohorts,
         "isolation": Isolation,
         "knn-disagreement": KnnDisagreement,
@@ -51,6 +54,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "odd-characters": OddCharacters,
         "quantum-entropy": QuantumEntropy,
         "spectral": SpectralSignature,
+        "subgroup-ceiling": SubgroupCeiling,
         "subgroup-labels": SubgroupLabels,
     },
 )
@@ -59,13 +63,16 @@ DETECTORS: Catalog[Detector] = Catalog(
 SCAN_DETECTORS: tuple[str, ...] = (
     "association",
     "column-drift",
+    "confident-disagreement",
     "density-clusters",
     "disagreeing-carriers",
     "duplicates",
+    "image-patches",
     "interactions",
     "knn-disagreement",
     "near-copies",
     "neighbour-labels",
     "odd-characters",
+    "subgroup-ceiling",
     "subgroup-labels",
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.core.types import Bools, Ints, View
 
     Pixels = npt.NDArray[np.uint8]
     Singles = npt.NDArray[np.float32]

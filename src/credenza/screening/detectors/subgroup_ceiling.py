@@ -1,0 +1,273 @@
+"""Subgroups whose sure rows lack the label that every other subgroup teaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special, stats
+
+from credenza.core.text import quote
+from credenza.core.types import Finding, Role, Scores, Unit
+from credenza.screening.features.foretell import table_matrix
+from credenza.screening.features.label import labels_of
+from credenza.screening.features.table import coded_columns, rows_of, sample
+from credenza.screening.view import NotApplicableError
+
+if TYPE_CHECKING:
+    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.screening.features.label import Labels
+    from credenza.screening.features.table import Coded
+
+SURE = 0.9
+FEWEST_SURE = 20
+FEWEST_ROWS = 50
+MOST = 0.7
+PARTS = 3
+TREES = 40
+TEACHERS = 15_000
+LEAST_SPREAD = 0.03
+LEAST_SHARE = 0.2
+NAMED = 0.9
+STRONGEST = 12.0
+MAD = 1.4826
+SAME = 0.5
+BISECTIONS = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ceiling:
+    """One subgroup whose sure rows often have another label.
+
+    Attributes:
+        coded: the column.
+        code: its value or range.
+        label: code of the label that is missing.
+        sure: rows of the subgroup that the others teach to have it, at least .9 sure.
+        claimed: how many of them should have it.
+        labelled: how many have it.
+        log_p: natural logarithm of the p-value.
+        probability: ``(n,)`` of the label, taught by rows of other subgroups.
+    """
+
+    coded: Coded
+    code: int
+    label: int
+    sure: int
+    claimed: float
+    labelled: int
+    log_p: float
+    probability: Floats
+
+    @property
+    def flipped(self) -> float:
+        """Share of the rows with the label that lost it."""
+        return float(np.clip(1.0 - self.labelled / self.claimed, 0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupCeiling:
+    """Values and ranges of one column whose rows were relabelled one way.
+
+    A learner that is taught by the rows of *other* values of a column, without that column,
+    foretells the labels of these, moved by a constant to their overall share. An honest
+    subgroup may have fewer positives, but where everything speaks for the label its rows
+    have it; one in which half of the positives
+    were relabelled stays at one half however sure the others are. The gap between
+    what is claimed and what is there is compared with that of the other subgroups, and
+    inside a subgroup that is named the rows that lost their label are ranked by the
+    odds that they should have it. Needs no trusted rows and no sources.
+
+    Blind to subgroups of two columns or more, to those with fewer than 20 sure rows, to
+    flips of less than a fifth of a subgroup, and to data in which nothing is sure.
+
+    Attributes:
+        level: chance that any subgroup is named where none was relabelled.
+        max_findings: subgroups named at most.
+
+    Complexity:
+        Up to three small forests a column, each taught by 15,000 rows.
+
+    Source:
+        Ours; the share of sure rows with another label is Northcutt et al. 2021's.
+    """
+
+    level: float = 0.01
+    max_findings: int = 5
+
+    @property
+    def name(self) -> str:
+        """The detector's name."""
+        return "subgroup-ceiling"
+
+    @property
+    def needs(self) -> frozenset[Role]:
+        """A label; columns are checked when scoring."""
+        return frozenset({Role.LABEL})
+
+    def score(self, view: View) -> Scores:
+        """Posterior share of relabelling times the subgroup's -log10 p; 0 elsewhere.
+
+        Raises:
+            NotApplicableError: the view has no number or category columns.
+        """
+        labels = labels_of(view)
+        columns = coded_columns(view)
+        if len(columns) < 2:
+            raise NotApplicableError("there are no two columns of numbers or categories")
+        values = np.zeros(len(labels.codes))
+        tested = ~view.trusted & (labels.codes >= 0)
+        found = self._ceilings(view, columns, labels, tested)
+        findings: list[Finding] = []
+        claimed = np.zeros(len(values), dtype=bool)
+        for one in found:
+            posterior = _posterior(one, labels) * tested
+            hit = posterior >= NAMED
+            if (hit & claimed).sum() > SAME * hit.sum() or not hit.any():
+                continue
+            claimed |= hit
+            strength = min(-one.log_p / np.log(10), STRONGEST)
+            values = np.maximum(values, posterior * strength)
+            findings.append(self._finding(view, one, labels, hit))
+            if len(findings) == self.max_findings:
+                break
+        return Scores(values, tuple(findings), is_evidence=True)
+
+    def _ceilings(
+        self, view: View, columns: list[Coded], labels: Labels, tested: Bools
+    ) -> list[Ceiling]:
+        matrix, is_category = table_matrix(view)
+        teachers = sample(view, np.flatnonzero(labels.codes >= 0), 2 * TEACHERS)
+        found: list[Ceiling] = []
+        for place, coded in enumerate(columns):
+            keep = np.arange(len(columns)) != place
+            taught = matrix[:, keep], is_category[keep]
+            for codes in _parts(coded, tested):
+                inside = np.isin(coded.codes, codes)
+                rows = teachers[~inside[teachers]][:TEACHERS]
+                here = np.flatnonzero(inside & tested)
+                found += _gaps(coded, codes, here, _taught(taught, labels, rows, here), labels)
+        return self._surprising(found)
+
+    def _surprising(self, found: list[Ceiling]) -> list[Ceiling]:
+        """Those whose gap exceeds what other subgroups show, the most rows first."""
+        if not found:
+            return []
+        sure = np.array([one.sure for one in found], dtype=np.float64)
+        claimed = np.array([one.claimed for one in found]) / sure
+        gap = claimed - np.array([one.labelled for one in found]) / sure
+        spread = max(LEAST_SPREAD, MAD * float(np.median(np.abs(gap))))
+        z = gap / np.sqrt(claimed * (1 - claimed) / sure + spread**2)
+        exact = [
+            stats.binom.logcdf(one.labelled, one.sure, max(one.claimed / one.sure - spread, 0.01))
+            for one in found
+        ]
+        log_p = np.maximum(stats.norm.logsf(z), exact)
+        named = [
+            replace(one, log_p=float(p))
+            for one, p in zip(found, log_p, strict=True)
+            if p + np.log(len(found)) <= np.log(self.level) and one.flipped >= LEAST_SHARE
+        ]
+        return sorted(named, key=lambda one: one.log_p)
+
+    def _finding(self, view: View, one: Ceiling, labels: Labels, hit: Bools) -> Finding:
+        label = labels.classes[one.label]
+        sources = sorted({str(s) for s in view.source[hit]})
+        exhibits: dict[str, object] = {
+            "subgroup": one.coded.describe(one.code),
+            "label": label,
+            "sure": one.sure,
+            "claimed_share": one.claimed / one.sure,
+            "share": one.labelled / one.sure,
+            "flipped_share": one.flipped,
+            "rows": int(hit.sum()),
+            "sources": sources,
+        }
+        sentence = (
+            f"where {exhibits['subgroup']}, {one.sure} rows are by all other subgroups labelled "
+            f"{quote(label)} in {exhibits['claimed_share']:.0%}, but here in "
+            f"{exhibits['share']:.0%}; {exhibits['rows']} rows lost that label almost surely"
+        )
+        return Finding(
+            self.name,
+            Unit.GROUP,
+            tuple(sources),
+            float(max(np.exp(one.log_p), 1e-300)),
+            sentence,
+            exhibits,
+            rows_of(hit),
+            names_rows=True,
+        )
+
+
+def _parts(coded: Coded, tested: Bools) -> list[Ints]:
+    """Codes that are held out together: up to three parts of about equal weight."""
+    counts = np.bincount(coded.codes[tested], minlength=coded.size)
+    fit = np.flatnonzero((counts >= FEWEST_ROWS) & (counts <= MOST * tested.sum()))
+    parts: list[list[int]] = [[] for _ in range(min(PARTS, len(fit)))]
+    load = np.zeros(len(parts))
+    for code in fit[np.argsort(-counts[fit], kind="stable")]:
+        lightest = int(load.argmin())
+        parts[lightest].append(int(code))
+        load[lightest] += counts[code]
+    return [np.array(part, dtype=np.int64) for part in parts]
+
+
+def _taught(
+    matrix: tuple[Floats, Any], labels: Labels, rows: Ints, here: Ints
+) -> dict[int, Floats]:
+    """Probabilities of each label for ``here`` by a learner taught by ``rows``."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415 - heavy
+
+    values, is_category = matrix
+    if len(rows) < 10 * FEWEST_ROWS or len(np.unique(labels.codes[rows])) < 2 or not len(here):
+        return {}
+    forest = HistGradientBoostingClassifier(
+        max_iter=TREES, categorical_features=is_category, early_stopping=False, random_state=0
+    ).fit(values[rows], labels.codes[rows])
+    p = forest.predict_proba(values[here])
+    return {int(c): p[:, at] for at, c in enumerate(forest.classes_)}
+
+
+def _gaps(
+    coded: Coded, codes: Ints, here: Ints, taught: dict[int, Floats], labels: Labels
+) -> list[Ceiling]:
+    """What is claimed and what is there, for each value that was held out and each label."""
+    found = []
+    for label, p in taught.items():
+        for code in codes:
+            rows = here[coded.codes[here] == code]
+            own = labels.codes[rows] == label
+            mine = np.zeros(len(labels.codes))
+            mine[rows] = _shifted(p[coded.codes[here] == code], float(own.sum()))
+            sure = mine[rows] >= SURE
+            if sure.sum() >= FEWEST_SURE:
+                claimed, labelled = float(mine[rows][sure].sum()), int(own[sure].sum())
+                found.append(
+                    Ceiling(coded, int(code), label, int(sure.sum()), claimed, labelled, 0.0, mine)
+                )
+    return found
+
+
+def _shifted(p: Floats, wanted: float) -> Floats:
+    """Probabilities moved by one constant on the log odds, so that they sum to ``wanted``.
+
+    A subgroup may have fewer of a label for its own good reasons; what it may not have is
+    a limit that no evidence lifts.
+    """
+    log_odds = special.logit(np.clip(p, 1e-4, 1 - 1e-4))
+    low, high = -12.0, 12.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        too_many = special.expit(log_odds + middle).sum() > wanted
+        low, high = (low, middle) if too_many else (middle, high)
+    return np.asarray(special.expit(log_odds + (low + high) / 2))
+
+
+def _posterior(one: Ceiling, labels: Labels) -> Floats:
+    """``(n,)`` probability that a row without the label lost it, 0 for all others."""
+    lost = one.flipped * one.probability
+    others = np.maximum(1.0 - one.probability, 1e-6)
+    without = (labels.codes != one.label) & (labels.codes >= 0)
+    return np.asarray(np.where(without, lost / (lost + others), 0.0))
