@@ -40,7 +40,7 @@ def flooded(note: str = "plain") -> pa.Table:
         {
             "x": x,
             f"town {note}": rng.choice(["Bern", "Genf", note], n).tolist(),
-            "label": np.where(x > 0, f"yes {note}", "no").tolist(),
+            "label": np.where(x + rng.normal(0, 0.4, n) > 0, f"yes {note}", "no").tolist(),
             "source": [f"s{i} {note}" for i in rng.integers(0, 4, n)],
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,12 +105,13 @@ def prepare(name: str, reading: Reading, asked: Asked, trusted: object = None) -
         table = _replaced(table, vector, values)
         notices += said
     table, said = _plain(table, roles)
+    notices += _without_numbers(table, roles)
     source = _sources(table, columns.named(Role.SOURCE), joined.given)
     view = make_view(name, table, label=label, source=source, trusted=joined.trusted, facets=roles)
     return Prepared(
         view,
         joined.given,
-        columns,
+        replace(columns, roles=roles),
         joined.reading.table.slice(0, joined.given),
         (*notices, *said),
         tuple(silences),
@@ -157,6 +158,18 @@ def _plain(table: pa.Table, roles: dict[str, Role]) -> tuple[pa.Table, tuple[str
         return table, ()
     names = ", ".join(tick(name) for name in ignored[:20])
     return table, (f"{names} not assessed: nested values",)
+
+
+def _without_numbers(table: pa.Table, roles: dict[str, Role]) -> list[str]:
+    """Number columns that hold none; ignored, and named."""
+    empty = [
+        name
+        for name, role in roles.items()
+        if role is Role.NUMBER
+        and not pc.any(pc.is_finite(table.column(name).cast(pa.float64(), safe=False))).as_py()
+    ]
+    roles.update(dict.fromkeys(empty, Role.IGNORED))
+    return [f"{tick(name)} holds no finite number and was not assessed" for name in empty]
 
 
 def _as_text(column: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped

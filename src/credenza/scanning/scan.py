@@ -13,6 +13,7 @@ from credenza.scanning.inputs import read
 from credenza.scanning.prepare import prepare
 from credenza.scanning.remembered import Remembered
 from credenza.scanning.tell import told
+from credenza.scanning.together import SharedPayload
 from credenza.screening.builtin import DETECTORS, SCAN_DETECTORS
 from credenza.screening.run import screen
 
@@ -125,15 +126,16 @@ def _name_of(data: object) -> str:
 
 def _parts(detectors: Sequence[str] | None, seed: int) -> list[Detector]:
     found: list[Detector] = []
-    for name in SCAN_DETECTORS if detectors is None else detectors:
-        part: Any = DETECTORS.make(name)
+    catalog = DETECTORS.extended({"shared-payload": SharedPayload})
+    for name in (*SCAN_DETECTORS, "shared-payload") if detectors is None else detectors:
+        part: Any = catalog.make(name)
         fields = {one.name for one in dataclasses.fields(part)}
         found.append(dataclasses.replace(part, seed=seed) if "seed" in fields else part)
     if not found:
         raise UsageError(
             "no-detectors",
             "no detector is asked, so nothing can be found",
-            why=f"there are: {', '.join(DETECTORS)}",
+            why=f"there are: {', '.join(catalog)}",
             fix="name one, or leave the option out",
         )
     return found

@@ -30,8 +30,8 @@ def told(prepared: Prepared, screening: Screening, fdr: float) -> ScanResult:
         fdr: the budget.
     """
     n, view = prepared.given, prepared.view
-    flagged = screening.flagged[:n] | prepared.unreadable
     findings = (*prepared.findings, *(_within(one, n) for one in screening.findings))
+    flagged = screening.flagged[:n] | prepared.unreadable
     heard = {name: values[:n] for name, values in screening.scores.items()}
     source = prepared.columns.named(Role.SOURCE)
     ident = prepared.columns.named(Role.ID)

@@ -71,6 +71,7 @@ def test_nan_and_infinite_numbers_are_missing_numbers() -> None:
     x = np.where(np.arange(N) % 7 == 0, np.inf, np.where(np.arange(N) % 5 == 0, np.nan, 1.0))
     result = scan(table(x=x, z=np.full(N, -np.inf)), label="late")
     assert np.isfinite(result.rows.column("score").to_numpy()).all()
+    assert "`z` holds no finite number and was not assessed" in result.notices
 
 
 def test_a_stray_word_does_not_make_numbers_categories() -> None:
