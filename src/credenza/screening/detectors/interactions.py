@@ -11,7 +11,7 @@ from credenza.core.text import quote
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.detectors.item_scan import Cohort, ranks, scan_items
 from credenza.screening.features.interactions import Interactions, interactions_of
-from credenza.screening.features.tastes import suspicions
+from credenza.screening.features.tastes import OF_CHOICES, suspicions
 from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ShillingCohorts:
     A made-up profile is a weak sign: of the 1 % of users least like the others most are
     honest. But honest odd users do not meet at one item with one rating, and accomplices
     must. So each item, rating and 48 hours is asked whether too many of its users are
-    suspicious by one of several signs (``features.tastes``), against a binomial and
+    suspicious by one of three signs of choices (``features.tastes``), against a binomial and
     against how fast this data's own items fall off. Of the users of a named item those are
     named who are too suspicious to be its honest ones. All rows of a user get the same
     score. Times are not needed, but without them accomplices who push a popular item
@@ -99,8 +99,8 @@ class ShillingCohorts:
         self, found: Interactions, tested: Bools, signs: Mapping[str, Floats]
     ) -> list[tuple[Cohort, Ints, float]]:
         """Cohorts with their members, the strongest first, each user in one only."""
-        scans = [scan_items(found, tested, sign, values) for sign, values in signs.items()]
-        rank = {sign: ranks(values) for sign, values in signs.items()}
+        scans = [scan_items(found, tested, sign, signs[sign]) for sign in OF_CHOICES]
+        rank = {sign: ranks(signs[sign]) for sign in OF_CHOICES}
         # Bonferroni: an attack is rejected at hundreds of items, which would carry others
         # along in any procedure that controls a share of false rejections.
         raw = np.log(self.fdr / max(sum(scan.count for scan in scans), 1))

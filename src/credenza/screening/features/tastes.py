@@ -20,6 +20,7 @@ MAIN_TASTES = 5
 ITERATIONS = 6
 RARE = 0.03
 LEAST_CHOICES = 5
+OF_CHOICES = ("resemblance", "main tastes", "loneliness")
 CLOSEST = 10
 
 
@@ -63,7 +64,9 @@ def suspicions(found: Interactions) -> Mapping[str, Floats]:
     other profiles, which is high in a cohort of copies; *loneliness* is the lack of it.
 
     Blind to profiles copied from real users, and to those of fewer than five items:
-    they get the lowest suspicion.
+    they get the lowest suspicion. Only the signs of ``OF_CHOICES`` say nothing of the
+    ratings, and are not raised by an honest circle with one timetable of choices: an item
+    or a rating shared by users who stand out by another sign may be what made them.
 
     Args:
         found: interactions of at least two users with two items.
