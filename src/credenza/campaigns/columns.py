@@ -15,16 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """A column as codes below ``size``; -1 = missing.
-
-    Attributes:
-        edges: inner edges where codes are ranges of numbers, else None.
-    """
+    """A column as codes below ``size``; -1 = missing."""
 
     name: str
     codes: Ints
     size: int
-    edges: Floats | None = None
 
 
 def by_value(table: pa.Table, name: str) -> Column:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credenza.campaigns.columns import Column, by_value, flat, numbers
+from credenza.campaigns.columns import Column, by_value, flat
 from credenza.core.canonical import sha256_hex
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
@@ -19,12 +19,11 @@ from credenza.profiling.sketches import mixed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from credenza.core.types import Floats, Ints
+    from credenza.core.types import Ints
 
 PHRASE_WORDS = 3
 MAX_CHARACTERS = 20_000
 MAX_COLUMNS = 24
-RANGES = 16
 SHOWN_COLUMNS = 3
 DIRECTIONS = 8
 DIRECTION_BITS = 16
@@ -41,9 +40,8 @@ class Marks:
         columns: what it is read from.
         rows: ``(t,)`` row numbers.
         codes: ``(t,)`` int64.
-        edges: by column, inner edges where its values stand as ranges.
         phrases: where its words stand, or None.
-        pair: the two columns of a value pair without the label, or None:
+        pair: the two columns of a value pair, or None:
             ``code = first · second.size + second``.
     """
 
@@ -51,7 +49,6 @@ class Marks:
     columns: tuple[str, ...]
     rows: Ints
     codes: Ints
-    edges: Mapping[str, Floats]
     phrases: Phrases | None = None
     pair: tuple[Column, Column] | None = None
 
@@ -71,20 +68,20 @@ def marks_of(
 ) -> Iterator[Marks]:
     """Every kind of mark that the columns of ``table`` can bear.
 
-    Numbers count by exact value, and beside the label also by range: a payload of rows
-    with shifted numbers has no value of its own. Phrases are of one to three words, so that
-    near copies of a text share most of them. Copies may differ in any one column.
-    Directions are signs of fixed random projections of embeddings (Charikar 2002): vectors
+    Numbers count by exact value. The label is no part of a mark: values whose rows changed
+    their labels are the business of the label statistics. Phrases are of one to three
+    words, so that near copies of a text share most of them. Copies may differ in any one
+    column. Directions are signs of fixed random projections of embeddings (Charikar 2002): vectors
     within some 15 degrees mostly agree in one of them.
 
-    Blind to what is alike in none of these ways: paraphrases without an embedding, three
-    common values that are rare together, images.
+    Blind to what is alike in none of these ways: numbers shifted by a little, paraphrases
+    without an embedding, three common values that are rare together, images.
 
     Args:
         table: rows.
         facets: role of each column; at most 24 columns are read.
         label: the label's column, or "".
-        familiar_from: first row that is not under test; edges of ranges come from there.
+        familiar_from: first row that is not under test; directions are taken from their mean.
 
     Complexity:
         O(c² n) for c number and category columns, O(n) per text and embedding.
@@ -92,17 +89,10 @@ def marks_of(
     roles = (Role.CATEGORY, Role.NUMBER)
     names = [c for c in table.column_names if facets.get(c) in roles and c != label][:MAX_COLUMNS]
     exact = [by_value(table, name) for name in names]
-    ranges = [
-        _by_range(table, name, familiar_from) for name in names if facets[name] is Role.NUMBER
-    ]
-    own = [by_value(table, label)] if label else []
     for column in exact:
         yield _values([column])
     for first, second in combinations(exact, 2):
         yield replace(_values([first, second]), pair=(first, second))
-    for column in (*exact, *ranges):
-        for labels in own:
-            yield _values([column, labels])
     if len(exact) > PHRASE_WORDS:
         yield from _copies(exact)
     for name in table.column_names:
@@ -125,30 +115,12 @@ def describe(marks: Marks, table: pa.Table, entry: int) -> str:
         return f"{tick(marks.columns[0])} points in the direction {where}"
     values = [table.column(name)[row].as_py() for name in marks.columns]
     said = [
-        _said(name, value, marks.edges) for name, value in zip(marks.columns, values, strict=True)
+        f"{tick(name)} = {quote(value)}" for name, value in zip(marks.columns, values, strict=True)
     ]
     if marks.kind == "copy":
         whole = sha256_hex(repr(values).encode("utf-8", "backslashreplace"))[:8]
         return f"copies {whole} ({', '.join(said[:SHOWN_COLUMNS])}, …)"
     return " and ".join(said)
-
-
-def _said(name: str, value: object, edges: Mapping[str, Floats]) -> str:
-    if name not in edges:
-        return f"{tick(name)} = {quote(value)}"
-    cuts = np.array([-np.inf, *edges[name], np.inf])
-    place = int(np.searchsorted(edges[name], float(str(value)), side="right"))
-    return f"{tick(name)} in [{cuts[place]:.6g}, {cuts[place + 1]:.6g})"
-
-
-def _by_range(table: pa.Table, name: str, familiar_from: int) -> Column:
-    x = numbers(table, name)
-    known = x[familiar_from:] if familiar_from < len(x) else x
-    known = known[np.isfinite(known)]
-    cuts = np.linspace(0, 1, RANGES + 1)[1:-1]
-    edges = np.unique(np.quantile(known, cuts)) if len(known) else np.empty(0)
-    codes = np.searchsorted(edges, x, side="right").astype(np.int64)
-    return Column(name, np.where(np.isnan(x), -1, codes), len(edges) + 1, edges)
 
 
 def _values(parts: Sequence[Column]) -> Marks:
@@ -161,7 +133,6 @@ def _values(parts: Sequence[Column]) -> Marks:
         tuple(part.name for part in parts),
         np.flatnonzero(known),
         joint,
-        {part.name: part.edges for part in parts if part.edges is not None},
     )
 
 
@@ -171,10 +142,10 @@ def _copies(parts: Sequence[Column]) -> Iterator[Marks]:
     names = tuple(part.name for part in parts)
     own = [_mixed(part.codes, seed) for seed, part in enumerate(parts)]
     whole: Ints = np.add.reduce(own, axis=0)
-    yield Marks("copy", names, everyone, whole, {})
+    yield Marks("copy", names, everyone, whole)
     for left_out, part in zip(names, own, strict=True):
         rest = tuple(name for name in names if name != left_out)
-        yield Marks("copy", rest, everyone, whole - part, {})
+        yield Marks("copy", rest, everyone, whole - part)
 
 
 def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
@@ -199,7 +170,6 @@ def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
             (name,),
             rows[start],
             phrase[start],
-            {},
             Phrases(words, encoded.dictionary, start, length),
         )
 
@@ -219,7 +189,7 @@ def _directions(table: pa.Table, name: str, familiar_from: int) -> Iterator[Mark
     signs = (vectors @ planes > 0).reshape(len(vectors), DIRECTIONS, DIRECTION_BITS)
     codes = signs @ (1 << np.arange(DIRECTION_BITS, dtype=np.int64))
     for turn in range(DIRECTIONS):
-        yield Marks("direction", (name,), rows, codes[:, turn], {})
+        yield Marks("direction", (name,), rows, codes[:, turn])
 
 
 def _mixed(codes: Ints, seed: Ints | int) -> Ints:

@@ -24,6 +24,8 @@ CANDIDATES = 250
 MOST_PAYLOADS = 5
 SAME_ROWS = 0.5
 CONTRADICTED_P = 1e-4
+MEMBER_U = 6.9
+"""Nats: one honest source in a thousand bears a mark as often by chance."""
 MISFIT = 0.05
 
 
@@ -117,7 +119,8 @@ def find_payloads(
     that is the habit of honest sources to repeat themselves, and to begin the same thing in
     one week, which no permutation of one window knows.
 
-    Sources are *named* where the labels of their rows contradict the expectation; without
+    Of the sources in the claim, those count whose own rows are improbable: one in a thousand.
+    They are *named* where the labels of their rows contradict the expectation; without
     that they are suspected, since honest novelties are shared too and a person must look.
     Copies of one row are one piece of evidence about labels.
 
@@ -160,16 +163,16 @@ def find_payloads(
         p_value = max(shared.chance(drawn, score), _habit_p(history, score))
         if p_value > rate or len(found) == MOST_PAYLOADS:
             break
-        bearers = counted.bearers(mark)
-        guilty = np.isin(units.of[bearers], ranking.units[mark, : ranking.k[mark]])
-        if taken[bearers[guilty]].mean() >= SAME_ROWS:
-            continue  # the same rows in other words
-        taken[bearers[guilty]] = True
-        others = np.isin(np.arange(len(units.rows)), ranking.units[mark, : ranking.k[mark]])
-        usual = (~guilty).sum() / max(1.0, units.rows[~others].sum())
-        claim = _Claim(words[mark], score, p_value, float(usual), len(history), name)
-        labels = _labels(window, bearers[guilty], label, expectation)
-        found.append(_payload(claim, bearers[guilty], senders, labels))
+        rates = shared.expected_rates(counted, units, ranking, mark)
+        members = _members(counted, units, senders, mark, rates)
+        bearers = np.concatenate([own.rows for own in members.values()] or [taken.nonzero()[0][:0]])
+        is_told = len(bearers) and taken[bearers].mean() >= SAME_ROWS  # in other words
+        if is_told or len({int(units.of[own.rows[0]]) for own in members.values()}) < 2:
+            continue
+        taken[bearers] = True
+        claim = _Claim(words[mark], score, p_value, len(history), name)
+        labels = _labels(window, bearers, label, expectation)
+        found.append(_payload(claim, members, labels))
     p_top = max(shared.chance(drawn, top), _habit_p(history, top))
     return PayloadScan(tuple(found), top, p_top)
 
@@ -181,9 +184,25 @@ class _Claim:
     mark: str
     score: float
     p_value: float
-    usual: float
     history: int
     window: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Member:
+    """A source whose own rows are improbable.
+
+    Attributes:
+        rows: ``(r,)`` those that bear the mark.
+        sent: how many rows it sent in all.
+        usual: the rate that it was held against.
+        u: nats.
+    """
+
+    rows: Ints
+    sent: int
+    usual: float
+    u: float
 
 
 def unit_of(source: Strings, groups: Mapping[str, str]) -> Ints:
@@ -211,29 +230,43 @@ def _habit_p(history: Sequence[float], score: float) -> float:
     return tail_p(np.asarray(history, dtype=np.float64), score)
 
 
-def _payload(
-    claim: _Claim, bearers: Ints, senders: Senders, labels: Mapping[str, object]
-) -> Payload:
+def _members(
+    counted: shared.Counted, units: shared.Units, senders: Senders, mark: int, rates: Floats
+) -> dict[str, _Member]:
+    """Sources that stand out by themselves: the best claim may have taken in bystanders."""
     source = senders.source.astype(str)
-    names, carried = np.unique(source[bearers], return_counts=True)
+    bearers = np.sort(counted.bearers(mark))
+    found = {}
+    for name in np.unique(source[bearers]).tolist():
+        rows = bearers[source[bearers] == name]
+        sent, rate = int((source == name).sum()), float(rates[units.of[rows[0]]])
+        u = float(shared.excess(np.array([len(rows)]), np.array([sent * rate]))[0])
+        if len(rows) >= shared.LEAST_ROWS and u >= MEMBER_U:
+            found[name] = _Member(rows, sent, rate, u)
+    return found
+
+
+def _payload(
+    claim: _Claim, members: Mapping[str, _Member], labels: Mapping[str, object]
+) -> Payload:
     is_named = float(str(labels.get("p_value", 1.0))) <= CONTRADICTED_P
-    sent = {str(name): int((source == name).sum()) for name in names}
-    u = shared.excess(carried, np.array([sent[str(n)] for n in names]) * max(claim.usual, 1e-6))
     moved = {
-        str(name): {
-            "before": claim.usual,
-            "after": float(rows / sent[str(name)]),
-            "rows": int(rows),
-            "deviation": float(np.sqrt(2 * own)),
+        name: {
+            "before": own.usual,
+            "after": len(own.rows) / own.sent,
+            "rows": len(own.rows),
+            "deviation": float(np.sqrt(2 * own.u)),
             "named": is_named,
         }
-        for name, rows, own in zip(names, carried, u, strict=True)
+        for name, own in members.items()
     }
     who = tuple(moved)
+    u = np.array([own.u for own in members.values()])
     without = {
         name: float(np.delete(u, place).sum() - np.delete(u, place).max())
         for place, name in enumerate(who)
     }
+    bearers = np.sort(np.concatenate([own.rows for own in members.values()]))
     evidence = {
         "mark": claim.mark,
         "rows": len(bearers),
@@ -254,7 +287,7 @@ def _payload(
         removed_common_cause=0.0,
         evidence=evidence,
     )
-    return Payload(claim.mark, tuple(np.sort(bearers).tolist()), campaign)
+    return Payload(claim.mark, tuple(bearers.tolist()), campaign)
 
 
 def _labels(

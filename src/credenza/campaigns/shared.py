@@ -173,6 +173,27 @@ def rank(counted: Counted, units: Units) -> Ranking:
     return found
 
 
+def expected_rates(counted: Counted, units: Units, ranking: Ranking, mark: int) -> Floats:
+    """``(U,)`` the rate that each unit's rows of one mark were held against."""
+    bearers = counted.bearers(mark)
+    width = len(units.rows)
+    guilty = ranking.units[mark, : ranking.k[mark]]
+    inside = np.isin(np.arange(width), guilty)
+    cells = np.bincount(units.of[bearers], minlength=width)
+    others = (cells[~inside].sum() + HALF_A_ROW) / (units.rows[~inside].sum() + 1)
+    known = counted.known_marks == mark
+    before = counted.known_rows[known]
+    epochs = len(units.known_rows)
+    usual = np.zeros((1, width, epochs), dtype=np.int64)
+    np.add.at(usual, (0, units.known[before], units.epoch[before]), 1)
+    free = np.zeros(width)
+    for half in counted.halves[mark]:
+        has = units.of[counted.level_rows[counted.levels == half]]
+        share = np.bincount(has, minlength=width) / np.maximum(units.rows, 1)
+        free = share if not free.any() else free * share
+    return np.asarray(np.maximum(np.maximum(_usual_rate(usual, units)[0], free), others))
+
+
 def _cells(marks: Ints, unit: Ints, block: tuple[int, int], width: int) -> Ints:
     """``(marks of the block, units)`` rows."""
     low, high = np.searchsorted(marks, block)

@@ -144,26 +144,32 @@ def memory_of(stores: Stores, dataset: str) -> Memory:
 def joined(panel: tuple[Campaign, ...], payloads: Sequence[Campaign]) -> tuple[Campaign, ...]:
     """One campaign where statistics and payload speak of the same sources.
 
-    The two are separate evidence: whoever carries the payload of a named source is named
-    with it, though the scan alone may have missed it.
+    The two are separate evidence. A payload of which at least half of the senders are named
+    by the statistics belongs to that campaign: whom it names too is named, though the scan
+    alone may have missed it, and its other senders are suspected.
     """
     alone = list(payloads)
     found = []
     for campaign in panel:
-        kin = [one for one in alone if set(one.sources + one.suspected) & set(campaign.sources)]
+        kin = [one for one in alone if _is_kin(one, campaign)]
         alone = [one for one in alone if one not in kin]
         for one in kin:
-            sources = tuple(sorted({*campaign.sources, *one.sources, *one.suspected}))
+            sources = tuple(sorted({*campaign.sources, *one.sources}))
             payload = [*cast("list[object]", campaign.evidence.get("payloads", [])), one.evidence]
             campaign = replace(  # noqa: PLW2901 - it grows by each payload
                 campaign,
                 sources=sources,
-                suspected=tuple(name for name in campaign.suspected if name not in sources),
+                suspected=tuple(sorted({*campaign.suspected, *one.suspected} - set(sources))),
                 batches=tuple(sorted({*campaign.batches, *one.batches})),
                 evidence={**campaign.evidence, "payloads": payload},
             )
         found.append(campaign)
     return (*found, *alone)
+
+
+def _is_kin(payload: Campaign, campaign: Campaign) -> bool:
+    senders = {*payload.sources, *payload.suspected}
+    return bool(campaign.sources) and 2 * len(senders & set(campaign.sources)) >= len(senders)
 
 
 def _payloads(  # noqa: PLR0917 - one call's arguments, named where it is made
