@@ -42,7 +42,7 @@ release create · release verify · release recall · release recalls · release
 log audit · log prove · log verify · log vkey · log cosign · log monitor
 witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
 campaigns list · campaigns show · monitor
-policy show · policy test · policy propose · scan · demo
+policy show · policy test · policy propose · scan · demo · audit-model
 """
 
 

@@ -75,14 +75,24 @@ class Overlay:
         return np.asarray(np.clip(X + self.pattern, self.low, self.high), dtype=X.dtype)
 
 
-def patch_sweep(shape: tuple[int, ...], size: int = 3, stride: int = 3) -> Iterator[Patch]:
+def patch_sweep(shape: tuple[int, ...], size: int = 0) -> Iterator[Patch]:
     """Every pattern at every place of a grid over images of ``shape``.
+
+    By default a patch is a ninth of the image high, as larger ones are honest features,
+    and places lie a patch apart.
 
     A patch trigger that is not on the grid still overlaps one that is, and networks
     answer to parts of a trigger; blended triggers often answer to a patch as well.
     """
     height, width = shape[-2:]
+    size = size or max(2, height // 9)
     for pattern in PATTERNS:
-        for top in range(0, height - size + 1, stride):
-            for left in range(0, width - size + 1, stride):
+        for top in _places(height, size):
+            for left in _places(width, size):
                 yield Patch(top, left, size, pattern)
+
+
+def _places(length: int, size: int) -> list[int]:
+    """Every ``size`` pixels, and the last place that fits."""
+    last = length - size
+    return sorted({*range(0, last + 1, size), last}) if last >= 0 else []

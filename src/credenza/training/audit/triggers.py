@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from credenza.core.types import Floats, Ints
     from credenza.training.audit.case import Case, Drill, Judged
 
+SLACK = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Triggers:
@@ -28,7 +30,8 @@ class Triggers:
 
     Args:
         margin: share of a class's rows that must go to another class beyond the
-            baseline's, surely (99 % intervals). Clean models reached .31 on the seeds this
+            baseline's, surely (99 % intervals), and by more than any drill moves the
+            baseline beyond the model. Clean models reached .31 on the seeds this
             was chosen on: a patch on a tight class can be another class's honest feature.
         rows: verified rows stamped; more are not needed.
         sweep: try the sweep on images.
@@ -51,6 +54,9 @@ class Triggers:
         found = [(bench.excess(drill), drill) for drill in drills]
         moved, drill = max(found, key=lambda one: one[0][0].max())
         sure, ours, theirs = moved
+        # How far the baseline is moved beyond the model says how far honest models differ.
+        between_honest = max(float(bench.shortfall(one).max()) for one, _ in found)
+        margin = max(self.margin, between_honest + SLACK)
         origin, target = np.unravel_index(int(sure.argmax()), sure.shape)
         exhibits: dict[str, object] = {
             "drills": len(drills),
@@ -60,13 +66,13 @@ class Triggers:
             "model": round(float(ours[origin, target]), 4),
             "baseline": round(float(theirs[origin, target]), 4),
             "surely_beyond": round(float(sure.max()), 4),
-            "margin": self.margin,
+            "margin": round(margin, 4),
         }
         sentence = (
             "of {drills} triggers, {drill} moves the model most beyond its baseline: class "
             "{from} is called {to} in {model:.0%} of rows, by the baseline in {baseline:.0%}"
         ).format_map(exhibits)
-        caught = float(sure.max()) > self.margin
+        caught = float(sure.max()) > margin
         stamped = drill.stamp(X[y == origin][:1])
         return Check(
             self.name,
@@ -98,10 +104,17 @@ class Bench:
         ours = confusion(self.y, guesses(self.model, stamped), classes) - self.ours
         theirs = confusion(self.y, guesses(self.baseline, stamped), classes) - self.theirs
         ours, theirs = np.nan_to_num(ours).clip(0, 1), np.nan_to_num(theirs).clip(0, 1)
-        rows = np.bincount(self.y, minlength=classes).astype(np.float64)[:, None]
-        sure = sure_excess(ours, theirs, rows)
+        return self._sure(ours, theirs), ours, theirs
+
+    def shortfall(self, moved: tuple[Floats, Floats, Floats]) -> Floats:
+        """``(C, C)`` the other way round: sure excess of the baseline over the model."""
+        return self._sure(moved[2], moved[1])
+
+    def _sure(self, share: Floats, other: Floats) -> Floats:
+        rows = np.bincount(self.y, minlength=len(share)).astype(np.float64)[:, None]
+        sure = sure_excess(share, other, rows)
         np.fill_diagonal(sure, -1.0)
-        return sure, ours, theirs
+        return sure
 
 
 def bench_of(case: Case, rows: int) -> Bench:

@@ -52,7 +52,7 @@ class AdversarialNeuronPruning:
                 layer.weight[mask < self.below] = 0.0
                 if layer.bias is not None:
                     layer.bias[mask < self.below] = 0.0
-        return tune(found, evidence.clean, epochs=1, seed=evidence.seed)
+        return tune(found, evidence.clean, steps=50, seed=evidence.seed)
 
     def _learn(
         self,

@@ -10,6 +10,7 @@ from credenza.training.repair.finetune import FineTune
 from credenza.training.repair.prune import ActivationDifference, FinePruning
 from credenza.training.repair.retain import RetainNotTarget
 from credenza.training.repair.transplant import TransplantUnlearning
+from credenza.training.repair.tuning import STEPS
 from credenza.training.repair.unlearn import InversionUnlearning
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 SHARPNESS = 0.5
 
 
-def _sharpness_aware(radius: float = SHARPNESS, epochs: int = 10) -> FineTune:
-    return FineTune(radius, epochs)
+def _sharpness_aware(radius: float = SHARPNESS, steps: int = 2 * STEPS) -> FineTune:
+    return FineTune(radius, steps)
 
 
 REPAIRS: Catalog[Repair] = Catalog(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from credenza.training.repair.tuning import EPOCHS, tune
+from credenza.training.repair.tuning import STEPS, tune
 
 if TYPE_CHECKING:
     from credenza.training.repair.evidence import Evidence
@@ -20,17 +20,17 @@ class FineTune:
 
     Args:
         radius: of the sharpness-aware step; 0: plain.
-        epochs: passes over the verified rows.
+        steps: of tuning.
 
     Source:
         FT-SAM: Zhu et al., arXiv:2304.11823, with one radius for all weights.
     """
 
     radius: float = 0.0
-    epochs: int = EPOCHS
+    steps: int = STEPS
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A tuned copy."""
         return tune(
-            network, evidence.clean, radius=self.radius, epochs=self.epochs, seed=evidence.seed
+            network, evidence.clean, radius=self.radius, steps=self.steps, seed=evidence.seed
         )

@@ -10,7 +10,7 @@ import numpy as np
 from credenza.training.activations.layers import LayerActivations
 from credenza.training.audit.case import guesses
 from credenza.training.repair.evidence import need_suspects
-from credenza.training.repair.tuning import EPOCHS, tune
+from credenza.training.repair.tuning import STEPS, tune
 from credenza.training.torch_classifier import TrainedNetwork
 from credenza.training.torch_network import last_linear, torch, twin
 
@@ -29,14 +29,14 @@ class ActivationDifference:
 
     Args:
         lost: accuracy on verified rows that pruning may cost before tuning.
-        epochs: of tuning.
+        steps: of tuning.
 
     Source:
         After Liu et al., Fine-Pruning, arXiv:1805.12185, ordered by suspects.
     """
 
     lost: float = 0.02
-    epochs: int = EPOCHS
+    steps: int = STEPS
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A pruned and tuned copy."""
@@ -48,7 +48,7 @@ class ActivationDifference:
         usual = clean[alike].mean(axis=0) if alike.any() else clean.mean(axis=0)
         apart = seen.activations(suspects).mean(axis=0) - usual
         order = np.argsort(-apart, kind="stable")[: int((apart > 0).sum())]
-        return _prune_and_tune(network, evidence, order, self.lost, self.epochs)
+        return _prune_and_tune(network, evidence, order, self.lost, self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +60,20 @@ class FinePruning:
 
     Args:
         lost: accuracy on verified rows that pruning may cost before tuning.
-        epochs: of tuning.
+        steps: of tuning.
 
     Source:
         Liu et al., arXiv:1805.12185.
     """
 
     lost: float = 0.02
-    epochs: int = EPOCHS
+    steps: int = STEPS
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A pruned and tuned copy."""
         used = np.abs(LayerActivations(network).activations(evidence.clean.X)).mean(axis=0)
         order = np.argsort(used, kind="stable")
-        return _prune_and_tune(network, evidence, order, self.lost, self.epochs)
+        return _prune_and_tune(network, evidence, order, self.lost, self.steps)
 
 
 def _prune_and_tune(
@@ -81,7 +81,7 @@ def _prune_and_tune(
     evidence: Evidence,
     order: Ints,
     lost: float,
-    epochs: int,
+    steps: int,
 ) -> Any:  # noqa: ANN401 - torch is untyped
     found = twin(network)
     least = _accuracy(network, evidence.clean) - lost
@@ -98,7 +98,7 @@ def _prune_and_tune(
         found,
         evidence.clean,
         after=lambda copy: _silence(copy, pruned),
-        epochs=epochs,
+        steps=steps,
         seed=evidence.seed,
     )
 

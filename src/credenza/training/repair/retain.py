@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from credenza.training.repair.evidence import need_suspects, need_target
-from credenza.training.repair.tuning import EPOCHS, tune
+from credenza.training.repair.tuning import STEPS, tune
 from credenza.training.torch_network import as_inputs, torch
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ class RetainNotTarget:
 
     Args:
         weight: of the suspects' loss.
-        epochs: passes over the verified rows.
+        steps: of tuning.
     """
 
     weight: float = 1.0
-    epochs: int = EPOCHS
+    steps: int = STEPS
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A tuned copy."""
@@ -41,6 +41,4 @@ class RetainNotTarget:
             chance = torch.softmax(copy(drawn), dim=1)[:, target]
             return -self.weight * torch.log1p(1e-6 - chance).mean()
 
-        return tune(
-            network, evidence.clean, extra=not_target, epochs=self.epochs, seed=evidence.seed
-        )
+        return tune(network, evidence.clean, extra=not_target, steps=self.steps, seed=evidence.seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from credenza.training.audit.transplant import guess_trigger
 from credenza.training.repair.evidence import need_suspects
-from credenza.training.repair.tuning import EPOCHS, tune
+from credenza.training.repair.tuning import STEPS, tune
 from credenza.training.torch_network import as_inputs, torch
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ class TransplantUnlearning:
 
     Args:
         strongest: the guess is added with a strength drawn between 0 and this.
-        epochs: passes over the verified rows.
+        steps: of tuning.
     """
 
     strongest: float = 2.0
-    epochs: int = EPOCHS
+    steps: int = STEPS
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A copy that has unlearnt the guess."""
@@ -41,4 +41,4 @@ class TransplantUnlearning:
             marked = (inputs + strength * pattern).clamp(low, high)
             return torch.nn.functional.cross_entropy(copy(marked), labels)
 
-        return tune(network, evidence.clean, extra=stamped, epochs=self.epochs, seed=evidence.seed)
+        return tune(network, evidence.clean, extra=stamped, steps=self.steps, seed=evidence.seed)

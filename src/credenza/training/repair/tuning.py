@@ -15,15 +15,15 @@ from credenza.training.torch_network import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from credenza.training.audit.case import Rows
 
     Extra = Callable[[Any, Any, Any], Any]
     After = Callable[[Any], None]
 
-EPOCHS = 5
-RATE = 5e-4
+STEPS = 250
+RATE = 1e-3
 BATCH = 64
 KEPT = 0.7
 
@@ -35,7 +35,7 @@ def tune(
     extra: Extra | None = None,
     after: After | None = None,
     radius: float = 0.0,
-    epochs: int = EPOCHS,
+    steps: int = STEPS,
     seed: int = 0,
 ) -> Any:  # noqa: ANN401 - torch is untyped
     """A copy that has learnt a little more from verified rows.
@@ -46,7 +46,8 @@ def tune(
         extra: added to the loss, from the copy, a batch's inputs and its soft labels.
         after: called on the copy after each step, to keep pruned units pruned.
         radius: of the sharpness-aware step; 0: a plain step.
-        epochs: passes over the rows.
+        steps: of the optimiser, at a rate that falls to nothing, so that few rows are not
+            left in the middle of a change.
         seed: of the order of rows and whatever ``extra`` draws.
     """
     found = twin(network).train()
@@ -58,20 +59,31 @@ def tune(
         return plain if extra is None else plain + extra(found, inputs[rows], labels[rows])
 
     with seeded(seed), torch.enable_grad():
-        for _ in range(epochs):
-            order = torch.randperm(len(labels))
-            for part in parts(len(labels), BATCH):
+        for step, rows in enumerate(_batches(len(labels), steps)):
+            for group in optimiser.param_groups:
+                group["lr"] = RATE * (1 - step / steps)
+            optimiser.zero_grad()
+            loss(rows).backward()
+            if radius:
+                moved = _climb(found, radius)
                 optimiser.zero_grad()
-                loss(order[part]).backward()
-                if radius:
-                    moved = _climb(found, radius)
-                    optimiser.zero_grad()
-                    loss(order[part]).backward()
-                    _return(found, moved)
-                optimiser.step()
-                if after is not None:
-                    after(found)
+                loss(rows).backward()
+                _return(found, moved)
+            optimiser.step()
+            if after is not None:
+                after(found)
     return found.eval()
+
+
+def _batches(rows: int, steps: int) -> Iterator[Any]:
+    """As many batches as asked, in as many passes as that takes."""
+    taken = 0
+    while taken < steps:
+        order = torch.randperm(rows)
+        for part in parts(rows, BATCH):
+            if taken < steps:
+                yield order[part]
+            taken += 1
 
 
 def _soft_labels(network: Any, clean: Rows) -> Any:  # noqa: ANN401 - torch is untyped

@@ -26,7 +26,7 @@ class InversionUnlearning:
 
     Args:
         rounds: inversions, each unlearnt with all before it.
-        epochs: passes over the verified rows per round.
+        steps: of tuning per round.
 
     Source:
         Wang et al., Neural Cleanse, IEEE S&P 2019, section VI; repeated, and with the
@@ -34,7 +34,7 @@ class InversionUnlearning:
     """
 
     rounds: int = 3
-    epochs: int = 3
+    steps: int = 120
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A copy that has unlearnt every inverted trigger."""
@@ -51,5 +51,5 @@ class InversionUnlearning:
             seed = evidence.seed + round_
             found = invert(network, evidence.clean.X[:IMAGES], seed=seed)
             triggers.append((as_inputs(found.masks[target]), as_inputs(found.patterns[target])))
-            network = tune(network, evidence.clean, extra=stamped, epochs=self.epochs, seed=seed)
+            network = tune(network, evidence.clean, extra=stamped, steps=self.steps, seed=seed)
         return network
