@@ -14,6 +14,7 @@ from credenza.screening.detectors.confident_learning import ConfidentLearning
 from credenza.screening.detectors.density_clusters import DensityClusters
 from credenza.screening.detectors.disagreeing_carriers import DisagreeingCarriers
 from credenza.screening.detectors.duplicates import Duplicates
+from credenza.screening.detectors.image_overlay import ImageOverlay
 from credenza.screening.detectors.image_patches import ImagePatches
 from credenza.screening.detectors.interactions import ShillingCohorts
 from credenza.screening.detectors.isolation import Isolation
@@ -43,6 +44,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "density-clusters": DensityClusters,
         "disagreeing-carriers": DisagreeingCarriers,
         "duplicates": Duplicates,
+        "image-overlay": ImageOverlay,
         "image-patches": ImagePatches,
         "interactions": ShillingCohorts,
         "isolation": Isolation,
@@ -67,6 +69,7 @@ SCAN_DETECTORS: tuple[str, ...] = (
     "density-clusters",
     "disagreeing-carriers",
     "duplicates",
+    "image-overlay",
     "image-patches",
     "interactions",
     "knn-disagreement",

@@ -1,0 +1,232 @@
+"""A faint pattern mixed into whole pictures, found as the direction that wrong labels share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from credenza.core.text import quote, tick
+from credenza.core.types import Finding, Role, Scores, Unit
+from credenza.screening.features.image import coarse, images_of
+from credenza.screening.features.image_labels import out_of_fold_by_outline, picture_codes
+from credenza.screening.features.label import labels_of
+from credenza.screening.features.table import mix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.screening.features.image import Images, Singles
+
+DIMENSIONS = 1600
+GREY_LEVELS = 2.0
+ROUNDS = 5
+TAIL = 2.0
+FAR = 10.0
+CONTRADICTS = 0.1
+MOST = 0.6
+LEAST_RATE = 0.05
+FEWEST_ROWS = 50
+SHOWN_ROWS = 8
+SHOWN_CELLS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlay:
+    """A direction along which some rows of a label lie far out, most of them mislabelled.
+
+    Attributes:
+        label: code of the label.
+        rows: the rows far out.
+        contradicting: how many of them show something else than their label says.
+        beyond: robust standard deviations at which "far" begins.
+        log_p: of that many contradicting rows.
+    """
+
+    label: int
+    rows: Ints
+    contradicting: int
+    beyond: float
+    log_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOverlay:
+    """Rows of one label that share a faint pattern over the whole picture, and the wrong label.
+
+    A blended trigger changes every pixel by a few grey levels: too little to see, but the
+    same on every row, and across what pictures vary in. Pixels are whitened by the
+    covariance within labels of rows whose label fits, so that a pattern in directions
+    where nature hardly varies stands far out. For each label the direction is the mean
+    of rows that contradict it, sharpened by power steps towards those far out, learnt on
+    one half of the pictures and measured on the other. It is named when the rows beyond
+    six robust deviations mostly contradict their label, where few rows of that label do
+    (a binomial tail); its threshold then rises to half of their typical distance.
+
+    Blind to overlays under labels that fit the picture, to warps, to triggers made for
+    each picture, and to those on most rows of a label.
+
+    Attributes:
+        fdr: chance that any label is named on clean rows, about.
+        min_carriers: fewest rows that must lie far out.
+
+    Complexity:
+        O(n · d²) for d ≤ 1,600 pixels; larger pictures are reduced.
+
+    Source:
+        The direction is that of Fisher's discriminant; SPECTRE (2104.11315) whitens, too.
+        Weighting by contradicted labels and measuring out of sample are ours.
+    """
+
+    fdr: float = 0.01
+    min_carriers: int = 5
+
+    @property
+    def name(self) -> str:
+        """The detector's name."""
+        return "image-overlay"
+
+    @property
+    def needs(self) -> frozenset[Role]:
+        """Pictures and their labels."""
+        return frozenset({Role.IMAGE, Role.LABEL})
+
+    def score(self, view: View) -> Scores:
+        """-log10 p of the overlay that a row carries, 0 elsewhere.
+
+        Raises:
+            UnassessedError: the view has no pictures, or no labels that are classes.
+        """
+        labels = labels_of(view)
+        every = images_of(view)
+        values = np.zeros(view.table.num_rows)
+        k = len(labels.classes)
+        if len(values) < FEWEST_ROWS or k < 2:
+            return Scores(values, is_evidence=True)
+        expected = out_of_fold_by_outline(view, labels.codes, k)
+        own = labels.probability_of_own(expected)
+        doubt = np.where(labels.codes >= 0, np.maximum(expected.max(axis=1) - own, 0.0), 0.0)
+        half = mix(picture_codes(view), 38) % 2
+        findings: list[Finding] = []
+        for images in every:
+            whitened = _whitened(images, labels.codes, doubt)
+            far = _distances(whitened, labels.codes, doubt, half)
+            for found in self._named(far, labels.codes, doubt, ~view.trusted):
+                score = -max(found.log_p, -690.0) / np.log(10)
+                values[found.rows] = np.maximum(values[found.rows], score)
+                name = labels.classes[found.label]
+                findings.append(_finding(self.name, images, view, name, found))
+        findings.sort(key=lambda finding: finding.p_value)
+        return Scores(values, tuple(findings), is_evidence=True)
+
+    def _named(self, far: Floats, codes: Ints, doubt: Floats, tested: Bools) -> Iterator[Overlay]:
+        present = np.unique(codes[codes >= 0])
+        for label in present:
+            of_label = codes == label
+            rate = max(LEAST_RATE, float((doubt[of_label] > CONTRADICTS).mean()))
+            outer = np.flatnonzero(of_label & tested & (far > FAR))
+            wrong = outer[doubt[outer] > CONTRADICTS]
+            if len(wrong) < self.min_carriers:
+                continue
+            beyond = max(FAR, float(np.median(far[wrong])) / 2)
+            rows = outer[far[outer] > beyond]
+            contradicting = int((doubt[rows] > CONTRADICTS).sum())
+            log_p = float(stats.binom.logsf(contradicting - 1, len(rows), rate))
+            if contradicting >= MOST * len(rows) and log_p < np.log(self.fdr / len(present)):
+                yield Overlay(int(label), rows, contradicting, beyond, log_p)
+
+
+def _whitened(images: Images, codes: Ints, doubt: Floats) -> Singles:
+    """``(n, d)`` pixels less their label's mean, whitened by the rows whose label fits."""
+    cells = int(np.sqrt(DIMENSIONS / images.shape[2]))
+    pixels = coarse(images, cells)
+    fits = (doubt <= CONTRADICTS) & (codes >= 0)
+    for label in np.unique(codes[codes >= 0]):
+        mine = codes == label
+        usual = mine & fits if (mine & fits).any() else mine
+        pixels[mine] -= pixels[usual].mean(axis=0)
+    known = pixels[fits] if fits.any() else pixels
+    spread = np.asarray(known.T @ known, dtype=np.float64) / len(known)
+    values, vectors = np.linalg.eigh(spread)
+    # Rounding moves every pixel by a grey level or two, also where nature never does.
+    scale = np.sqrt(np.maximum(values, 0.0) + (GREY_LEVELS / 255.0) ** 2)
+    return np.asarray(pixels @ (vectors / scale).astype(np.float32))
+
+
+def _distances(whitened: Singles, codes: Ints, doubt: Floats, half: Ints) -> Floats:
+    """``(n,)`` robust deviations along the direction that the *other* half taught."""
+    far = np.zeros(len(codes))
+    for label in np.unique(codes[codes >= 0]):
+        for part in (0, 1):
+            taught = np.flatnonzero((codes == label) & (half != part))
+            here = np.flatnonzero((codes == label) & (half == part))
+            if min(len(taught), len(here)) < FEWEST_ROWS // 2:
+                continue
+            fits = doubt[taught] <= CONTRADICTS
+            points, weight = whitened[taught], doubt[taught].astype(np.float32)
+            direction = _direction(points, weight, fits)
+            along = points @ direction
+            usual = along[fits] if fits.sum() > 2 else along
+            middle = np.median(usual)
+            spread = 1.4826 * np.median(np.abs(usual - middle)) + 1e-6
+            far[here] = (whitened[here] @ direction - middle) / spread
+    return far
+
+
+def _direction(points: Singles, weight: Singles, fits: Bools) -> Singles:
+    """Unit vector towards the doubtful rows, then towards those of them furthest along it."""
+    usual = points[fits] if fits.any() else points
+    centre = usual.mean(axis=0)
+    pull = weight
+    direction = np.zeros(points.shape[1], np.float32)
+    for _ in range(ROUNDS):
+        if pull.sum() <= 0:
+            break
+        direction = pull @ points / pull.sum() - centre
+        direction /= max(float(np.linalg.norm(direction)), 1e-6)
+        along = points @ direction
+        known = along[fits] if fits.any() else along
+        middle = np.median(known)
+        spread = 1.4826 * np.median(np.abs(known - middle)) + 1e-6
+        pull = weight * np.maximum((along - middle) / spread - TAIL, 0.0).astype(np.float32)
+    return direction
+
+
+def _finding(detector: str, images: Images, view: View, label: str, found: Overlay) -> Finding:
+    height, width, _ = images.shape
+    carriers = np.zeros(len(images.pixels), bool)
+    carriers[found.rows] = True
+    of_label = np.asarray([str(v) == label for v in view.table.column(view.label).to_pylist()])
+    shown = coarse(images, SHOWN_CELLS)
+    change = shown[carriers].mean(axis=0) - shown[of_label & ~carriers].mean(axis=0)
+    sources = sorted({str(s) for s in view.source[found.rows]})
+    exhibits: dict[str, object] = {
+        "column": images.column,
+        "trigger": "overlay",
+        "box": {"row": 0, "column": 0, "height": height, "width": width},
+        "change": np.round(change, 4).tolist(),
+        "label": label,
+        "carriers": len(found.rows),
+        "contradicting": found.contradicting,
+        "beyond": round(found.beyond, 1),
+        "sources": sources,
+        "example_rows": found.rows[:SHOWN_ROWS].tolist(),
+    }
+    sentence = (
+        f"{len(found.rows)} pictures in {tick(images.column)} labelled {quote(label)} share a "
+        f"faint pattern over the whole picture, more than {found.beyond:.0f} deviations from "
+        f"the others of that label; {found.contradicting} labels contradict their picture"
+    )
+    return Finding(
+        detector,
+        Unit.GROUP,
+        tuple(sources),
+        float(max(np.exp(found.log_p), 1e-300)),
+        sentence,
+        exhibits,
+        tuple(found.rows.tolist()),
+        names_rows=True,
+    )
