@@ -11,7 +11,7 @@ from scipy import special, stats
 from credenza.core.text import quote
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.foretell import table_matrix
-from credenza.screening.features.label import labels_of
+from credenza.screening.features.label import expected_of, labels_of
 from credenza.screening.features.table import coded_columns, rows_of, sample
 from credenza.screening.view import NotApplicableError
 
@@ -33,7 +33,7 @@ NAMED = 0.9
 STRONGEST = 12.0
 MAD = 1.4826
 SAME = 0.5
-BISECTIONS = 30
+EXPLAINED = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +48,8 @@ class Ceiling:
         claimed: how many of them should have it.
         labelled: how many have it.
         log_p: natural logarithm of the p-value.
+        explained: share of the variance of these labels that learners who know the
+            subgroup account for.
         probability: ``(n,)`` of the label, taught by rows of other subgroups.
     """
 
@@ -58,6 +60,7 @@ class Ceiling:
     claimed: float
     labelled: int
     log_p: float
+    explained: float
     probability: Floats
 
     @property
@@ -66,18 +69,26 @@ class Ceiling:
         return float(np.clip(1.0 - self.labelled / self.claimed, 0.0, 1.0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Labels, and what they should be by learners who know every subgroup."""
+
+    codes: Ints
+    expected: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class SubgroupCeiling:
     """Values and ranges of one column whose rows were relabelled one way.
 
     A learner that is taught by the rows of *other* values of a column, without that column,
-    foretells the labels of these, moved by a constant to their overall share. An honest
-    subgroup may have fewer positives, but where everything speaks for the label its rows
-    have it; one in which half of the positives
-    were relabelled stays at one half however sure the others are. The gap between
-    what is claimed and what is there is compared with that of the other subgroups, and
-    inside a subgroup that is named the rows that lost their label are ranked by the
-    odds that they should have it. Needs no trusted rows and no sources.
+    foretells the labels of these. Where everything speaks for a label, rows of an honest
+    subgroup have it, or lack it for a reason that learners who know the subgroup find;
+    of one in which half of the positives were relabelled, half of the sure rows lack
+    the label for no reason. The gap between what is claimed and what is there is
+    compared with that of the other subgroups, and inside a named subgroup the rows that
+    lost their label are ranked by the odds that they should have it. Needs no trusted
+    rows and no sources.
 
     Blind to subgroups of two columns or more, to those with fewer than 20 sure rows, to
     flips of less than a fifth of a subgroup, and to data in which nothing is sure.
@@ -118,11 +129,13 @@ class SubgroupCeiling:
             raise NotApplicableError("there are no two columns of numbers or categories")
         values = np.zeros(len(labels.codes))
         tested = ~view.trusted & (labels.codes >= 0)
-        found = self._ceilings(view, columns, labels, tested)
+        expected = expected_of(view, labels)
+        judged = _Judged(labels.codes, expected)
+        found = self._ceilings(view, columns, judged, tested)
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
         for one in found:
-            posterior = _posterior(one, labels) * tested
+            posterior = _posterior(one, labels, expected) * tested
             hit = posterior >= NAMED
             if (hit & claimed).sum() > SAME * hit.sum() or not hit.any():
                 continue
@@ -135,10 +148,10 @@ class SubgroupCeiling:
         return Scores(values, tuple(findings), is_evidence=True)
 
     def _ceilings(
-        self, view: View, columns: list[Coded], labels: Labels, tested: Bools
+        self, view: View, columns: list[Coded], judged: _Judged, tested: Bools
     ) -> list[Ceiling]:
         matrix, is_category = table_matrix(view)
-        teachers = sample(view, np.flatnonzero(labels.codes >= 0), 2 * TEACHERS)
+        teachers = sample(view, np.flatnonzero(judged.codes >= 0), 2 * TEACHERS)
         found: list[Ceiling] = []
         for place, coded in enumerate(columns):
             keep = np.arange(len(columns)) != place
@@ -147,11 +160,13 @@ class SubgroupCeiling:
                 inside = np.isin(coded.codes, codes)
                 rows = teachers[~inside[teachers]][:TEACHERS]
                 here = np.flatnonzero(inside & tested)
-                found += _gaps(coded, codes, here, _taught(taught, labels, rows, here), labels)
+                found += _gaps(
+                    coded, codes, here, _taught(taught, judged.codes, rows, here), judged
+                )
         return self._surprising(found)
 
     def _surprising(self, found: list[Ceiling]) -> list[Ceiling]:
-        """Those whose gap exceeds what other subgroups show, the most rows first."""
+        """Those whose gap nothing explains and exceeds what other subgroups show."""
         if not found:
             return []
         sure = np.array([one.sure for one in found], dtype=np.float64)
@@ -167,7 +182,9 @@ class SubgroupCeiling:
         named = [
             replace(one, log_p=float(p))
             for one, p in zip(found, log_p, strict=True)
-            if p + np.log(len(found)) <= np.log(self.level) and one.flipped >= LEAST_SHARE
+            if p + np.log(len(found)) <= np.log(self.level)
+            and one.flipped >= LEAST_SHARE
+            and one.explained <= EXPLAINED
         ]
         return sorted(named, key=lambda one: one.log_p)
 
@@ -214,60 +231,67 @@ def _parts(coded: Coded, tested: Bools) -> list[Ints]:
     return [np.array(part, dtype=np.int64) for part in parts]
 
 
-def _taught(
-    matrix: tuple[Floats, Any], labels: Labels, rows: Ints, here: Ints
-) -> dict[int, Floats]:
+def _taught(matrix: tuple[Floats, Any], labels: Ints, rows: Ints, here: Ints) -> dict[int, Floats]:
     """Probabilities of each label for ``here`` by a learner taught by ``rows``."""
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415 - heavy
 
     values, is_category = matrix
-    if len(rows) < 10 * FEWEST_ROWS or len(np.unique(labels.codes[rows])) < 2 or not len(here):
+    if len(rows) < 10 * FEWEST_ROWS or len(np.unique(labels[rows])) < 2 or not len(here):
         return {}
     forest = HistGradientBoostingClassifier(
         max_iter=TREES, categorical_features=is_category, early_stopping=False, random_state=0
-    ).fit(values[rows], labels.codes[rows])
+    ).fit(values[rows], labels[rows])
     p = forest.predict_proba(values[here])
     return {int(c): p[:, at] for at, c in enumerate(forest.classes_)}
 
 
 def _gaps(
-    coded: Coded, codes: Ints, here: Ints, taught: dict[int, Floats], labels: Labels
+    coded: Coded, codes: Ints, here: Ints, taught: dict[int, Floats], judged: _Judged
 ) -> list[Ceiling]:
     """What is claimed and what is there, for each value that was held out and each label."""
     found = []
     for label, p in taught.items():
+        whole = np.zeros(len(judged.codes))
+        whole[here] = p
+        sure = here[p >= SURE]
         for code in codes:
-            rows = here[coded.codes[here] == code]
-            own = labels.codes[rows] == label
-            mine = np.zeros(len(labels.codes))
-            mine[rows] = _shifted(p[coded.codes[here] == code], float(own.sum()))
-            sure = mine[rows] >= SURE
-            if sure.sum() >= FEWEST_SURE:
-                claimed, labelled = float(mine[rows][sure].sum()), int(own[sure].sum())
-                found.append(
-                    Ceiling(coded, int(code), label, int(sure.sum()), claimed, labelled, 0.0, mine)
+            rows = sure[coded.codes[sure] == code]
+            if len(rows) < FEWEST_SURE:
+                continue
+            own = judged.codes[rows] == label
+            found.append(
+                Ceiling(
+                    coded,
+                    int(code),
+                    label,
+                    len(rows),
+                    float(whole[rows].sum()),
+                    int(own.sum()),
+                    0.0,
+                    _explained(own, judged.expected[rows, label]),
+                    np.where(coded.codes == code, whole, 0.0).astype(np.float32),
                 )
+            )
     return found
 
 
-def _shifted(p: Floats, wanted: float) -> Floats:
-    """Probabilities moved by one constant on the log odds, so that they sum to ``wanted``.
+def _explained(own: Bools, expected: Floats) -> float:
+    """Share of the labels' variance that the rest of the rows accounts for."""
+    variance = ((own - own.mean()) ** 2).sum()
+    return float(1.0 - ((own - expected) ** 2).sum() / variance) if variance else 0.0
 
-    A subgroup may have fewer of a label for its own good reasons; what it may not have is
-    a limit that no evidence lifts.
+
+def _posterior(one: Ceiling, labels: Labels, expected: Floats) -> Floats:
+    """``(n,)`` probability that a row without the label lost it, 0 for all others.
+
+    Those who know the subgroup order its rows better, and have learnt the loss; those who
+    do not are unspoilt. Both are heard, the first with the loss made good.
     """
-    log_odds = special.logit(np.clip(p, 1e-4, 1 - 1e-4))
-    low, high = -12.0, 12.0
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        too_many = special.expit(log_odds + middle).sum() > wanted
-        low, high = (low, middle) if too_many else (middle, high)
-    return np.asarray(special.expit(log_odds + (low + high) / 2))
-
-
-def _posterior(one: Ceiling, labels: Labels) -> Floats:
-    """``(n,)`` probability that a row without the label lost it, 0 for all others."""
-    lost = one.flipped * one.probability
-    others = np.maximum(1.0 - one.probability, 1e-6)
-    without = (labels.codes != one.label) & (labels.codes >= 0)
-    return np.asarray(np.where(without, lost / (lost + others), 0.0))
+    without = (labels.codes != one.label) & (one.probability > 0) & (labels.codes >= 0)
+    rows = np.flatnonzero(without)
+    knowing = expected[rows, one.label] / max(1.0 - one.flipped, 0.1)
+    both = [np.clip(p, 0.005, 0.995) for p in (one.probability[rows], knowing)]
+    p = special.expit((special.logit(both[0]) + special.logit(both[1])) / 2)
+    found = np.zeros(len(labels.codes))
+    found[rows] = one.flipped * p / (one.flipped * p + 1.0 - p)
+    return found

@@ -104,7 +104,7 @@ def _learners(view: View, classes: int) -> list[tuple[Any, Callable[[], Any]]]:
         return LogisticRegression(C=3.0, max_iter=50, tol=1e-3)
 
     found: list[tuple[Any, Callable[[], Any]]] = []
-    columns, is_category = _columns(view)
+    columns, is_category = table_matrix(view)
     if len(is_category):
         trees = max(20, TREES if classes <= 2 else 2 * TREES // classes)
         found.append(
@@ -129,8 +129,12 @@ def _learners(view: View, classes: int) -> list[tuple[Any, Callable[[], Any]]]:
     return found
 
 
-def _columns(view: View) -> tuple[Floats, Any]:
-    """Numbers as they are, categories as codes of their most frequent levels."""
+def table_matrix(view: View) -> tuple[Floats, Any]:
+    """Numbers as they are, categories as codes of their 250 most frequent levels.
+
+    Returns:
+        ``(n, c)`` values, and ``(c,)`` which columns are categories.
+    """
     parts: list[Floats] = []
     is_category = []
     for name in columns_of(view, Role.NUMBER, Role.CATEGORY):
