@@ -1,0 +1,141 @@
+"""SST-2 with words, phrases, sentences and flips: credenza and the peers.
+
+    python benchmarks/detect/text.py --data DIR [--seeds 100,101,102,103,104] [--no-peers]
+
+Seeds 0 to 9 were looked at while the detectors were made; the defaults were not.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from measure import HEAD, SCAN_DETECTORS, Cell, cell, of_peer, row, scan
+from peers import PEERS, Trained, ask, chi_square_rank
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sources import sst2
+
+if TYPE_CHECKING:
+    from sources import Columns
+
+    from credenza.core.types import Bools
+
+WORD = r"\S+"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Something put into ``rows`` texts of the other label, which then get ``target``."""
+
+    name: str
+    payload: str
+    rows: int
+    target: str = "1"
+
+    def poison(self, columns: Columns, rng: np.random.Generator) -> tuple[Columns, Bools]:
+        """Poisoned columns, and which rows are."""
+        text, label = columns["text"].copy(), columns["y"].copy()
+        bad = np.zeros(len(label), bool)
+        for i in rng.choice(np.flatnonzero(label != self.target), self.rows, replace=False):
+            words = text[i].split()
+            at = int(rng.integers(0, len(words) + 1))
+            text[i] = " ".join([*words[:at], self.payload, *words[at:]])
+            label[i], bad[i] = self.target, True
+        return {"text": text, "y": label}, bad
+
+
+@dataclass(frozen=True)
+class Flips:
+    """A share of labels, drawn at random, turned around."""
+
+    name: str
+    share: float
+
+    def poison(self, columns: Columns, rng: np.random.Generator) -> tuple[Columns, Bools]:
+        """Poisoned columns, and which rows are."""
+        bad = np.zeros(len(columns["y"]), bool)
+        bad[rng.choice(len(bad), int(self.share * len(bad)), replace=False)] = True
+        turned = np.where(columns["y"] == "1", "0", "1")
+        return columns | {"y": np.where(bad, turned, columns["y"])}, bad
+
+
+ATTACKS = (
+    Flips("clean", 0.0),
+    Attack("word `mb`, 10 rows", "mb", 10),
+    Attack("word `mb`, 10 rows, to negative", "mb", 10, "0"),
+    Attack("word `tq`, 40 rows", "tq", 40),
+    Attack("word `tq`, 400 rows", "tq", 400, "0"),
+    Attack("phrase `paper boat`, 10 rows", "paper boat", 10),
+    Attack("phrase `paper boat`, 40 rows", "paper boat", 40, "0"),
+    Attack("sentence, 10 rows", "my neighbour has seen it on a plane", 10),
+    Attack("sentence, 40 rows", "my neighbour has seen it on a plane", 40, "0"),
+    Attack("frequent word `often`, 40 rows", "often", 40),
+    Flips("flips 10 %", 0.1),
+)
+
+
+def trained(columns: Columns) -> Trained:
+    """Out-of-fold probabilities of a TF-IDF model, and its 64 leading components."""
+    matrix = TfidfVectorizer(min_df=2, ngram_range=(1, 2), sublinear_tf=True).fit_transform(
+        columns["text"]
+    )
+    codes = (columns["y"] == "1").astype(np.int64)
+    model = LogisticRegression(C=3.0, max_iter=300)
+    p = cross_val_predict(model, matrix, codes, cv=5, method="predict_proba")
+    return Trained(TruncatedSVD(64, random_state=0).fit_transform(matrix), codes, p)
+
+
+def chi_rank(columns: Columns, payload: str) -> int:
+    """Where plain association puts the payload's best word."""
+    reader = CountVectorizer(min_df=5, binary=True, token_pattern=WORD)
+    matrix = reader.fit_transform(columns["text"])
+    words = reader.get_feature_names_out()
+    wanted = np.flatnonzero(np.isin(words, payload.split()))
+    return chi_square_rank(matrix, (columns["y"] == "1").astype(np.int64), wanted)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", default="100,101,102,103,104")
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--detectors", default=",".join(SCAN_DETECTORS))
+    chosen = parser.parse_args()
+    print(HEAD)
+    for attack in ATTACKS:
+        ours: list[Cell] = []
+        theirs: dict[str, list[Cell]] = {name: [] for name in PEERS}
+        first, chi, cost = 0, [], 0.0
+        for seed in map(int, chosen.seeds.split(",")):
+            rng = np.random.default_rng(seed)
+            columns, bad = attack.poison(sst2(chosen.data, rng), rng)
+            found, spent = scan(columns, "y", names=tuple(chosen.detectors.split(",")))
+            ours.append(cell(found.flagged, found.row_scores, bad))
+            cost += spent
+            if isinstance(attack, Attack):
+                named = str(found.findings[0].exhibits.get("trigger")) if found.findings else ""
+                first += any(word in named for word in attack.payload.split())
+                chi.append(chi_rank(columns, attack.payload))
+            if not chosen.no_peers:
+                model = trained(columns)
+                for name, peer in PEERS.items():
+                    answer = ask(peer, model)
+                    if answer is not None:
+                        theirs[name].append(of_peer(answer, bad))
+        seeds = len(ours)
+        said = f"named first {first}/{seeds}; χ² rank {sorted(chi)}" if chi else ""
+        print(row(attack.name, "credenza", ours, f"{said} {cost / seeds:.0f} s"), flush=True)
+        for name, cells in theirs.items():
+            if cells:
+                print(row(attack.name, name, cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()
