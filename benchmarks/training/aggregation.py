@@ -102,9 +102,6 @@ def table(clients: int, dimension: int, f: int, rounds: int) -> None:
     lines["krum, verdicts too"] = lambda: krum.settle(rows)
     lines["krum, one far client first"] = lambda: krum.combine(far)
     took = least(lines, rounds)
-    # The peers are slow: two rounds of them, beside ours and the reading, tell enough.
-    beside = {"reading": rows.sum} | {name: lines[name] for name in PEERS} | peers(rows, f)
-    slow = least(beside, 2)
     reading = took["reading"]
     print(
         f"n={clients} d={dimension} f={f}: reading {1e3 * reading:.1f} ms, numpy {np.__version__}"
@@ -113,6 +110,9 @@ def table(clients: int, dimension: int, f: int, rounds: int) -> None:
     for name, seconds in took.items():
         goal = f"{GOALS[name]:8.0f}" if name in GOALS else ""
         print(f"{name:28}{1e3 * seconds:9.1f}{seconds / reading:12.1f}{goal}", flush=True)
+    # The peers are slow: two rounds of them, beside ours and the reading, tell enough.
+    beside = {"reading": rows.sum} | {name: lines[name] for name in PEERS} | peers(rows, f)
+    slow = least(beside, min(rounds, 2))
     print(f"\n{'peer, in one run with ours':28}{'ms':>9}{'x reading':>12}{'x ours':>8}")
     for name, seconds in slow.items():
         ours = next((own for own, theirs in PEERS.items() if name.endswith(f" {theirs}")), None)
