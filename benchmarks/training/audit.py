@@ -33,8 +33,8 @@ def main() -> None:
     accuracy: dict[str, list[float]] = defaultdict(list)
     success: dict[str, list[float]] = defaultdict(list)
     twins: dict[int, float] = {}
-    for attack in ("none", *asked.attacks):
-        for seed in asked.seeds:
+    for seed in asked.seeds:
+        for attack in ("none", *asked.attacks):
             world = make_world(asked.data, attack, seed)
             began = time.process_time()
             names = outcome_of(world, seed, stopped[attack], accuracy[attack], success[attack])

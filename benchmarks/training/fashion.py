@@ -39,6 +39,7 @@ def arguments(about: str, seeds: tuple[int, ...]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DEBIAN, metavar="DIR")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
     parser.add_argument("--attacks", nargs="+", default=list(ATTACKS), choices=ATTACKS)
+    parser.add_argument("--methods", nargs="+", metavar="NAME", help="of repair: only these")
     torch.set_num_threads(1)
     return parser.parse_args()
 

@@ -37,7 +37,7 @@ def main() -> None:
             found["(no defence)"].append((world.success(model), 0.0, 0.0))
             rng = np.random.default_rng(seed)
             known = world.X[rng.choice(world.bad, max(1, len(world.bad) // 10), replace=False)]
-            for method in REPAIRS:
+            for method in asked.methods or REPAIRS:
                 began = time.process_time()
                 done = repair(
                     model.network_,
@@ -55,9 +55,8 @@ def main() -> None:
                 failed = success > 0.1 or change < -0.02
                 hidden += failed and not done.report.failures
         print(f"\n{attack}: {len(asked.seeds)} seeds; failures hidden by a report: {hidden}")
-        print(
-            f"{'method':22}{'knows':>10}{'attack success (worst)':>25}{'accuracy (worst)':>22}{'CPU s':>8}"
-        )
+        titles = f"{'attack success (worst)':>25}{'accuracy (worst)':>22}{'CPU s':>8}"
+        print(f"{'method':22}{'knows':>10}{titles}")
         for method, figures in found.items():
             success, change, took = np.array(figures).T
             knows = "a tenth" if method in NEEDS_SUSPECTS else "the class"
