@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from credenza import scan
+from credenza.core.types import Finding, Unit
 from credenza.interfaces.cli.main import main
 from credenza.interfaces.scan.markdown import render as markdown
 from credenza.interfaces.scan.markdown import safe
 from credenza.interfaces.scan.report import render as page
-from credenza.interfaces.scan.samples import outline
+from credenza.interfaces.scan.samples import boxed, outline
 from credenza.interfaces.scan.sarif import sarif
 from credenza.scanning.arrays import tensor
 from credenza.screening.detectors.duplicates import Duplicates
@@ -193,6 +194,13 @@ def test_images_are_shown_with_the_trigger_outlined() -> None:
     flagged[:, 8:11, 1:4] = 255
     assert outline(flagged, accepted) == (8, 1, 11, 4)
     assert outline(accepted[:15], accepted[15:]) == ()
+
+
+def test_a_trigger_s_place_is_the_detector_s_to_say() -> None:
+    box = {"row": 2, "column": 3, "height": 4, "width": 5}
+    found = Finding("d", Unit.GROUP, (), 0.0, "s", {"box": box})
+    assert boxed(found) == (2, 3, 6, 8)
+    assert boxed(Finding("d", Unit.GROUP, (), 0.0, "s", {"box": [2, 3]})) == ()
 
 
 def test_a_flood_of_images_puts_pictures_on_the_page() -> None:

@@ -119,4 +119,4 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
     share, z2 = hits / rows, NORMAL_975**2
     centre = (share + z2 / (2 * rows)) / (1 + z2 / rows)
     half = NORMAL_975 / (1 + z2 / rows) * (share * (1 - share) / rows + z2 / (4 * rows**2)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from scipy import stats
 
 from credenza.core.types import Finding, Role, Unit
 from credenza.scanning.result import ScanResult, SourceEvidence, wilson
@@ -13,12 +14,16 @@ from credenza.scanning.result import ScanResult, SourceEvidence, wilson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from credenza.core.types import Bools, Floats
+    from credenza.core.types import Bools, Floats, Ints
     from credenza.scanning.prepare import Prepared
     from credenza.screening.run import Screening
 
 MAX_REASONS = 5
 LOUD = 0.99
+NAMED_P = 0.002
+QUORUM = 4
+LEAST_FLAGGED = 3
+HONEST_FLAGGED = 0.001
 
 
 def told(prepared: Prepared, screening: Screening, fdr: float) -> ScanResult:
@@ -111,7 +116,8 @@ def _sources(
     )
     rows = np.bincount(codes, minlength=len(names))
     hits = np.bincount(codes[flagged], minlength=len(names))
-    named = set(screening.sources)
+    by_flags = flag_p(hits, rows)
+    named = set(screening.sources) | {str(n) for n in names[by_flags <= NAMED_P]}
     for finding in screening.findings:
         if finding.unit in (Unit.SOURCE, Unit.CAMPAIGN):
             named.update(finding.subjects)
@@ -121,9 +127,32 @@ def _sources(
             int(count),
             int(hit),
             *wilson(int(hit), int(count)),
-            screening.source_p.get(str(name), 1.0),
+            min(1.0, 2.0 * min(screening.source_p.get(str(name), 1.0), float(own))),
             str(name) in named,
         )
-        for name, count, hit in zip(names, rows, hits, strict=True)
+        for name, count, hit, own in zip(names, rows, hits, by_flags, strict=True)
     ]
     return tuple(sorted(found, key=lambda one: (not one.is_named, one.p_value, -one.flagged)))
+
+
+def flag_p(hits: Ints, rows: Ints) -> Floats:
+    """p-value of each source: it has more flagged rows than the calmer half of the sources.
+
+    The calmer half is the yardstick, so that a few sources that act together do not raise
+    it; at least .1 % of honest rows may be flagged anywhere. Corrected for the number of
+    sources. Blind to what more than half of the sources do, and to fewer than three rows.
+
+    Args:
+        hits: ``(s,)`` flagged rows.
+        rows: ``(s,)`` all rows.
+
+    Returns:
+        ``(s,)``; ones for fewer than four sources, which are no crowd.
+    """
+    if len(rows) < QUORUM:
+        return np.ones(len(rows))
+    calm = np.argsort(hits / rows, kind="stable")[: -(-len(rows) // 2)]
+    # The calmest were chosen for being calm: the upper end of their interval makes up for it.
+    usual = max(HONEST_FLAGGED, wilson(int(hits[calm].sum()), int(rows[calm].sum()))[1])
+    tail = np.minimum(1.0, len(rows) * stats.binom.sf(hits - 1, rows, usual))
+    return np.where(hits >= LEAST_FLAGGED, tail, 1.0)

@@ -19,7 +19,15 @@ from credenza.core.types import Role
 from credenza.interfaces.cli.terminal import plain
 from credenza.interfaces.scan import pictures
 from credenza.interfaces.scan.projection import project
-from credenza.interfaces.scan.samples import SHOWN_IMAGES, Cells, beside, cells, outline, pixels
+from credenza.interfaces.scan.samples import (
+    SHOWN_IMAGES,
+    Cells,
+    beside,
+    boxed,
+    cells,
+    outline,
+    pixels,
+)
 from credenza.interfaces.scan.text import headline, reading
 
 if TYPE_CHECKING:
@@ -94,12 +102,12 @@ def render(result: ScanResult) -> str:
 
 
 def voices(result: ScanResult) -> list[Voice]:
-    """Each detector, and how many flagged rows are among its loudest 1 %; loudest first."""
+    """Each detector, and how many flagged rows it finds louder than 99 % of accepted ones."""
     flagged = result.flagged
     found = []
     for name, values in result.heard.items():
-        level = np.quantile(values, LOUD)
-        agrees = int((values[flagged] > max(level, float(values.min()))).sum())
+        level = np.quantile(values[~flagged], LOUD) if not flagged.all() else values.min()
+        agrees = int((values[flagged] > level).sum())
         said = sum(finding.detector == name for finding in result.findings)
         found.append(Voice(name, agrees, said))
     return sorted(found, key=lambda one: (-one.findings, -one.agrees, one.detector))
@@ -111,8 +119,10 @@ def _exhibit(result: ScanResult, finding: Finding) -> Exhibit:
     shown = cells(result, mine, others) if len(mine) else None
     if not images or not len(mine):
         return Exhibit(finding, shown, [], [], is_outlined=False)
-    ours, theirs = pixels(result, images[0], mine), pixels(result, images[0], others)
-    box = outline(ours, theirs)
+    meant = finding.exhibits.get("column")
+    image = str(meant) if meant in images else images[0]
+    ours, theirs = pixels(result, image, mine), pixels(result, image, others)
+    box = boxed(finding) or outline(ours, theirs)
     return Exhibit(
         finding,
         shown,

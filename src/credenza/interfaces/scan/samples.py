@@ -24,6 +24,7 @@ COMPARED = 400
 SHARED = 0.9
 ELSEWHERE = 0.5
 MAX_TEXT = 400
+_SIDES = frozenset({"row", "column", "height", "width"})
 _WORD = re.compile(r"\w+|[^\w\s]+")
 
 
@@ -90,6 +91,17 @@ def cells(result: ScanResult, mine: Ints, others: Ints) -> Cells:
             for row in range(min(SHOWN_ROWS, len(others)))
         ],
     )
+
+
+def boxed(finding: Finding) -> tuple[int, ...]:
+    """The box that a detector says the trigger stands in; empty when it says none."""
+    box = finding.exhibits.get("box")
+    if not isinstance(box, dict) or not box.keys() >= _SIDES:
+        return ()
+    top, left, height, width = (
+        int(str(box[side])) for side in ("row", "column", "height", "width")
+    )
+    return top, left, top + height, left + width
 
 
 def outline(flagged: np.ndarray[Any, Any], accepted: np.ndarray[Any, Any]) -> tuple[int, ...]:
