@@ -47,6 +47,7 @@ class Event:
         windows: how long it may take to be found.
         before: windows before the onset that it already changes.
         grouped: the guilty are one declared group.
+        joins: the first of the drawn sources is new at the onset.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Event:
     windows: int = 10
     before: int = 0
     grouped: bool = False
+    joins: bool = False
 
 
 def ordinary_deviation(values: Floats, periods: tuple[int, ...]) -> Floats:
@@ -112,7 +114,6 @@ def _single_jump(values: Floats, sigma: Floats, draw: Draw, first: int) -> Float
 
 def _new_partner(values: Floats, sigma: Floats, draw: Draw, first: int) -> Floats:
     own = draw.guilty[0]
-    values[own, :first] = np.nan
     values[own, first:] += 5 * draw.sign * sigma[own]
     return values
 
@@ -147,7 +148,7 @@ ATTACKS: tuple[Event, ...] = (
 )
 BENIGN: tuple[Event, ...] = (
     Event("single jump", _single_jump),
-    Event("new partner", _new_partner, before=10**6),
+    Event("new partner", _new_partner, windows=20, joins=True),
     Event("drift of one feed", _drift, windows=30),
     Event("uneven global shift", _uneven),
 )

@@ -46,14 +46,16 @@ class Panel:
 
 
 def flights(seed: int) -> Panel:
-    """Twenty of the 26 carrier-airport feeds by day: flights, cancellations and 9 statistics of delay."""
+    """Twenty of the 26 carrier-airport feeds by day: volume, cancellations, nine of delays."""
     names = ("year", "month", "day", "dep_delay", "arr_delay", "carrier", "origin")
     with zipfile.ZipFile(_nycflights("flights.csv.zip")) as zipped, zipped.open("flights.csv") as f:
         raw = _read(f, names)
     feed = pc.binary_join_element_wise(raw["carrier"], raw["origin"], "-")
     counted = pc.value_counts(feed)
     large = counted.field("values").filter(pc.greater(counted.field("counts"), LEAST_FLIGHTS))
-    chosen = np.random.default_rng([seed, 7]).choice(sorted(large.to_pylist()), SOURCES, False)
+    chosen = np.random.default_rng([seed, 7]).choice(
+        sorted(large.to_pylist()), SOURCES, replace=False
+    )
     day = _day_of_year(raw)
     columns = {
         name: raw[name].to_numpy(zero_copy_only=False).astype(float)

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 SCALES = (1.0, 0.3, 0.1, 0.03)
 """Weight of the newest window: a jump, a few windows, a slow ramp, a creeping one."""
-FALSE_SHARE = 0.05
+FALSE_SHARE = 0.03
 """Honest sources among the named ones that are accepted on average."""
-SUSPECTED_U = 2.0
-"""Among 26, one in two windows: enough to be looked at with the others, no more."""
+LEAST_PART = 1 / 3
+"""Of the middle of the named, that each of them has moved; whoever moved less is suspected."""
+SUSPECTED_U = 2.5
+"""Among 26, one in six windows: enough to be looked at with the others, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,10 @@ def _members(evidence: Floats) -> Ints:
     order = np.argsort(p)
     rank = np.arange(1, len(p) + 1)
     good = np.flatnonzero(p[order] <= FALSE_SHARE * rank / max(1, np.isfinite(evidence).sum()))
-    return np.sort(order[: good[-1] + 1]) if len(good) else np.zeros(0, dtype=np.int64)
+    if len(good) == 0:
+        return np.zeros(0, dtype=np.int64)
+    named = order[: good[-1] + 1]
+    return np.sort(named[evidence[named] >= LEAST_PART * np.median(evidence[named])])
 
 
 def _stayed(stands_out: Floats, own: Floats) -> bool:

@@ -162,7 +162,9 @@ def _kin_directions(loadings: Loadings) -> Floats:
     if loadings.windows < KIN_WINDOWS:
         return np.zeros((len(loadings.kin), 0))
     value, direction = np.linalg.eigh(loadings.kin)
-    far = value[-KIN:] > KIN_EDGE * np.median(value)
+    # Sources that never spoke have no share in the bulk.
+    bulk = value[value > 1e-9 * max(float(value[-1]), 1e-300)]
+    far = value[-KIN:] > KIN_EDGE * (np.median(bulk) if len(bulk) else np.inf)
     return np.asarray(direction[:, -KIN:][:, far])
 
 

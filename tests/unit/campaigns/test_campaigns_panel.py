@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from credenza.campaigns import scan_panel
+from credenza.campaigns.judge import WARM_UP
 from credenza.campaigns.panel import PanelScanner
 from credenza.campaigns.unattended import PATIENCE
 from credenza.core.errors import UntrustedError, UsageError
@@ -250,3 +251,46 @@ def test_accepting_without_a_window_is_refused() -> None:
 def test_a_panel_of_two_dimensions_is_refused() -> None:
     with pytest.raises(UsageError, match="sources, windows, statistics"):
         list(scan_panel(np.zeros((3, 4)), start=1))
+
+
+def test_a_source_that_joins_is_scanned_once_it_is_known() -> None:
+    values = panel(16)
+    values[:4, ATTACK:, 3] += 6
+    scanner = PanelScanner(
+        [f"s{n:02d}" for n in range(1, SOURCES)], [str(n) for n in range(STATISTICS)]
+    )
+    order = [*range(1, SOURCES), 0]
+    for t in range(ATTACK):
+        if t == ATTACK - WARM_UP:
+            scanner = scanner.with_sources(["s00"])
+            assert scanner.newcomers == {"s00"}
+        scanner.step(values[order[: len(scanner.state.sources)], t])
+        scanner.accept()
+    assert not scanner.newcomers
+    found = scanner.step(values[order, ATTACK]).campaign
+    assert found is not None
+    assert {scanner.state.sources[s] for s in found.sources} == {"s00", "s01", "s02", "s03"}
+
+
+def test_a_source_cannot_join_twice_or_between_verdict_and_acceptance() -> None:
+    scanner = PanelScanner(["a", "b"], ["x"])
+    with pytest.raises(UsageError, match="already"):
+        scanner.with_sources(["b"])
+    scanner.step(np.zeros((2, 1)))
+    with pytest.raises(UsageError, match="waits"):
+        scanner.with_sources(["c"])
+
+
+def test_a_holiday_that_throws_all_sources_apart_is_no_campaign() -> None:
+    values = panel(17)
+    values[:, ATTACK, 3] += np.random.default_rng(17).normal(0, 8, SOURCES)
+    assert scan(values)[ATTACK - START].campaign is None
+
+
+def test_a_decoy_sent_the_other_way_does_not_cover_for_the_rest() -> None:
+    values = attacked(18)
+    values[10, ATTACK:, 3] -= 30
+    found = first_campaign(scan(values))
+    assert found is not None
+    assert found.campaign is not None
+    assert set(found.campaign.sources) >= {0, 1, 2, 3}
