@@ -3,14 +3,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neighbors import NearestCentroid
 
+from credenza import training
 from credenza.core.errors import NotFoundError, UsageError
 from credenza.training.assignment import Assignment
+from credenza.training.builtin import aggregator
 from credenza.training.certificates import Finite, Partition, RunOff, Temporal
 from credenza.training.certified import SourceCertified
+from credenza.training.encoding import encode, fixed_columns
 from credenza.training.ridge import RidgeHead, leave_one_source_out
 
 if TYPE_CHECKING:
@@ -304,3 +308,22 @@ def test_among_honest_sources_none_does_harm_to_speak_of() -> None:
     X, y, source = world(900)
     found = leave_one_source_out(X, y, source, world(200, seed=1)[:2])
     assert abs(found.loss_without[0] - found.loss) < 0.005
+
+
+def test_the_code_of_a_level_depends_on_its_name_and_on_no_row() -> None:
+    many = pa.table({"tree": ["ash", "elm", None, "oak"], "age": [1, 2, 3, 4], "raw": [[1]] * 4})
+    few = pa.table({"tree": ["oak"], "age": [9], "raw": [[1]]})
+    columns = fixed_columns(many.schema, {"source"})
+    assert [column.name for column in columns] == ["age", "tree"]
+    first, again = encode(columns, many), encode(columns, few)
+    assert first[3, 1] == again[0, 1]
+    assert len(set(first[[0, 1, 3], 1])) == 3
+    assert np.isnan(first[2, 1])
+    assert [column.categorical for column in columns] == [False, True]
+
+
+def test_the_names_of_the_room_load_on_first_use() -> None:
+    assert training.SourceCertified is SourceCertified
+    assert training.aggregator is aggregator
+    with pytest.raises(AttributeError, match="aggregators"):
+        _ = training.aggregators
