@@ -23,6 +23,8 @@ FEWEST_SOURCES = 4
 FEWEST_ROWS = 50
 FEWEST_VALUES = 100
 DIGITS = 6
+FEWEST_EXPECTED = 5
+SMALLEST_LOG_P = -700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +73,39 @@ class NumberHabits:
         for habit in _habits(view):
             tested = (habit.digit >= 0) & ~view.trusted
             rows = np.bincount(source[tested], minlength=len(names))
-            heard = np.flatnonzero(rows >= FEWEST_ROWS)
-            if len(heard) < FEWEST_SOURCES:
-                continue
-            spoke = True
-            tails = [habit.unlike(tested & (source == s), tested) for s in heard]
-            for s, log_p in zip(heard, temper(np.array(tails)) + np.log(len(heard)), strict=True):
-                mine = tested & (source == s)
+            heard = np.flatnonzero(rows >= FEWEST_ROWS).tolist()
+            spoke |= len(heard) >= FEWEST_SOURCES
+            for s, log_p, crowd in self._peeled(habit, source, heard, tested):
+                mine = source == s
                 values[mine] = np.maximum(values[mine], -log_p / np.log(10))
                 if log_p <= np.log(self.fdr / 2):
-                    findings.append(self._finding(habit, mine, tested, names[s], log_p=log_p))
+                    mine &= tested
+                    findings.append(self._finding(habit, mine, crowd, names[s], log_p=log_p))
         if not spoke:
             raise UnassessedError(
                 f"fewer than {FEWEST_SOURCES} sources have {FEWEST_ROWS} varied numbers each"
             )
         findings.sort(key=lambda finding: finding.p_value)
         return Scores(values, tuple(findings))
+
+    def _peeled(
+        self, habit: _Habit, source: Ints, heard: list[int], tested: Bools
+    ) -> Iterator[tuple[int, float, Bools]]:
+        """Each source, its log p, and the crowd it was held against.
+
+        The worst is taken out of the crowd before the next is judged: what it did to the
+        crowd's digits is nobody else's habit.
+        """
+        while len(heard) >= FEWEST_SOURCES:
+            crowd = tested & np.isin(source, heard)
+            tails = np.array([habit.unlike(crowd & (source == s), crowd) for s in heard])
+            tails = np.minimum(temper(tails) + np.log(len(heard)), 0.0)
+            worst = int(np.argmin(tails))
+            if tails[worst] > np.log(self.fdr / 2):
+                yield from ((s, p, crowd) for s, p in zip(heard, tails.tolist(), strict=True))
+                return
+            yield heard[worst], float(tails[worst]), crowd
+            heard = heard[:worst] + heard[worst + 1 :]
 
     def _finding(
         self, habit: _Habit, mine: Bools, tested: Bools, source: str, *, log_p: float
@@ -122,12 +141,16 @@ class _Habit:
         """Log p of a two-sample chi-square test of a source's digits against the others'."""
         both = (mine, tested & ~mine)
         table = np.stack([np.bincount(self.digit[rows], minlength=10) for rows in both])
+        # Rare digits are taken together: chi-square needs about five of each expected.
+        total = table.sum(axis=0)
+        is_rare = total * table.sum(axis=1).min() < FEWEST_EXPECTED * max(total.sum(), 1)
+        table = np.column_stack([table[:, ~is_rare], table[:, is_rare].sum(axis=1)])
         table = table[:, table.sum(axis=0) > 0]
         if table.shape[1] < 2 or not table.sum(axis=1).all():
             return 0.0
         expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
         statistic = float(((table - expected) ** 2 / expected).sum())
-        return float(stats.chi2.logsf(statistic, table.shape[1] - 1))
+        return max(float(stats.chi2.logsf(statistic, table.shape[1] - 1)), SMALLEST_LOG_P)
 
 
 def _habits(view: View) -> Iterator[_Habit]:
