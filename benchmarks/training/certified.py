@@ -217,7 +217,12 @@ def main() -> None:
             left = X[rest], y[rest], source[rest]
             trusted = X[core], y[core]
             certify(
-                f"{world}, partition, {size} trusted", Partition(), left, test, trusted, asked.svg
+                f"{world}, partition, {size} trusted",
+                Partition(),
+                left,
+                test,
+                trusted,
+                svg=asked.svg,
             )
             certify(
                 f"{world}, run-off, {size} trusted", RunOff(), left, test, trusted, svg=asked.svg
