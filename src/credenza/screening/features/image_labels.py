@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 GRID = 14
 CELLS = 7
+FEWEST_CELLS = 3
+CELL_PIXELS = 4
 ANGLES = 8
 DIMENSIONS = 96
 LANDMARKS = 1500
 OUTLINE_DIMENSIONS = 24
 OUTLINE_LANDMARKS = 500
+ROWS_A_LANDMARK = 4
 FIT_ROWS = 60_000
 FOLDS = 5
 WIDTH = 3.0
@@ -77,17 +80,17 @@ def out_of_fold_by_image(view: View, codes: Ints, classes: int) -> Floats:
 
 
 def out_of_fold_by_outline(view: View, codes: Ints, classes: int) -> Floats:
-    """The same by a weak learner, which sees a 7 x 7 copy and so learns no fine pattern.
+    """The same by a weak learner, which sees a 7 x 7 copy at most and so learns no fine pattern.
 
     A trigger on many rows is learnt by a strong model, after which its rows look right.
     Each copy is brought to the same brightness and contrast, which blending changes.
     """
     outlines = []
     for images in images_of(view):
-        copy = coarse(images, CELLS)
+        copy = coarse(images, max(FEWEST_CELLS, min(CELLS, min(images.shape[:2]) // CELL_PIXELS)))
         copy -= copy.mean(axis=1, keepdims=True)
         copy /= np.maximum(np.linalg.norm(copy, axis=1, keepdims=True), 1e-6)
-        outlines.append(principal(copy, OUTLINE_DIMENSIONS))
+        outlines.append(principal(copy, min(OUTLINE_DIMENSIONS, copy.shape[1])))
     points = np.hstack(outlines)
     return _ridge(points, picture_codes(view), codes, classes, OUTLINE_LANDMARKS)
 
@@ -95,7 +98,7 @@ def out_of_fold_by_outline(view: View, codes: Ints, classes: int) -> Floats:
 def _ridge(points: Singles, identity: Ints, codes: Ints, classes: int, landmarks: int) -> Floats:
     n = len(points)
     order = np.argsort(mix(identity, 36), kind="stable")
-    kernel = _kernel(points, order[:landmarks])
+    kernel = _kernel(points, order[: min(landmarks, max(1, n // ROWS_A_LANDMARK))])
     fold = mix(identity, 37) % FOLDS
     fitted = np.zeros(n, bool)
     fitted[order[:FIT_ROWS]] = True
