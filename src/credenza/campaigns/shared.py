@@ -199,7 +199,7 @@ def _cells(marks: Ints, unit: Ints, block: tuple[int, int], width: int) -> Ints:
     low, high = np.searchsorted(marks, block)
     joint = (marks[low:high] - block[0]) * width + unit[low:high]
     cells = np.bincount(joint, minlength=(block[1] - block[0]) * width)
-    return np.asarray(cells.reshape(-1, width))
+    return np.asarray(cells.reshape(block[1] - block[0], width))
 
 
 def draw(counted: Counted, units: Units, top: float, rng: np.random.Generator) -> Floats:
