@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools
     from credenza.training.audit.case import Case
 
+TOTAL = "all rows"
+FEWEST = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -29,11 +32,15 @@ class Deviation:
 
     Args:
         level: chance of any false cell.
-        margin: least loss of accuracy that counts, however sure.
+        margin: least loss of accuracy in total that counts, however sure.
+        part_margin: the same for a class, subgroup or source; besides, the loss must exceed
+            the largest gain in any part by as much, since two honest models trade
+            classes that are alike.
     """
 
     level: float = 0.01
     margin: float = 0.02
+    part_margin: float = 0.05
     name: str = "deviation"
 
     def check(self, case: Case) -> Check:
@@ -44,10 +51,13 @@ class Deviation:
         cells = [(name, mask, *_compare(ours[mask], theirs[mask])) for name, mask in _cells(case)]
         order = sorted(range(len(cells)), key=lambda place: cells[place][4])
         harmed, bar = [], 0.0
+        gains = [model - baseline for _, mask, model, baseline, _ in cells if mask.sum() >= FEWEST]
+        traded = max(self.part_margin, max(gains, default=0.0) + self.part_margin)
         for rank, place in enumerate(order):
             bar = max(bar, min(1.0, cells[place][4] * (len(cells) - rank)))
             name, _, model, baseline, _ = cells[place]
-            if bar <= self.level and baseline - model >= self.margin:
+            needed = self.margin if name == TOTAL else traded
+            if bar <= self.level and baseline - model >= needed:
                 harmed.append({"cell": name, "model": model, "baseline": baseline, "p": bar})
         exhibits: dict[str, object] = {
             "model": round(float(ours.mean()), 4),
@@ -78,7 +88,7 @@ def _loss(cell: dict[str, object]) -> str:
 
 def _cells(case: Case) -> Iterator[tuple[str, Bools]]:
     rows = case.clean
-    yield "all rows", np.ones(len(rows.y), dtype=np.bool_)
+    yield TOTAL, np.ones(len(rows.y), dtype=np.bool_)
     for label in np.unique(rows.y):
         yield f"class {label}", rows.y == label
     for name, mask in rows.subgroups.items():
