@@ -29,6 +29,7 @@ TREES = 40
 TEACHERS = 15_000
 LEAST_SPREAD = 0.03
 LEAST_SHARE = 0.2
+MOST_SHARE = 0.85
 NAMED = 0.9
 STRONGEST = 12.0
 MAD = 1.4826
@@ -79,7 +80,7 @@ class _Judged:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupCeiling:
-    """Values and ranges of one column whose rows were relabelled one way.
+    """Values of one column whose rows were relabelled one way.
 
     A learner that is taught by the rows of *other* values of a column, without that column,
     foretells the labels of these. Where everything speaks for a label, rows of an honest
@@ -90,8 +91,9 @@ class SubgroupCeiling:
     lost their label are ranked by the odds that they should have it. Needs no trusted
     rows and no sources.
 
-    Blind to subgroups of two columns or more, to those with fewer than 20 sure rows, to
-    flips of less than a fifth of a subgroup, and to data in which nothing is sure.
+    Blind to subgroups of two columns or more and to ranges of numbers, to those with fewer
+    than 20 sure rows, to flips of less than a fifth of a subgroup, to those of nearly all
+    of it (which is what a subgroup of another kind looks like), and where nothing is sure.
 
     Attributes:
         level: chance that any subgroup is named where none was relabelled.
@@ -154,6 +156,8 @@ class SubgroupCeiling:
         teachers = sample(view, np.flatnonzero(judged.codes >= 0), 2 * TEACHERS)
         found: list[Ceiling] = []
         for place, coded in enumerate(columns):
+            if coded.edges is not None:
+                continue
             keep = np.arange(len(columns)) != place
             taught = matrix[:, keep], is_category[keep]
             for codes in _parts(coded, tested):
