@@ -166,7 +166,10 @@ def simulate(home: Path, rule: str, attack: str, skew: float | None, seed: int) 
         server,
         client,
         CLIENTS,
-        backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+        backend_config={
+            "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
+            "init_args": {"include_dashboard": False, "num_cpus": os.cpu_count() or 1},
+        },
     )
     records = getattr(strategy, "rounds", [])
     flagged = [len(record.findings) for record in records]

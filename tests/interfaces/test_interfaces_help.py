@@ -42,7 +42,7 @@ release create · release verify · release recall · release recalls · release
 log audit · log prove · log verify · log vkey · log cosign · log monitor
 witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
 campaigns list · campaigns show · monitor
-policy show · policy test · policy propose · scan · demo · audit-model
+policy show · policy test · policy propose · scan · certify · demo · audit-model
 """
 
 
@@ -89,6 +89,7 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "settle",
         "batch show",
         "batch verify",
+        "certify",
         "log audit",
         "log cosign",
         "log monitor",
