@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from credenza.campaigns.scan import berk_jones
-from credenza.campaigns.self_calibrate import LEAST_WINDOWS, finest, tail_p
+from credenza.campaigns.self_calibrate import LEAST_WINDOWS, finest, honest, remember, tail_p
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
@@ -69,3 +69,34 @@ def test_little_history_claims_nothing() -> None:
 
 def test_the_finest_rate_is_one_in_the_history() -> None:
     assert finest(99) == 0.01
+
+
+def realised_rate(stretch: float, seed: int) -> float:
+    """Share of windows that alarm at 1/100 when every surprise is ``stretch`` times too large."""
+    rng = np.random.default_rng(seed)
+    past = np.zeros(0, dtype=np.float32)
+    alarms = 0
+    for _ in range(1200):
+        chance = float(np.exp(-stretch * rng.exponential()))
+        alarms += len(past) > 200 and honest(past, chance) <= 0.01
+        past = remember(past, chance)
+    return alarms / 1000
+
+
+def test_honest_chances_are_left_about_as_they_are() -> None:
+    assert np.mean([realised_rate(1.0, seed) for seed in range(8)]) < 0.015
+
+
+def test_chances_that_come_too_small_too_often_are_corrected() -> None:
+    # Uncorrected, a chance below 1/100 would come in one window of ten.
+    assert np.mean([realised_rate(2.0, seed) for seed in range(8)]) < 0.02
+
+
+def test_without_a_past_a_chance_is_taken_as_it_is() -> None:
+    assert honest(np.zeros(0), 0.003) == 0.003
+
+
+def test_smaller_chances_stay_smaller_when_corrected() -> None:
+    past = np.random.default_rng(1).exponential(2.0, 150)
+    found = [honest(past, float(chance)) for chance in np.logspace(-6, 0, 40)]
+    assert found == sorted(found)
