@@ -110,7 +110,8 @@ def test_a_detector_whose_facets_are_lacking_is_a_silence(mixed: Callable[..., M
 def test_too_few_trusted_rows_are_said_and_rows_are_judged_among_themselves(
     mixed: Callable[..., Mixed],
 ) -> None:
-    found = screen(mixed(1, trusted=60).view(), everyone())
+    view = mixed(1, trusted=60).view(with_reference=False)
+    found = screen(view, everyone(), only_applicable=True)
     assert [s.detector for s in found.silences] == ["calibration"]
     assert "60 trusted rows" in found.silences[0].reason
     assert not found.is_calibrated
@@ -123,7 +124,7 @@ def test_without_trusted_rows_findings_flag_and_ranks_only_order(
     rows = data.new(("s1", "s2"))[:40]
     for name in data.columns:
         data.columns[name][rows] = data.columns[name][rows[0]]
-    found = screen(data.view(with_reference=False), everyone())
+    found = screen(data.view(with_reference=False), everyone(), only_applicable=True)
     assert found.silences == ()
     assert found.flagged[rows].all()
     assert not np.delete(found.flagged, rows).any()

@@ -13,6 +13,7 @@ from credenza.screening.detectors.evidence import Evidence, Suspicion, by_novelt
 from credenza.screening.features.candidates import enumerate_candidates
 from credenza.screening.features.label import Labels, expected_of, labels_of
 from credenza.screening.features.table import rows_of, source_codes
+from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, View
@@ -69,7 +70,13 @@ class Association:
         return frozenset({Role.LABEL})
 
     def score(self, view: View) -> Scores:
-        """-log10 p of the strongest named trigger that a row carries with its label."""
+        """-log10 p of the strongest named trigger that a row carries with its label.
+
+        Raises:
+            NotApplicableError: labels were foretold by the rows under test themselves.
+        """
+        if view.is_out_of_fold:
+            raise NotApplicableError("without trusted rows disagreeing-carriers names triggers")
         n = view.table.num_rows
         values = np.zeros(n)
         labels = labels_of(view)

@@ -54,7 +54,8 @@ class DisagreeingCarriers:
     is named.
 
     Blind to clean-label triggers, whose contexts agree with the label; to triggers on
-    fewer than ``min_carriers`` rows, or whose carriers are mostly honest; to triggers of
+    fewer than ``min_carriers`` rows, or whose carriers are mostly honest (for words: of
+    which a tenth has another label); to triggers of
     three or more frequent values; where the rest of a row says nothing about its label;
     and to words that turn meaning around ("lacks"), which are triggers by nature.
 
