@@ -74,7 +74,7 @@ def test_the_finest_rate_is_one_in_the_history() -> None:
 def realised_rate(stretch: float, seed: int) -> float:
     """Share of windows that alarm at 1/100 when every surprise is ``stretch`` times too large."""
     rng = np.random.default_rng(seed)
-    past = np.zeros(0, dtype=np.float32)
+    past: Floats = np.zeros(0)
     alarms = 0
     for _ in range(1200):
         chance = float(np.exp(-stretch * rng.exponential()))
