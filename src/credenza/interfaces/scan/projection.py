@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credenza.core.types import Role
+from credenza.interfaces.scan.samples import spread
 from credenza.screening.features.table import coded_columns, columns_of, one_hot
 from credenza.screening.features.text import hashed_bag, tokens
 
@@ -32,8 +33,8 @@ def project(result: ScanResult) -> tuple[Floats, Ints]:
     flagged = result.flagged
     rows = np.concatenate(
         [
-            _spread(np.flatnonzero(flagged), MAX_FLAGGED),
-            _spread(np.flatnonzero(~flagged), MAX_ACCEPTED),
+            spread(np.flatnonzero(flagged), MAX_FLAGGED),
+            spread(np.flatnonzero(~flagged), MAX_ACCEPTED),
         ]
     )
     view = result.view
@@ -77,12 +78,6 @@ def _features(view: View) -> list[Any]:
 
 def _scaled(block: Any) -> Any:  # noqa: ANN401 - a dense block
     centred = block - block.mean(axis=0, dtype=np.float64)
-    spread = float(np.sqrt((centred**2).sum() / max(len(centred), 1)))
+    size = float(np.sqrt((centred**2).sum() / max(len(centred), 1)))
     # What is left of a constant is rounding, which must not be blown up.
-    return centred / spread if spread > 1e-6 * float(np.abs(block).max(initial=0)) else 0 * centred
-
-
-def _spread(rows: Ints, size: int) -> Ints:
-    if len(rows) <= size:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]
+    return centred / size if size > 1e-6 * float(np.abs(block).max(initial=0)) else 0 * centred

@@ -65,7 +65,7 @@ def beside(result: ScanResult, finding: Finding) -> tuple[Ints, Ints]:
         usual = Counter(values[row] for row in mine.tolist()).most_common(1)[0][0]
         alike = np.array([row for row in accepted.tolist() if values[row] == usual], np.int64)
         accepted = alike if len(alike) else accepted
-    return mine, _spread(accepted, COMPARED)
+    return mine, spread(accepted, COMPARED)
 
 
 def cells(result: ScanResult, mine: Ints, others: Ints) -> Cells:
@@ -121,8 +121,8 @@ def outline(flagged: np.ndarray[Any, Any], accepted: np.ndarray[Any, Any]) -> tu
         return ()
     ours, theirs = flagged.astype(np.float32), accepted.astype(np.float32)
     distance = np.abs(np.median(ours, axis=0) - theirs.mean(axis=0))
-    spread = np.quantile(ours, 0.9, axis=0) - np.quantile(ours, 0.1, axis=0)
-    is_shared = (distance > 2.0 * (theirs.std(axis=0) + 4.0)) & (spread < 0.25 * distance)
+    width = np.quantile(ours, 0.9, axis=0) - np.quantile(ours, 0.1, axis=0)
+    is_shared = (distance > 2.0 * (theirs.std(axis=0) + 4.0)) & (width < 0.25 * distance)
     if is_shared.ndim == 3:
         is_shared = is_shared.any(axis=2)
     if not is_shared.any() or is_shared.mean() > 0.25:
@@ -139,7 +139,8 @@ def pixels(result: ScanResult, column: str, rows: Ints) -> np.ndarray[Any, Any]:
     return flat.reshape(-1, *kind.shape)
 
 
-def _spread(rows: Ints, size: int) -> Ints:
+def spread(rows: Ints, size: int) -> Ints:
+    """At most ``size`` of ``rows``, evenly spaced."""
     if len(rows) <= size:
         return rows
     return rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]
