@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from credenza.campaigns.claim import accusation
 from credenza.campaigns.panel import PanelScanner
 from credenza.profiling.statistics.builtin import measure
 from credenza.profiling.statistics.reference import ReferenceSummary, summarise
@@ -119,6 +120,7 @@ def run(season: Season, attack: str, seed: int, attackers: int, share: float) ->
         campaign = scanner.step(*_window(season.feeds, measured, week)).campaign
         held = set(watched)
         if campaign is not None:
+            campaign = accusation(campaign)
             found.alarms.append(week)
             if not watched & set(campaign.sources):
                 watched |= set(campaign.sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,8 @@ LEAST_PART = 1 / 3
 """Of the middle of the named, that each of them has moved; whoever moved less is suspected."""
 SUSPECTED_U = 2.5
 """Among 26, one in six windows: enough to be looked at with the others, no more."""
+ACCUSED_U = 3.3
+"""Among 26 honest sources one lies as far by chance in 80 windows: enough to be held to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class PanelCampaign:
         scale: weight of the newest window in the average that showed it.
         score: Berk-Jones score of the sources but the furthest.
         without: ``score`` when each named source is left out too.
+        evidence: how far each named source moved, in standard units.
     """
 
     sources: tuple[int, ...]
@@ -46,6 +49,7 @@ class PanelCampaign:
     scale: float
     score: float
     without: tuple[float, ...]
+    evidence: tuple[float, ...]
 
 
 def claim(
@@ -72,7 +76,7 @@ def claim(
     sign = found_sign = 1 - 2 * int(found)
     evidence = _evidence(u * sign, int(scale))
     members = _members(evidence)
-    if len(members) >= 2 and _stayed(evidence[members], own[members] * sign):
+    if len(members) >= 2 and _others_moved(evidence, own * sign, members):
         sign = -sign
         evidence = np.nan_to_num(own * sign, nan=-np.inf)
         members = _members(evidence)
@@ -88,6 +92,27 @@ def claim(
         SCALES[int(scale)],
         float(cells[scale, found]),
         _without(u[scale] * found_sign, members.tolist()),
+        tuple(evidence[members].tolist()),
+    )
+
+
+def accusation(found: PanelCampaign) -> PanelCampaign:
+    """The same claim, naming only who moved so far that it may be held against them later.
+
+    Among the named of a claim a few honest sources are to be expected. For one window
+    that is a fair price; but a gate remembers whom it named, and in a year of claims the
+    few add up. Whoever is not named any more is suspected; and one alone is no campaign.
+    """
+    far = [at for at, evidence in enumerate(found.evidence) if evidence >= ACCUSED_U]
+    if len(far) < 2:
+        far = []
+    named = tuple(found.sources[at] for at in far)
+    return replace(
+        found,
+        sources=named,
+        suspected=tuple(sorted({*found.suspected, *found.sources} - set(named))),
+        without=tuple(found.without[at] for at in far),
+        evidence=tuple(found.evidence[at] for at in far),
     )
 
 
@@ -111,9 +136,13 @@ def _members(evidence: Floats) -> Ints:
     return np.sort(named[evidence[named] >= LEAST_PART * np.median(evidence[named])])
 
 
-def _stayed(stands_out: Floats, own: Floats) -> bool:
-    """Whether sources that stand out from the others did not leave their own past."""
-    return bool(np.median(own) < 0.5 * np.median(stands_out))
+def _others_moved(evidence: Floats, own: Floats, members: Ints) -> bool:
+    """Whether not those who stand out left their own past, but the rest of the sources did."""
+    rest = np.delete(own, members)
+    rest = rest[np.isfinite(rest)]
+    far = 0.5 * np.median(evidence[members])
+    stayed = np.nanmedian(own[members]) < far
+    return bool(stayed and len(rest) > 0 and -np.median(rest) >= far)
 
 
 def _without(u: Floats, named: list[int]) -> tuple[float, ...]:

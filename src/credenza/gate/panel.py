@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from credenza.campaigns.claim import accusation
 from credenza.campaigns.explain import explain
 from credenza.campaigns.judge import WARM_UP
 from credenza.campaigns.panel import PanelScanner
@@ -95,6 +96,8 @@ def judge_panel(
             found = [measured[source][name] for name in statistics]
             values[place], sd[place] = np.array(found, dtype=np.float64).T
     result = scanner.step(values, sd)
+    if result.campaign is not None:
+        result = replace(result, campaign=accusation(result.campaign))
     batches = {source: found[-1][0].digest for source, found in spans.items()}
     campaign = explain(
         result, values, sources=sources, statistics=statistics, window=window, batches=batches

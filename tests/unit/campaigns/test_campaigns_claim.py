@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+
+from credenza.campaigns.claim import SCALES, PanelCampaign, accusation, claim
+
+SOURCES = 20
+
+
+def window(moved: dict[int, float], rest: float = 0.0) -> np.ndarray:
+    """``(K, S)`` averages of quiet sources, in which some moved."""
+    u = np.tile(np.linspace(-1.0, 1.0, SOURCES) + rest, (len(SCALES), 1))
+    for source, far in moved.items():
+        u[:, source] = far
+    return u
+
+
+def judged(u: np.ndarray, own: np.ndarray) -> PanelCampaign | None:
+    cells = np.zeros((len(SCALES), 2))
+    cells[0, 0] = 30.0
+    return claim(u, own, cells, 3, 0.01)
+
+
+def test_who_moved_is_named_and_who_moved_less_is_suspected() -> None:
+    u = window({2: 6.0, 5: 5.0, 7: 4.5, 9: 2.6})
+    found = judged(u, u[0])
+    assert found is not None
+    assert found.sources == (2, 5, 7)
+    assert found.suspected == (9,)
+    assert found.evidence == (6.0, 5.0, 4.5)
+
+
+def test_nobody_is_named_in_a_quiet_window_or_for_one_source_alone() -> None:
+    assert judged(window({}), window({})[0]) is None
+    assert judged(window({2: 6.0}), window({2: 6.0})[0]) is None
+
+
+def test_an_accusation_keeps_only_who_moved_far() -> None:
+    u = window({2: 6.0, 5: 5.0, 7: 3.0})
+    found = judged(u, u[0])
+    assert found is not None
+    assert found.sources == (2, 5, 7)
+    accused = accusation(found)
+    assert (accused.sources, accused.suspected) == ((2, 5), (7,))
+    assert len(accused.without) == len(accused.evidence) == 2
+
+
+def test_where_only_one_moved_far_nobody_is_accused_and_all_are_suspected() -> None:
+    u = window({2: 6.0, 5: 3.2, 7: 3.1})
+    found = judged(u, u[0])
+    assert found is not None
+    accused = accusation(found)
+    assert accused.sources == ()
+    assert accused.suspected == (2, 5, 7)
+
+
+def test_sources_that_stay_where_most_leave_are_not_the_ones_that_moved() -> None:
+    u = window({2: 6.0, 5: 5.0, 7: 5.0})
+    own = np.full(SOURCES, -5.0)
+    own[[2, 5, 7]] = 0.0
+    found = judged(u, own)
+    assert found is not None
+    assert found.direction == "down"
+    assert not {2, 5, 7} & set(found.sources)
+
+
+def test_a_quiet_week_of_those_who_stand_out_does_not_turn_the_claim_round() -> None:
+    """Averages last longer than one window: the rest has to have moved, too."""
+    u = window({2: 6.0, 5: 5.0, 7: 5.0})
+    found = judged(u, window({2: 0.5, 5: 0.5, 7: 0.5})[0])
+    assert found is not None
+    assert (found.direction, found.sources) == ("up", (2, 5, 7))
