@@ -13,6 +13,7 @@ from credenza.core.types import Finding, Role, Silence, Unit
 from credenza.screening.features.label import with_expected
 from credenza.screening.fuse import reject_p, reject_within
 from credenza.screening.judge import Heard, against_trusted, among_themselves, q_values
+from credenza.screening.together import shared_payloads
 from credenza.screening.view import NotApplicableError, UnassessedError
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def screen(
     findings = [finding for one in heard for finding in one.scores.findings]
     flagged = _flag(view, findings, judged, fdr=fdr, row_budget=row_budget if is_calibrated else 0)
     findings += [_source_finding(view, judged, s) for s in judged.rejected]
+    if not is_calibrated:  # over time, a gate's campaign scan says more
+        findings += shared_payloads(view, findings)
     findings.sort(key=lambda finding: finding.p_value)
     present = np.unique(judged.source[~view.trusted])
     return Screening(

@@ -72,7 +72,7 @@ class DisagreeingCarriers:
         contexts, their likelihood ratio and the spread by column are ours.
     """
 
-    level: float = 0.01
+    level: float = 0.001
     min_carriers: int = 8
     max_findings: int = 10
 
