@@ -11,7 +11,13 @@ from scipy import stats
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.image import describe_place, images_of, surroundings, twins
-from credenza.screening.features.image_patches import MAX_WINDOWS, Shape, alike, keys_at, sightings
+from credenza.screening.features.image_patches import (
+    MAX_WINDOWS,
+    Shape,
+    foretold,
+    keys_at,
+    sightings,
+)
 from credenza.screening.features.label import expected_of, labels_of
 from credenza.screening.fuse import reject_log_p
 from credenza.screening.view import UnassessedError
@@ -208,8 +214,8 @@ def _suspect(
     if count <= usual or _deviance(count, usual) - log_p < NEED:
         return
     row, column = seen.position(group)
-    _, near = alike(seen.shape, images.pixels, int(rows[0]), (row, column), images.contrast())
-    usual = max(usual, SPREAD * near * seen.odds)
+    near, exact = foretold(seen, images.pixels, rows, (row, column))
+    usual = max(usual, SPREAD * exact)
     if count > usual:
         surprise = _deviance(count, usual)
         yield Pasted(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from credenza.core.types import Floats, Ints
+    from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.image import Images, Pixels
 
     Bytes = npt.NDArray[np.uint8]
@@ -23,8 +23,10 @@ STEP_AWAY = 2
 NEAR = 3
 ELSEWHERE_RANK = 3
 NEAR_SHARE = 8
-DRAWN = 300
+DRAWN = 200
+PRIOR_TWINS = 20.0
 MAX_WINDOWS = 2**26
+BINS = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Sightings:
         shape: the pattern's.
         width: places in a row of places; ``place = row * width + column``.
         odds: of two windows that look nearly the same to be the same, in this data.
+        contrast: range of brightness in use.
         rows: ``(t,)`` row numbers.
         start: ``(g + 1,)``.
         place: ``(g,)``.
@@ -85,6 +88,7 @@ class Sightings:
     shape: Shape
     width: int
     odds: float
+    contrast: float
     rows: Ints
     start: Ints
     place: Ints
@@ -162,31 +166,61 @@ def sightings(images: Images, rows: Ints, units: Ints, least: int) -> Iterator[S
             continue
         keys, places, found, strength = _windows(shape, pixels, out, shape.gates[0] * contrast)
         width = images.shape[1] - shape.size[1] + 1
-        drawn = np.argsort(mix(keys ^ places, 42), kind="stable")[:DRAWN]
+        drawn = _lowest(mix(keys ^ mix(places, 42) ^ units[rows[found]], 43), DRAWN)
         odds = _odds(shape, pixels, found[drawn], np.divmod(places[drawn], width), contrast)
         for gate in shape.gates:
             strong = strength > gate * contrast
             groups = _grouped(keys[strong], places[strong], rows[found[strong]], units, least)
-            yield Sightings(shape, width, odds, *groups)
+            yield Sightings(shape, width, odds, contrast, *groups)
 
 
 def alike(
-    shape: Shape, pixels: Pixels, like: int, position: tuple[int, int], contrast: float
-) -> tuple[int, int]:
-    """How many pictures show a window exactly as one of them does, and how many nearly so.
+    shape: Shape, pixels: Pixels, pattern: Ints, position: tuple[int, int], contrast: float
+) -> tuple[Bools, Bools]:
+    """Which pictures show a pattern exactly, and which nearly but not exactly.
 
     Args:
         shape: the window's.
         pixels: ``(n, h, w, c)``.
-        like: the picture that is compared with.
+        pattern: ``(cells, c)`` grey levels to compare with.
         position: the window's upper left corner.
         contrast: range of brightness in use; an eighth of it is near.
     """
     cells = [(position[0] + down, position[1] + across) for down, across in shape.cells]
     windows = np.stack([pixels[:, r, c] for r, c in cells], axis=1).astype(np.int16)
-    away = np.abs(windows - windows[like]).reshape(len(windows), -1).max(axis=1)
-    exact = int((away == 0).sum())
-    return exact, int((away <= contrast / NEAR_SHARE).sum()) - exact
+    away = np.abs(windows - pattern).reshape(len(windows), -1).max(axis=1)
+    return away == 0, (away > 0) & (away <= contrast / NEAR_SHARE)
+
+
+def pattern_at(shape: Shape, picture: Pixels, position: tuple[int, int]) -> Ints:
+    """``(cells, c)`` what a picture shows in a window."""
+    cells = [picture[position[0] + down, position[1] + across] for down, across in shape.cells]
+    return np.stack(cells).astype(np.int64)
+
+
+def foretold(
+    seen: Sightings, pixels: Pixels, rows: Ints, position: tuple[int, int]
+) -> tuple[int, float]:
+    """How many pictures show nearly the same as ``rows`` at a place, and how many should exactly.
+
+    Nature makes near twins far more often than exact ones. How much more is counted for
+    this pattern a few pixels away, and for the data as a whole where that is too little.
+    """
+    shape = seen.shape
+    pattern = pattern_at(shape, pixels[rows[0]], position)
+    _, near = alike(shape, pixels, pattern, position, seen.contrast)
+    own = np.zeros(len(pixels), bool)
+    own[rows] = True
+    exact_away, near_away = 0, 0
+    high, wide = pixels.shape[1] - shape.size[0], pixels.shape[2] - shape.size[1]
+    for down, across in _AWAY:
+        place = position[0] + down, position[1] + across
+        if 0 <= place[0] <= high and 0 <= place[1] <= wide:
+            exact, similar = alike(shape, pixels, pattern, place, seen.contrast)
+            exact_away += int((exact & ~own).sum())
+            near_away += int((similar & ~own).sum())
+    odds = (exact_away + PRIOR_TWINS * seen.odds) / (near_away + PRIOR_TWINS)
+    return int(near.sum()), float(near.sum() * odds)
 
 
 def keys_at(shape: Shape, pixels: Pixels, row: int) -> Ints:
@@ -228,7 +262,9 @@ def _odds(
     """Odds that a window which looks nearly like another one equals it, from some windows."""
     shares = []
     for picture, row, column in zip(pictures, *positions, strict=True):
-        exact, near = alike(shape, pixels, int(picture), (int(row), int(column)), contrast)
+        place = int(row), int(column)
+        pattern = pattern_at(shape, pixels[picture], place)
+        exact, near = (int(m.sum()) for m in alike(shape, pixels, pattern, place, contrast))
         if exact - 1 + near:
             shares.append((exact - 1) / (exact - 1 + near))
     share = min(0.9, float(np.mean(shares))) if shares else 0.0
@@ -240,20 +276,44 @@ def _grouped(
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Sort sightings by key and place; only keys that recur at some place are kept."""
     both = keys ^ mix(places, 41)
-    order = np.argsort(both, kind="stable")
-    fresh = np.r_[True, both[order][1:] != both[order][:-1]] if len(order) else np.zeros(0, bool)
-    sizes = np.diff(np.r_[np.flatnonzero(fresh), len(order)])
+    # Most windows are alone in their bin, and need not be sorted.
+    crowded = _bins(both)
+    crowded = np.flatnonzero(np.bincount(crowded, minlength=BINS)[crowded] >= least)
+    order = crowded[np.argsort(both[crowded], kind="stable")]
+    sizes = np.diff(np.flatnonzero(_changes(both[order])), append=len(order))
     recurring = np.unique(keys[order[np.repeat(sizes, sizes) >= least]])
-    kept = np.flatnonzero(np.isin(keys, recurring))
+    may = np.zeros(BINS, bool)
+    may[_bins(recurring)] = True
+    kept = np.flatnonzero(may[_bins(keys)])
+    kept = kept[np.isin(keys[kept], recurring)]
     kept = kept[np.lexsort((rows[kept], places[kept], keys[kept]))]
     keys, places, rows = keys[kept], places[kept], rows[kept]
-    new_key = np.r_[True, keys[1:] != keys[:-1]] if len(kept) else np.zeros(0, bool)
-    new_group = new_key | (np.r_[True, places[1:] != places[:-1]] if len(kept) else new_key)
+    new_key = _changes(keys)
+    new_group = new_key | _changes(places)
     start = np.flatnonzero(new_group)
     group = np.cumsum(new_group) - 1
     distinct = _distinct(group, units[rows], len(start))
     code = (np.cumsum(new_key) - 1)[start]
     return rows, np.r_[start, len(rows)], places[start], code, distinct
+
+
+def _lowest(values: Ints, count: int) -> Ints:
+    """Positions of the smallest values, in their order."""
+    first = (
+        np.argpartition(values, count)[:count] if len(values) > count else np.arange(len(values))
+    )
+    return np.asarray(first[np.argsort(values[first], kind="stable")])
+
+
+def _bins(codes: Ints) -> Ints:
+    return codes & (BINS - 1)
+
+
+def _changes(codes: Ints) -> Bools:
+    """Where a sorted array begins a new value."""
+    found = np.ones(len(codes), bool)
+    found[1:] = codes[1:] != codes[:-1]
+    return found
 
 
 def _distinct(group: Ints, units: Ints, groups: int) -> Ints:
@@ -270,3 +330,7 @@ def _away(length: int) -> tuple[Ints, Ints]:
 
 
 _WEIGHTS = mix(np.arange(256, dtype=np.int64), 40) | 1
+# Places a few pixels away: far enough not to overlap, near enough to be alike.
+_AWAY = tuple(
+    (4 * down, 4 * across) for down in (-1, 0, 1) for across in (-1, 0, 1) if down or across
+)
