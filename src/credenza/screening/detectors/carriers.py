@@ -23,6 +23,7 @@ MIN_SHARE = 0.6
 MIN_WORD_SHARE = 0.9
 LEAST_SPREAD = 0.02
 AGREES = 0.5
+WITNESS = 0.1
 
 
 class Foretelling(Protocol):
@@ -304,7 +305,7 @@ def suspects(
         labels = stats.norm.logsf(z)
         if is_text:
             # Some words turn the meaning of others around: contexts must contradict.
-            log_p = log_p_of(labels, surprise, np.zeros(len(at)))
+            log_p = log_p_of(labels, surprise, WITNESS * units)
         else:
             tail = binomial_tail(units, share[at], expected)
             log_p = log_p_of(np.maximum(labels, tail), surprise, AGREES * one.neutral * units)
