@@ -116,7 +116,9 @@ class ShillingCohorts:
             cohort = whole.without(found, claimed, rank[whole.sign])
             log_p = float(scans[scan].temper(np.array([cohort.log_p]))[0])
             members = self._members(found, cohort, rank[cohort.sign])
-            if len(members) >= LEAST_MEMBERS and cohort.log_p <= raw and log_p <= own:
+            # A circle that leans to one side is not a cohort: most of its excess stays unnamed.
+            enough = max(LEAST_MEMBERS, (cohort.hits - cohort.share * len(cohort.within)) / 2)
+            if len(members) >= enough and cohort.log_p <= raw and log_p <= own:
                 claimed[members] = True
                 named.append((cohort, members, log_p))
         return named

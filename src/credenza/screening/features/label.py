@@ -13,6 +13,7 @@ from credenza.core.types import Role
 from credenza.screening.features.foretell import foretold, teachers
 from credenza.screening.features.image_labels import out_of_fold_by_image
 from credenza.screening.features.table import columns_of
+from credenza.screening.features.vector_labels import out_of_fold_by_vectors
 from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
@@ -113,4 +114,6 @@ def out_of_fold(view: View, labels: Labels) -> Floats:
         return np.zeros((0, k))
     if columns_of(view, Role.IMAGE):
         return out_of_fold_by_image(view, labels.codes, k)
+    if columns_of(view, Role.EMBEDDING):
+        return out_of_fold_by_vectors(view, labels.codes, k)
     return foretold(view, labels.codes, k)
