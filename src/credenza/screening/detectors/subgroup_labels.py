@@ -30,6 +30,7 @@ PRIOR_ROWS = 50.0
 MISFIT_SD = 0.06
 TREE_ROWS = 50_000
 MAX_CLASSES = 6
+STRONGEST = 12.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +117,15 @@ class SubgroupLabels:
             inside = (cell.groups.codes == cell.group) & (labels.codes == cell.label)
             # Trusted rows of the subgroup are scored alike, whatever their source.
             inside &= (source == cell.source) | view.trusted
-            values[inside] = np.maximum(values[inside], (1.0 - own)[inside])
+            # Without trusted rows nothing else says how much a surprise in this cell counts.
+            weight = min(-cell.log_p / np.log(10), STRONGEST) if view.is_out_of_fold else 1.0
+            values[inside] = np.maximum(values[inside], weight * (1.0 - own)[inside])
             fresh = inside & ~view.trusted & ~claimed
             if fresh.sum() >= 0.5 * max(cell.labelled, 1) and len(findings) < self.max_findings:
                 claimed |= inside
                 here = rows_of(inside & ~view.trusted)
                 findings.append(self._finding(cell, names, labels, here))
-        return Scores(values, tuple(findings))
+        return Scores(values, tuple(findings), is_evidence=view.is_out_of_fold)
 
     def _cells(
         self, view: View, labels: Labels, expected: Floats, source: Ints, sources: int
