@@ -17,6 +17,8 @@ SCALES = (1.0, 0.3, 0.1, 0.03)
 """Weight of the newest window: a jump, a few windows, a slow ramp, a creeping one."""
 FALSE_SHARE = 0.03
 """Honest sources among the named ones that are accepted on average."""
+NAMED_U = 3.0
+"""Nobody is named who moved less, however many did: it is an accusation."""
 LEAST_PART = 1 / 3
 """Of the middle of the named, that each of them has moved; whoever moved less is suspected."""
 SUSPECTED_U = 2.5
@@ -133,7 +135,7 @@ def _members(evidence: Floats) -> Ints:
     if len(good) == 0:
         return np.zeros(0, dtype=np.int64)
     named = order[: good[-1] + 1]
-    return np.sort(named[evidence[named] >= LEAST_PART * np.median(evidence[named])])
+    return np.sort(named[evidence[named] >= max(NAMED_U, LEAST_PART * np.median(evidence[named]))])
 
 
 def _others_moved(evidence: Floats, own: Floats, members: Ints) -> bool:

@@ -269,7 +269,8 @@ def test_a_source_that_joins_is_scanned_once_it_is_known() -> None:
     assert not scanner.newcomers
     found = scanner.step(values[order, ATTACK]).campaign
     assert found is not None
-    assert {scanner.state.sources[s] for s in found.sources} == {"s00", "s01", "s02", "s03"}
+    moved = {scanner.state.sources[s] for s in (*found.sources, *found.suspected)}
+    assert moved == {"s00", "s01", "s02", "s03"}  # so little is known of s00 that it may be spared
 
 
 def test_a_source_cannot_join_twice_or_between_verdict_and_acceptance() -> None:
