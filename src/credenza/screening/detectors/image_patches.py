@@ -180,15 +180,20 @@ class ImagePatches:
         rows = _sought(images, units, ~view.trusted)
         if len(rows) < self.min_carriers:
             return []
-        found: list[Pasted] = []
-        looked_at, scale = 0, 1.0
+        looks: list[tuple[float, list[Pasted]]] = []
+        looked_at = 0
         for seen in sightings(images, rows, units, self.min_carriers):
             groups = np.flatnonzero(seen.count >= self.min_carriers)
             looked_at += len(groups)
             suspects = [one for g in groups for one in _suspect(seen, int(g), images, beliefs)]
-            scale = max(scale, _scale(suspects))
-            found += suspects
-        found = [replace(one, log_p=one.log_p - one.surprise / scale) for one in found]
+            looks.append((_scale(suspects), suspects))
+        # A look with few groups knows its own scale badly, and borrows from the widest.
+        least = float(np.sqrt(max((scale for scale, _ in looks), default=1.0)))
+        found = [
+            replace(one, log_p=one.log_p - one.surprise / max(scale, least))
+            for scale, suspects in looks
+            for one in suspects
+        ]
         log_p = np.array([one.log_p for one in found])
         kept = reject_log_p(log_p, self.fdr, looked_at)
         strongest = sorted(
