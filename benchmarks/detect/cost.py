@@ -11,6 +11,7 @@ The last column is how the cost grew against the size before: 10 is linear.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -57,8 +58,7 @@ def measure(path: Path) -> dict[str, object]:
     start, wall = time.process_time(), time.perf_counter()
     result = scan(path, progress=lambda step: steps.append((step.doing, time.process_time())))
     spent = {
-        doing: round(after - before, 2)
-        for (doing, before), (_, after) in zip(steps, steps[1:], strict=False)
+        doing: round(after - before, 2) for (doing, before), (_, after) in itertools.pairwise(steps)
     }
     own = resource.getrusage(resource.RUSAGE_SELF)
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
