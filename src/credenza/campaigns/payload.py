@@ -227,13 +227,15 @@ def _habit_p(history: Sequence[float], score: float) -> float:
     """Against the largest scores of accepted windows; 0 while there are too few.
 
     Where no window ever shared anything, their scores say nothing of how large a harmless
-    one is. A score is in nats, so one more window that exceeds the usual by a nat is
-    supposed: less than that is noise in whatever data.
+    one is. A score is in nats, so one more window that exceeds them by a nat is supposed:
+    less than that is noise in whatever data.
     """
     if len(history) < LEAST_WINDOWS:
         return 0.0
     past = np.asarray(history, dtype=np.float64)
-    return tail_p(np.append(past, np.median(past) + 1.0), score)
+    if past.max() == past.min():
+        past = np.append(past, past.max() + 1.0)
+    return tail_p(past, score)
 
 
 def _members(
