@@ -25,7 +25,7 @@ PAGES = [REPOSITORY / "README.md", *TUTORIALS, *HOW_TO]
 
 _BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINE = re.compile(r"^\$ (credenza .+?)(?:\s+# exit (\d+))?$", re.MULTILINE)
-_INLINE = re.compile(r"`credenza ([a-z]+(?: [a-z]+)?)[^`]*`")
+_INLINE = re.compile(r"`credenza ([a-z-]+(?: [a-z]+)?)[^`]*`")
 
 
 def _names() -> dict[str, str]:

@@ -146,6 +146,8 @@ def _in_units(x: Floats) -> Floats:
     known = np.isfinite(x)
     if not known.any():
         return np.zeros((len(x), 1))
+    # Scaled first: the square of a hostile number need not be a number.
+    x = np.where(known, x, 0.0) / (np.abs(x[known]).max() or 1.0)
     z = np.where(known, x - x[known].mean(), 0.0) / (x[known].std() or 1.0)
     return np.clip(z, -CUT_SD, CUT_SD)[:, None]
 

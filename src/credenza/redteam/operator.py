@@ -7,6 +7,7 @@ that nothing inside it is wrong: only who remembers the true one can tell.
 from __future__ import annotations
 
 import shutil
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from credenza.core.canonical import sha256_hex
@@ -83,8 +84,8 @@ def forge(ledger: Ledger, key: Ed25519PrivateKey, attack: Forge, out: Path) -> i
     forged = attack(leaves)
     try:
         with Ledger.create(out, ledger.origin, key) as copy:
-            for leaf in forged:
-                copy.append_many([(leaf.kind, leaf.digest)], leaf.time_s)
+            for time_s, same in groupby(forged, lambda leaf: leaf.time_s):
+                copy.append_many([(leaf.kind, leaf.digest) for leaf in same], time_s)
             return copy.size
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
