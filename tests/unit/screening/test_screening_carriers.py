@@ -46,7 +46,10 @@ class Reviews:
         return [str(word) for word in self.rng.permutation(words)]
 
     def victims(self, count: int) -> list[int]:
-        return self.rng.choice(np.flatnonzero(self.label == "no"), count, replace=False).tolist()
+        found: list[int] = self.rng.choice(
+            np.flatnonzero(self.label == "no"), count, replace=False
+        ).tolist()
+        return found
 
     def of_text(self) -> View:
         table = pa.table({"text": [" ".join(t) for t in self.text], "y": list(self.label)})
