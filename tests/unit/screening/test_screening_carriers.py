@@ -46,9 +46,8 @@ class Reviews:
         return [str(word) for word in self.rng.permutation(words)]
 
     def victims(self, count: int) -> list[int]:
-        found: list[int] = self.rng.choice(
-            np.flatnonzero(self.label == "no"), count, replace=False
-        ).tolist()
+        rows = np.flatnonzero(self.label == "no")
+        found: list[int] = self.rng.choice(rows, count, replace=False).tolist()
         return found
 
     def of_text(self) -> View:
