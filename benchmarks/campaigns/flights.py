@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from credenza.redteam.feeds import Plot
 
 SOON_WEEKS = 3
+PROBATION_WEEKS = 4
 MODEL_ROWS = 40_000
 Cell = tuple[str, int]
 
@@ -116,9 +117,10 @@ def run(season: Season, attack: str, seed: int, attackers: int, share: float) ->
     found = Run(plot)
     scanner = PanelScanner.from_bytes(season.vouched)
     watched: set[int] = set()
+    waits_until: dict[int, int] = {}
     for week in range(season.judged_from, simulator.WEEKS):
         campaign = scanner.step(*_window(season.feeds, measured, week)).campaign
-        held = set(watched)
+        held = watched | {place for place, last in waits_until.items() if week <= last}
         if campaign is not None:
             campaign = accusation(campaign)
             found.alarms.append(week)
@@ -127,6 +129,8 @@ def run(season: Season, attack: str, seed: int, attackers: int, share: float) ->
                 for place in campaign.sources:
                     found.named.setdefault(season.feeds[place], week)
             held |= {*campaign.sources, *campaign.suspected}
+            if campaign.sources:
+                waits_until |= dict.fromkeys(campaign.suspected, week + PROBATION_WEEKS)
         found.held |= {(season.feeds[place], week) for place in held}
         scanner.accept(np.array([place not in held for place in range(len(season.feeds))]))
     return found

@@ -191,6 +191,8 @@ class Desk:
                 "late": False,
                 "campaigns": to_json((campaign,)),
                 "watch": [],
+                "probation": [],
+                "until": "",
                 "panel": "",
                 "publish": [],
             }

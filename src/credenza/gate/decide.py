@@ -45,6 +45,7 @@ class Evidence:
     Attributes:
         vouched: it belongs to the history that a steward vouches for.
         watched_since: window of the campaign that put its source under watch, or "".
+        watched_until: last window of the watch, "" when only a person ends it.
         flagged_rows: positions in the batch of rows that screening flagged.
         alarms: of the other lanes.
         late: its window was judged before it came.
@@ -55,6 +56,7 @@ class Evidence:
     records: int
     vouched: bool = False
     watched_since: str = ""
+    watched_until: str = ""
     flagged_rows: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     silences: tuple[Silence, ...] = ()
@@ -113,11 +115,13 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
 
 def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
     if evidence.watched_since:
+        did = "was suspected in" if evidence.watched_until else "took part in"
+        ends = f"; it waits until {evidence.watched_until}" if evidence.watched_until else ""
         yield Reason(
             "watched",
             policy.outcomes.watched,
-            f"{evidence.source} took part in the campaign of {evidence.watched_since} "
-            "and no reviewer has cleared it since",
+            f"{evidence.source} {did} the campaign of {evidence.watched_since} "
+            f"and no reviewer has cleared it since{ends}",
         )
 
 

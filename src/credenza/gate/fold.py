@@ -92,8 +92,13 @@ def _settlement(index: Transaction, entry: Entry, document: Document) -> None:
         index.upsert(WindowRow(dataset, window, entry.index, _text(document, "panel")))
     for source in _texts(document, "watch"):
         known = index.get(WatchRow, dataset, source)
-        if known is None or not known.since:
+        if known is None or not known.since or known.until:
             index.upsert(WatchRow(dataset, source, window))
+    for source in _texts(document, "probation"):
+        known = index.get(WatchRow, dataset, source)
+        if known is None or not known.since or known.until:
+            since = known.since if known is not None and known.since else window
+            index.upsert(WatchRow(dataset, source, since, _text(document, "until")))
     if document["publish"]:
         index.upsert(IntentRow(entry.digest, dataset, entry.kind, entry.index))
 

@@ -15,7 +15,7 @@ from credenza.gate.records import campaign_from
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from credenza.core.canonical import Json
     from credenza.core.types import Campaign, Floats
@@ -135,7 +135,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         newest = index.newest(WindowRow, dataset=dataset)
         windows = index.count(WindowRow, dataset=dataset)
         batches = index.find(BatchRow, dataset=dataset)
-        watched = {row.source: row.since for row in index.find(WatchRow, dataset=dataset)}
+        watches = index.find(WatchRow, dataset=dataset)
     if newest is None:
         raise NotFoundError(
             "nothing-settled",
@@ -153,7 +153,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         false_rate=standings[CLEARED] / max(1, judged),
         accepted_rate=policy.budget.campaign_rate,
         lanes=_lanes(batches, newest.window),
-        sources=_sources(stores, policy, dataset, settled, watched),
+        sources=_sources(stores, policy, dataset, settled, _lasting(watches, newest.window)),
         dominance=tuple(str(one) for one in cast("list[Json]", settled.get("dominance", []))),
         backlog=_backlog(batches),
     )
@@ -184,6 +184,11 @@ def _backlog(batches: list[BatchRow]) -> dict[str, int]:
         "quarantined": counts["quarantined"],
         "rows kept out": split,
     }
+
+
+def _lasting(watches: Sequence[WatchRow], window: str) -> dict[str, str]:
+    """Since when each source is watched, of those whose watch lasts beyond ``window``."""
+    return {one.source: one.since for one in watches if one.since and window <= (one.until or "9")}
 
 
 def _sources(

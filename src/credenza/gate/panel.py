@@ -145,7 +145,8 @@ def _unaccused(campaign: Campaign) -> Campaign:
 
 def _watched(stores: Stores, dataset: str) -> frozenset[str]:
     with stores.journal.catalog.snapshot() as index:
-        return frozenset(row.source for row in index.find(WatchRow, dataset=dataset) if row.since)
+        watched = index.find(WatchRow, dataset=dataset)
+    return frozenset(row.source for row in watched if row.since and not row.until)
 
 
 def _measure(

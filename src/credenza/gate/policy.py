@@ -35,12 +35,15 @@ class WindowRule:
         anchor: a date on which a window starts.
         reference: first windows, vouched for by a steward, that teach the reference.
         calibration: windows after those, vouched for too, that set the baselines.
+        probation: windows for which a source stays held that was suspected beside named
+            ones; attackers of whom some are named seldom make a second claim.
     """
 
     days: int = 7
     anchor: dt.date = dt.date(1970, 1, 5)
     reference: int = 10
     calibration: int = 16
+    probation: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,7 @@ days = 7                    # judge a week at a time; 0 judges each batch as it 
 anchor = 1970-01-05         # a day on which a window starts
 reference = 10              # first windows, vouched for by you, that teach the reference
 calibration = 16            # windows after those, vouched for too, that set the baselines
+probation = 4               # windows for which a suspected source stays held after a campaign
 
 [budget]
 rows = 0.001                # share of clean rows that may be quarantined
@@ -317,6 +321,7 @@ def _check_ranges(policy: Policy) -> None:
         "window.days": (policy.window.days, 0, 366),
         "window.reference": (policy.window.reference, 1, 10_000),
         "window.calibration": (policy.window.calibration, 1, 10_000),
+        "window.probation": (policy.window.probation, 0, 1_000),
         "budget.rows": (policy.budget.rows, 0.0, 0.5),
         "budget.fdr": (policy.budget.fdr, 1e-6, 0.5),
         "budget.campaign_rate": (policy.budget.campaign_rate, 1e-4, 0.5),

@@ -112,7 +112,10 @@ def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
                 Event("verdict", _verdict_document(one, verdict))
                 for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
             ),
-            Event("settlement", _settlement_document(window, judged, panel, payloads, publish)),
+            Event(
+                "settlement",
+                _settlement_document(policy, window, judged, panel, payloads, publish),
+            ),
         ]
     )
     versions = finish_pending(stores)
@@ -269,7 +272,8 @@ def _evidence(
         row.source,
         row.records,
         vouched=vouched,
-        watched_since=watch.since if watch else "",
+        watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
+        watched_until=watch.until if watch else "",
         late=window.late,
         silences=found.silences,
     )
@@ -347,11 +351,20 @@ def _verdict_document(evidence: Evidence, verdict: Verdict) -> dict[str, Json]:
     }
 
 
-def _settlement_document(
-    window: _Window, judged: Judged, panel: str, payloads: str, publish: list[Json]
+def _settlement_document(  # noqa: PLR0917 - the parts of one record
+    policy: Policy,
+    window: _Window,
+    judged: Judged,
+    panel: str,
+    payloads: str,
+    publish: list[Json],
 ) -> dict[str, Json]:
+    lasts = dt.timedelta(days=policy.window.days * policy.window.probation)
+    until = (dt.date.fromisoformat(window.name) + lasts).isoformat() if policy.window.days else ""
     campaigns = judged.screened.campaigns
-    watch = sorted({name for one in campaigns for name in one.sources})
+    watch = {name for one in campaigns for name in one.sources}
+    # Beside sources that are named, a suspected one may be the one that moved least.
+    beside = {name for one in campaigns if one.sources for name in one.suspected} - watch
     admitted = sum(one.outcome is Outcome.ADMIT for one in judged.verdicts)
     return {
         "dataset": window.dataset,
@@ -359,7 +372,9 @@ def _settlement_document(
         "late": window.late,
         "batches": [row.digest for row in window.rows],
         "campaigns": to_json(campaigns),
-        "watch": list(watch),
+        "watch": [*sorted(watch)],
+        "probation": [*sorted(beside)],
+        "until": until,
         "panel": panel,
         "payloads": payloads,
         "influence": to_json(judged.screened.across.influence),

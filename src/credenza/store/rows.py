@@ -108,11 +108,16 @@ class HeadRow:
 
 @dataclass(frozen=True, slots=True)
 class WatchRow:
-    """A source whose batches wait for a person since a campaign; ``since`` "" ends it."""
+    """A source whose batches wait for a person since a campaign; ``since`` "" ends it.
+
+    Attributes:
+        until: last window, by its start, in which they wait; "" until a person decides.
+    """
 
     dataset: str
     source: str
     since: str
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,14 @@ def test_disagreement_keeps_rows_out_and_a_broken_cap_holds() -> None:
     assert decide(replace(CLEAN, findings=(over,)), POLICY).outcome is Outcome.HOLD
 
 
+def test_a_suspect_on_probation_is_held_and_told_for_how_long() -> None:
+    one = replace(CLEAN, watched_since="2013-08-27", watched_until="2013-09-24")
+    verdict = decide(one, POLICY)
+    assert verdict.outcome is Outcome.HOLD
+    assert "was suspected in the campaign of 2013-08-27" in verdict.reasons[0].sentence
+    assert verdict.reasons[0].sentence.endswith("it waits until 2013-09-24")
+
+
 def test_a_source_on_watch_is_held_until_it_is_cleared() -> None:
     verdict = decide(replace(CLEAN, watched_since="2013-08-27"), POLICY)
     assert verdict.outcome is Outcome.HOLD

@@ -12,10 +12,13 @@ from credenza.gate.fold import fold
 from credenza.gate.policy import WindowRule
 from credenza.gate.records import finding_from, to_json
 from credenza.gate.windows import window_of
+from credenza.store.rows import WatchRow
 from credenza.workspace import Workspace
 
 if TYPE_CHECKING:
     from tests.conftest import SourceSimulator
+
+    from credenza.core.canonical import Json
 
 
 def test_a_reader_that_counted_before_another_wrote_undoes_nothing(
@@ -51,6 +54,36 @@ def test_an_event_of_a_newer_version_is_refused_not_skipped(workspace: Workspace
         workspace._stores.journal.catalog.transaction() as index,
     ):
         fold(index, Entry(9, "prophecy", "0" * 64, 0), {})
+
+
+def settled(window: str, *, watch: list[str], probation: list[str], until: str) -> dict[str, Json]:
+    return {
+        "dataset": "trips",
+        "window": window,
+        "late": True,
+        "watch": [*watch],
+        "probation": [*probation],
+        "until": until,
+        "publish": [],
+    }
+
+
+def test_a_suspect_is_on_probation_and_the_named_until_somebody_decides(
+    workspace: Workspace,
+) -> None:
+    catalog = workspace._stores.journal.catalog
+    first = settled("2024-01-01", watch=["anna"], probation=["beat"], until="2024-01-29")
+    second = settled("2024-01-08", watch=["beat"], probation=["anna", "cara"], until="2024-02-05")
+    with catalog.transaction() as index:
+        fold(index, Entry(7, "settlement", "1" * 64, 0), first)
+        found = {one.source: one for one in index.find(WatchRow, dataset="trips")}
+        assert found["anna"] == WatchRow("trips", "anna", "2024-01-01", "")
+        assert found["beat"] == WatchRow("trips", "beat", "2024-01-01", "2024-01-29")
+        fold(index, Entry(8, "settlement", "2" * 64, 0), second)
+        found = {one.source: one for one in index.find(WatchRow, dataset="trips")}
+    assert found["anna"] == WatchRow("trips", "anna", "2024-01-01", ""), "no milder than before"
+    assert found["beat"] == WatchRow("trips", "beat", "2024-01-08", ""), "named by now"
+    assert found["cara"] == WatchRow("trips", "cara", "2024-01-08", "2024-02-05")
 
 
 def test_a_finding_comes_back_from_the_ledger_as_it_was() -> None:

@@ -69,6 +69,8 @@ def judged(
         "late": False,
         "campaigns": to_json([] if campaign is None else [campaign]),
         "watch": [],
+        "probation": [],
+        "until": "",
         "panel": "",
         "publish": [],
     }
