@@ -158,6 +158,8 @@ def test_a_source_of_a_campaign_stays_on_watch_until_a_reviewer_clears_it(
                     "batches": [],
                     "campaigns": [],
                     "watch": ["dino"],
+                    "probation": [],
+                    "until": "",
                     "panel": "",
                     "publish": [],
                     "rationale": "",
