@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from credenza.core.spans import Spans
     from credenza.core.types import Bools, Floats, Limits, Role, Scores, View
 
 T = TypeVar("T")
@@ -105,4 +106,14 @@ class DatasetStore(Protocol):
 
     def restore(self, dataset: str, version: int, properties: Mapping[str, str]) -> int:
         """Make an old version's content the newest version; its number."""
+        ...
+
+
+class ExcisingStore(Protocol):
+    """A versioned table from which rows can be taken out."""
+
+    def excise(
+        self, dataset: str, gone: Mapping[str, Spans | None], properties: Mapping[str, str]
+    ) -> int:
+        """Take rows out of the newest version, by batch and position; the new number."""
         ...

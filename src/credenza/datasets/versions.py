@@ -16,30 +16,41 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import lance
-import pyarrow as pa
-from lance.file import LanceFileReader
 from lance.fragment import write_fragments
 
-from credenza.core.errors import InternalError, NotFoundError, UsageError
+from credenza.core.errors import NotFoundError, UsageError
+from credenza.datasets.checks import (
+    ID,
+    Dataset,
+    check_count,
+    check_lineage,
+    check_readable,
+    check_staged,
+    conformed,
+    data_files,
+    properties_of,
+)
+from credenza.datasets.excision import stage_excision
 from credenza.datasets.history import History
-from credenza.datasets.lineage import BATCH, LINEAGE, ROW
 from credenza.datasets.parquet import Part, whole_or_absent, write_parts
 from credenza.store.disk import explained, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-ID = "credenza.id"
+    import pyarrow as pa
+
+    from credenza.core.spans import Spans
+
 STORAGE_VERSION = "2.1"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _TRANSACTIONS: Any = sys.modules["lance.dataset"]  # the function of that name hides the module
 _LAST_VERSION = 2**64 - 1  # Lance names manifests so that the newest sorts first
-_Dataset: TypeAlias = Any  # Lance ships no types
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +113,21 @@ class LanceDatasets:
             InternalError: what was written cannot be read back.
         """
         name = _publication(properties)
-        _check_lineage(table)
+        check_lineage(table)
         with self._exclusive(dataset) as history:
             before = self._newest(dataset)
             done = _made_by(history, name, before)
             if done is not None:
-                _check_readable(self._at(dataset, done), name)
+                check_readable(self._at(dataset, done), name)
                 return done
             if before is not None:
-                table = _conformed(table, before.schema)
+                table = conformed(table, before.schema)
             staged = self._stage(dataset, table, before)
             staged.transaction_properties = dict(properties)
             number = self._commit(dataset, staged, before)
             published = self._at(dataset, number)
-            _check_readable(published, name)
-            _check_count(published, before, table.num_rows)
+            check_readable(published, name)
+            check_count(published, before, table.num_rows)
             history.add(number, name)
             return number
 
@@ -141,9 +152,48 @@ class LanceDatasets:
                     transaction_properties=dict(properties),
                 )
                 done = self._commit(dataset, change, before)
-                _check_count(self._at(dataset, done), None, wanted)
+                check_count(self._at(dataset, done), None, wanted)
                 history.add(done, name)
-            _check_readable(self._at(dataset, done), name)
+            check_readable(self._at(dataset, done), name)
+            return done
+
+    def excise(
+        self, dataset: str, gone: Mapping[str, Spans | None], properties: Mapping[str, str]
+    ) -> int:
+        """Take rows out of the newest version, once for each ``credenza.id``.
+
+        What they leave behind is neither read whole nor written again, and earlier
+        versions keep them. Rows that are not there change nothing.
+
+        Args:
+            dataset: its name.
+            gone: batch digest to positions in that batch; None for all of it.
+            properties: kept in the transaction; ``credenza.id`` names the publication.
+
+        Returns:
+            The number of the version without them.
+
+        Raises:
+            NotFoundError: no such dataset.
+            UsageError: no id.
+        """
+        name = _publication(properties)
+        with self._exclusive(dataset) as history:
+            before = self._at(dataset)
+            done = _made_by(history, name, before)
+            if done is None:
+                staged = stage_excision(before, gone)
+                if staged.files:
+                    sync([*staged.files, staged.files[0].parent])
+                change = _TRANSACTIONS.Transaction(
+                    read_version=before.version,
+                    operation=staged.operation,
+                    transaction_properties=dict(properties),
+                )
+                done = self._commit(dataset, change, before)
+                check_count(self._at(dataset, done), before, -staged.rows)
+                history.add(done, name)
+            check_readable(self._at(dataset, done), name)
             return done
 
     def read(
@@ -203,7 +253,7 @@ class LanceDatasets:
                 version["version"],
                 int(version["timestamp"].timestamp()),
                 int(version["metadata"]["total_rows"]),
-                _properties(opened, version["version"]),
+                properties_of(opened, version["version"]),
             )
             for version in opened.versions()
         )
@@ -228,7 +278,7 @@ class LanceDatasets:
             )
         return str(self._directory / f"{dataset}.lance")
 
-    def _newest(self, dataset: str) -> _Dataset | None:
+    def _newest(self, dataset: str) -> Dataset | None:
         """The newest version, or None: a crash can leave a directory without a manifest."""
         uri = self._uri(dataset)
         try:
@@ -238,7 +288,7 @@ class LanceDatasets:
             whole = False
         return lance.dataset(uri) if whole else None
 
-    def _at(self, dataset: str, version: int | None = None) -> _Dataset:
+    def _at(self, dataset: str, version: int | None = None) -> Dataset:
         newest = self._newest(dataset)
         if newest is None:
             raise NotFoundError(
@@ -257,7 +307,7 @@ class LanceDatasets:
             )
         return newest.checkout_version(version)
 
-    def _stage(self, dataset: str, table: pa.Table, before: _Dataset | None) -> Any:  # noqa: ANN401 - Lance ships no types
+    def _stage(self, dataset: str, table: pa.Table, before: Dataset | None) -> Any:  # noqa: ANN401 - Lance ships no types
         """Write the rows where no version sees them, and read them back.
 
         A staged file can vanish (a clean-up by another tool) and the commit would still
@@ -274,13 +324,13 @@ class LanceDatasets:
             data_storage_version=STORAGE_VERSION,
             enable_stable_row_ids=True,
         )
-        _check_staged(uri, staged, table)
-        files = _data_files(uri, staged)
+        check_staged(uri, staged, table)
+        files = data_files(uri, staged)
         if files:
             sync([*files, Path(uri, "data")])
         return staged
 
-    def _commit(self, dataset: str, change: Any, before: _Dataset | None) -> int:  # noqa: ANN401 - Lance ships no types
+    def _commit(self, dataset: str, change: Any, before: Dataset | None) -> int:  # noqa: ANN401 - Lance ships no types
         """Make the change a version, and wait for the disk, which Lance does not."""
         target = self._uri(dataset) if before is None else before
         committed = lance.LanceDataset.commit(target, change, enable_stable_row_ids=True)
@@ -311,10 +361,10 @@ class LanceDatasets:
             raise explained(cause, f"the dataset {dataset!r} was not changed") from wrong
 
 
-def _made_by(history: History, name: str, newest: _Dataset | None) -> int | None:
+def _made_by(history: History, name: str, newest: Dataset | None) -> int | None:
     """The version that publication ``name`` made, if it did."""
     last = 0 if newest is None else newest.version
-    return history.find(name, last, lambda number: _properties(newest, number).get(ID, ""))
+    return history.find(name, last, lambda number: properties_of(newest, number).get(ID, ""))
 
 
 def _publication(properties: Mapping[str, str]) -> str:
@@ -329,94 +379,5 @@ def _publication(properties: Mapping[str, str]) -> str:
     return name
 
 
-def _check_lineage(table: pa.Table) -> None:
-    for field in LINEAGE:
-        at = table.schema.get_field_index(field.name)
-        if at < 0 or table.schema.field(at).type != field.type or table[field.name].null_count:
-            raise UsageError(
-                "no-lineage",
-                f"rows come without a whole {field.name!r} column of type {field.type}",
-                why="every row of a dataset says from which batch and source it came",
-                fix="add the columns with credenza.datasets.lineage.with_lineage",
-            )
-
-
-def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The same columns in the dataset's order; Lance would fill a missing one with nulls."""
-    here = {field.name: field.type for field in table.schema}
-    there = {field.name: field.type for field in schema}
-    changes = [
-        *(f"{name!r} is new" for name in here if name not in there),
-        *(f"{name!r} is missing" for name in there if name not in here),
-        *(
-            f"{name!r} is {here[name]} and was {kind}"
-            for name, kind in there.items()
-            if name in here and here[name] != kind
-        ),
-    ]
-    if changes or len(here) != table.num_columns:
-        raise UsageError(
-            "schema-changed",
-            "rows have another schema than their dataset",
-            why="; ".join(changes) or "a column comes twice",
-            fix="publish them to a new dataset, or bring them into the dataset's schema",
-        )
-    return table.select(schema.names)
-
-
-def _check_staged(uri: str, staged: Any, table: pa.Table) -> None:  # noqa: ANN401 - Lance ships no types
-    """Every column must decode; number, batch and position of the rows must be as given.
-
-    Whole values are not compared: NaN differs from itself, and Lance checks its pages.
-    """
-    try:
-        parts = [LanceFileReader(str(path)).read_all() for path in _data_files(uri, staged)]
-        back = pa.concat_tables([table.slice(0, 0), *(part.to_table() for part in parts)])
-    except (OSError, ValueError) as wrong:
-        raise _unreadable(str(wrong)) from wrong
-    if any(not back[name].equals(table[name]) for name in (BATCH, ROW)):
-        raise _unreadable("the rows read back are not the rows written")
-
-
-def _data_files(uri: str, staged: Any) -> list[Path]:  # noqa: ANN401 - Lance ships no types
-    fragments = staged.operation.fragments
-    return [Path(uri, "data", file.path) for fragment in fragments for file in fragment.files]
-
-
-def _check_readable(opened: _Dataset, name: str) -> None:
-    """The version is this publication's, and its last row, which is the newest, reads."""
-    if _properties(opened, opened.version).get(ID) != name:
-        raise _unreadable(f"version {opened.version} was not made by publication {name!r}")
-    last = opened.count_rows() - 1
-    try:
-        if last >= 0:
-            opened.take([last], columns=LINEAGE.names)
-    except (OSError, ValueError) as wrong:
-        raise _unreadable(str(wrong)) from wrong
-
-
-def _check_count(opened: _Dataset, before: _Dataset | None, rows: int) -> None:
-    """Rows after a commit; more publishers than one would show here."""
-    expected = rows + (0 if before is None else before.count_rows())
-    if opened.count_rows() != expected:
-        raise _unreadable(
-            f"version {opened.version} has {opened.count_rows()} rows, not {expected}"
-        )
-
-
-def _properties(opened: _Dataset, number: int) -> Mapping[str, str]:
-    change = opened.read_transaction(number)
-    return {} if change is None else dict(change.transaction_properties or {})
-
-
 def _columns(columns: Sequence[str] | None) -> list[str] | None:
     return None if columns is None else list(columns)
-
-
-def _unreadable(why: str) -> InternalError:
-    return InternalError(
-        "unreadable-version",
-        "a publication cannot be read back",
-        why=why,
-        fix="restore an earlier version; the batches are still in the content store",
-    )

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from credenza.core.errors import InternalError
 from credenza.core.types import Version
+from credenza.datasets.checks import ID
 from credenza.datasets.lineage import with_lineage
-from credenza.datasets.versions import ID
 from credenza.gate.journal import Event
 from credenza.store.rows import BatchRow, IntentRow, VersionRow
 

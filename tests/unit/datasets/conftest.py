@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
+from credenza.datasets.checks import ID
 from credenza.datasets.lineage import with_lineage
-from credenza.datasets.versions import ID, LanceDatasets
+from credenza.datasets.versions import LanceDatasets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from credenza.datasets.versions import ID, LanceDatasets
+from credenza.datasets.checks import ID
+from credenza.datasets.versions import LanceDatasets
 
 if TYPE_CHECKING:
     from tests.unit.datasets.conftest import Rows

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from credenza.core.errors import NotFoundError, UsageError
+from credenza.datasets.checks import ID
 from credenza.datasets.lineage import (
     Reach,
     batch_reach,
@@ -14,11 +15,12 @@ from credenza.datasets.lineage import (
     version_batches,
     with_lineage,
 )
-from credenza.datasets.versions import ID, LanceDatasets
 from credenza.store.rows import BatchRow, ReleaseRow, VersionRow
 
 if TYPE_CHECKING:
     from tests.unit.datasets.conftest import Rows
+
+    from credenza.datasets.versions import LanceDatasets
 
 
 def digest(number: int) -> str:

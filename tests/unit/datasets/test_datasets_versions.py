@@ -15,8 +15,9 @@ import pytest
 
 from credenza.core.errors import ConflictError, InternalError, NotFoundError, UsageError
 from credenza.datasets import versions
+from credenza.datasets.checks import ID
 from credenza.datasets.lineage import with_lineage
-from credenza.datasets.versions import ID, LanceDatasets
+from credenza.datasets.versions import LanceDatasets
 
 if TYPE_CHECKING:
     from tests.unit.datasets.conftest import Publish, Rows
@@ -148,7 +149,8 @@ FULL_DISK = """
 import pathlib, resource, signal, sys, pyarrow as pa
 from credenza.core.errors import CredenzaError
 from credenza.datasets.lineage import with_lineage
-from credenza.datasets.versions import ID, LanceDatasets
+from credenza.datasets.checks import ID
+from credenza.datasets.versions import LanceDatasets
 store = LanceDatasets(pathlib.Path(sys.argv[1]))
 numbers = pa.array([row * row for row in range(100_000)])
 table = with_lineage(pa.table({"a": numbers}), batch="0" * 64, source="s")
@@ -208,7 +210,8 @@ def test_a_publisher_that_goes_around_us_is_noticed(
 PUBLISHER = """
 import sys, pathlib, pyarrow as pa
 from credenza.datasets.lineage import with_lineage
-from credenza.datasets.versions import ID, LanceDatasets
+from credenza.datasets.checks import ID
+from credenza.datasets.versions import LanceDatasets
 store = LanceDatasets(pathlib.Path(sys.argv[1]))
 for number in range(1, int(sys.argv[2])):
     table = with_lineage(pa.table({"a": [number] * 3}), batch=f"{number:064x}", source="s")
