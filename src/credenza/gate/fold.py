@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.errors import InternalError
+from credenza.gate.fold_response import RESPONSE_FOLDS, reinstate
 from credenza.store.rows import (
     BatchRow,
     EntryRow,
@@ -103,6 +105,21 @@ def _settlement(index: Transaction, entry: Entry, document: Document) -> None:
         index.upsert(IntentRow(entry.digest, dataset, entry.kind, entry.index))
 
 
+def _hold(index: Transaction, entry: Entry, document: Document) -> None:
+    """Batches of these wait from now on, those that were handed in before as well."""
+    day = dt.datetime.fromtimestamp(entry.time_s, tz=dt.UTC).date().isoformat()
+    dataset, incident = _text(document, "dataset"), _text(document, "incident")
+    for source in _texts(document, "sources"):
+        index.upsert(WatchRow(dataset, source, day, incident=incident))
+
+
+def _incident(index: Transaction, entry: Entry, document: Document) -> None:  # noqa: ARG001  # one signature
+    """An incident holds its sources until it is closed."""
+    if document["event"] == "closed":
+        for watch in index.find(WatchRow, incident=_text(document, "incident")):
+            index.upsert(WatchRow(watch.dataset, watch.source, ""))
+
+
 def _decision(index: Transaction, entry: Entry, document: Document) -> None:
     batch = _batch(index, document)
     admitted = document["outcome"] == "admit"
@@ -114,13 +131,16 @@ def _decision(index: Transaction, entry: Entry, document: Document) -> None:
             quarantined_rows=0 if admitted else batch.quarantined_rows,
         )
     )
-    if admitted:  # a person has looked at the source: the watch ends
+    watch = index.get(WatchRow, batch.dataset, batch.source)
+    if admitted and not (watch and watch.incident):
+        # A person has looked at the source: the watch ends, unless an incident holds it.
         index.upsert(WatchRow(batch.dataset, batch.source, ""))
     if document["publish"]:
         index.upsert(IntentRow(entry.digest, batch.dataset, entry.kind, entry.index))
 
 
 def _rollback(index: Transaction, entry: Entry, document: Document) -> None:
+    reinstate(index, document)
     index.upsert(IntentRow(entry.digest, _text(document, "dataset"), entry.kind, entry.index))
 
 
@@ -136,6 +156,9 @@ def _version(index: Transaction, entry: Entry, document: Document) -> None:  # n
             rationale=_text(document, "rationale"),
             batches=batches,
             parent=None if parent is None else int(str(parent)),
+            removed=tuple(_texts(document, "removed")) if "removed" in document else (),
+            intent=_text(document, "intent"),
+            excises=int("removed" in document),
         )
     )
     intent = index.get(IntentRow, _text(document, "intent"))
@@ -194,8 +217,13 @@ _FOLDS: Mapping[str, Callable[[Transaction, Entry, Document], None]] = {
     "verdict": _verdict,
     "settlement": _settlement,
     "decision": _decision,
+    "hold": _hold,
+    "incident": _incident,
+    "validation": _nothing,
+    "relabelling": _nothing,
     "rollback": _rollback,
     "version": _version,
     "release": _release,
     "recall": _recall,
+    **RESPONSE_FOLDS,
 }

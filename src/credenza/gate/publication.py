@@ -8,12 +8,13 @@ by its id instead of committing it again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
 from credenza.core.errors import InternalError
+from credenza.core.spans import from_json
 from credenza.core.types import Version
 from credenza.datasets.checks import ID
 from credenza.datasets.lineage import with_lineage
@@ -21,10 +22,12 @@ from credenza.gate.journal import Event
 from credenza.store.rows import BatchRow, IntentRow, VersionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from credenza.core.canonical import Json
     from credenza.gate.stores import Stores
+
+    Document = Mapping[str, Json]
 
 
 def finish_pending(stores: Stores) -> list[Version]:
@@ -35,44 +38,70 @@ def finish_pending(stores: Stores) -> list[Version]:
     return [_publish(stores, intent) for intent in sorted(pending, key=lambda row: row.index)]
 
 
+class _Change(NamedTuple):
+    """What an intent did to the dataset; ``removed`` is None unless it took rows out."""
+
+    number: int
+    batches: tuple[str, ...]
+    parent: int | None
+    removed: tuple[str, ...] | None = None
+
+
 def _publish(stores: Stores, intent: IntentRow) -> Version:
     document = stores.journal.document(intent.digest)
-    properties = {ID: intent.digest, "credenza.kind": intent.kind}
-    batches: tuple[str, ...] = ()
-    parent = _newest_version(stores, intent.dataset)
-    if intent.kind == "rollback":
-        parent = int(cast("int", document["version"]))
-        number = stores.datasets.restore(intent.dataset, parent, properties)
-    else:
-        parts = cast("list[dict[str, Json]]", document["publish"])
-        batches = tuple(str(part["batch"]) for part in parts)
-        table = pa.concat_tables([_rows_of(stores, part) for part in parts])
-        number = stores.datasets.publish(intent.dataset, table, properties)
+    change = _CHANGES.get(intent.kind, _added)(stores, intent, document)
     version = Version(
         dataset=intent.dataset,
-        number=number,
-        rows=stores.datasets.count(intent.dataset, number),
-        batches=batches,
+        number=change.number,
+        rows=stores.datasets.count(intent.dataset, change.number),
+        batches=change.batches,
         rationale=str(document["rationale"]),
-        parent=parent,
+        parent=change.parent,
     )
-    stores.journal.record(
-        [
-            Event(
-                "version",
-                {
-                    "intent": intent.digest,
-                    "dataset": version.dataset,
-                    "number": version.number,
-                    "rows": version.rows,
-                    "batches": list(version.batches),
-                    "rationale": version.rationale,
-                    "parent": version.parent,
-                },
-            )
-        ]
-    )
+    told: dict[str, Json] = {
+        "intent": intent.digest,
+        "dataset": version.dataset,
+        "number": version.number,
+        "rows": version.rows,
+        "batches": list(version.batches),
+        "rationale": version.rationale,
+        "parent": version.parent,
+    }
+    if change.removed is not None:
+        told["removed"] = list(change.removed)
+    stores.journal.record([Event("version", told)])
     return version
+
+
+def _added(stores: Stores, intent: IntentRow, document: Document) -> _Change:
+    """Rows of batches that were admitted."""
+    parts = cast("list[dict[str, Json]]", document["publish"])
+    table = pa.concat_tables([_rows_of(stores, part) for part in parts])
+    number = stores.datasets.publish(intent.dataset, table, _properties(intent))
+    batches = tuple(str(part["batch"]) for part in parts)
+    return _Change(number, batches, _newest_version(stores, intent.dataset))
+
+
+def _restored(stores: Stores, intent: IntentRow, document: Document) -> _Change:
+    """An earlier version's content."""
+    parent = int(cast("int", document["version"]))
+    number = stores.datasets.restore(intent.dataset, parent, _properties(intent))
+    return _Change(number, (), parent)
+
+
+def _excised(stores: Stores, intent: IntentRow, document: Document) -> _Change:
+    """The newest version without some rows."""
+    parts = cast("list[dict[str, Json]]", document["parts"])
+    gone = {
+        str(part["batch"]): None if part["whole"] else from_json(part["rows"]) for part in parts
+    }
+    number = stores.datasets.excise(intent.dataset, gone, _properties(intent))
+    removed = tuple(str(part["batch"]) for part in parts if part["whole"])
+    return _Change(number, (), _newest_version(stores, intent.dataset), removed)
+
+
+def _properties(intent: IntentRow) -> dict[str, str]:
+    return {ID: intent.digest, "credenza.kind": intent.kind}
 
 
 def _rows_of(stores: Stores, part: Mapping[str, Json]) -> pa.Table:
@@ -100,3 +129,9 @@ def _newest_version(stores: Stores, dataset: str) -> int | None:
     with stores.journal.catalog.snapshot() as index:
         newest = index.newest(VersionRow, dataset=dataset)
     return None if newest is None else newest.number
+
+
+_CHANGES: Mapping[str, Callable[[Stores, IntentRow, Document], _Change]] = {
+    "rollback": _restored,
+    "excision": _excised,
+}

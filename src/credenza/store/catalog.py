@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    inspect,
     or_,
     select,
     update,
@@ -129,7 +130,7 @@ class Catalog:
         self._engine = _engine(url)
         self._looking = _READ_ONLY[self._engine.dialect.name]
         with _translated():
-            METADATA.create_all(self._engine)
+            _make_tables(self._engine)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -263,6 +264,20 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_tables(engine: Engine) -> None:
+    """Tables as this version has them; an index that another version made is dropped.
+
+    It comes back from the ledger when the workspace is opened.
+    """
+    METADATA.create_all(engine)
+    lying = inspect(engine).get_multi_columns()
+    columns = {name: {column["name"] for column in found} for (_, name), found in lying.items()}
+    tables = list(TABLES.values())
+    if any(columns[table.name] != set(table.columns.keys()) for table in tables):
+        METADATA.drop_all(engine, tables=tables)
+        METADATA.create_all(engine)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

@@ -65,6 +65,9 @@ class VersionRow:
         batches: digests of the batches that it *added*; so a row's size does not grow
             with the history.
         parent: number of the version it continues; for a rollback the restored one.
+        removed: digests of the batches that it took out whole.
+        intent: digest of the event that asked for it.
+        excises: 1 when it took rows out.
     """
 
     dataset: str
@@ -73,6 +76,9 @@ class VersionRow:
     rationale: str
     batches: tuple[str, ...] = ()
     parent: int | None = None
+    removed: tuple[str, ...] = ()
+    intent: str = ""
+    excises: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +114,19 @@ class HeadRow:
 
 @dataclass(frozen=True, slots=True)
 class WatchRow:
-    """A source whose batches wait for a person since a campaign; ``since`` "" ends it.
+    """A source whose batches wait for a person; ``since`` "" ends it.
 
     Attributes:
+        since: window of the campaign, or day from which it was held for an incident.
         until: last window, by its start, in which they wait; "" until a person decides.
+        incident: for which it is held, "" for a campaign.
     """
 
     dataset: str
     source: str
     since: str
     until: str = ""
+    incident: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,75 @@ class IntentRow:
     kind: str
     index: int
     done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExcisedRow:
+    """Rows of a batch that were taken out after they had been admitted.
+
+    Attributes:
+        rows: JSON text, a list of half-open ranges; "[]" once they were reinstated.
+    """
+
+    batch: str
+    dataset: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """A move of a channel; the newest one is where it points.
+
+    Attributes:
+        index: ledger index of the move.
+        version: None when the channel was emptied.
+        release: digest, "" when it points to a version that was not released.
+        previous: ledger index of the move that this one can be rolled back to.
+    """
+
+    dataset: str
+    channel: str
+    index: int
+    version: int | None
+    release: str
+    previous: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRunRow:
+    """A training run, what it verified and what came out.
+
+    Attributes:
+        model: SHA-256 of the model, in hex.
+        releases: digests of the releases it was trained on.
+        bases: digests of the models it started from.
+        index: ledger index.
+    """
+
+    run: str
+    model: str
+    releases: tuple[str, ...]
+    bases: tuple[str, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryRow:
+    """A recovery that was begun: digest of its plan, and where the plan is recorded."""
+
+    plan: str
+    dataset: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStepRow:
+    """A finished step of a recovery, by its place in the plan."""
+
+    plan: str
+    place: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +291,11 @@ TABLES: Mapping[type[Any], Table] = {
     HeadRow: _table("head", HeadRow, ("dataset", "source")),
     WatchRow: _table("watch", WatchRow, ("dataset", "source")),
     IntentRow: _table("intent", IntentRow, ("digest",), ("done",)),
+    ExcisedRow: _table("excised", ExcisedRow, ("batch",), ("dataset",)),
+    ChannelRow: _table("channel", ChannelRow, ("dataset", "channel", "index")),
+    TrainingRunRow: _table("training_run", TrainingRunRow, ("run",), ("model",)),
+    RecoveryRow: _table("recovery", RecoveryRow, ("plan",)),
+    RecoveryStepRow: _table("recovery_step", RecoveryStepRow, ("plan", "place")),
 }
 LEASE = _table("lease", Lease, ("dataset",))
 

@@ -278,3 +278,19 @@ def test_postgresql_takes_the_same_tables() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in TABLES.values():
         assert f'"{table.name}"' in str(CreateTable(table).compile(dialect=dialect))
+
+
+def test_an_index_that_an_older_version_made_is_dropped_and_made_anew(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+    old = Catalog(url)
+    with old.transaction() as rows:
+        rows.upsert(EntryRow(0, "policy", "d" * 64, 1))
+    old.close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as file:
+        file.execute('ALTER TABLE "version" DROP COLUMN "intent"')
+    new = Catalog(url)
+    assert new.entry_count() == 0
+    with new.transaction() as rows:
+        rows.upsert(VersionRow("trips", 1, 4, "why", intent="i" * 64))
+        assert rows.find(VersionRow)[0].intent == "i" * 64
+    new.close()
