@@ -61,6 +61,20 @@ class ConflictError(CredenzaError):
     http_status = 409
 
 
+class ForbiddenError(CredenzaError):
+    """Somebody else may do it; the rules of governance do not let this person."""
+
+    exit_code = 1
+    http_status = 403
+
+
+class PendingError(CredenzaError):
+    """It is asked for, and waits until others have approved it."""
+
+    exit_code = 4
+    http_status = 409
+
+
 class UntrustedError(CredenzaError):
     """Bytes failed an integrity or signature check, or broke a parser limit."""
 

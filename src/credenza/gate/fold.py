@@ -210,6 +210,11 @@ def _number(document: Document, key: str) -> int:
 
 _FOLDS: Mapping[str, Callable[[Transaction, Entry, Document], None]] = {
     "workspace": _nothing,
+    "member": _nothing,
+    "charter": _nothing,
+    "request": _nothing,
+    "approval": _nothing,
+    "act": _nothing,
     "policy": _nothing,
     "refusal": _nothing,
     "source": _nothing,

@@ -6,6 +6,7 @@ The ledger is the truth and the catalog its index: both the running gate and
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +16,7 @@ from credenza.gate.fold import fold
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from credenza.core.canonical import Json
     from credenza.core.types import Entry
@@ -55,6 +56,7 @@ class Journal:
         self._open_writer = open_writer
         self._writer: Ledger | None = None
         self._clock = clock
+        self._warrant: tuple[Event, ...] = ()
         self.blobs = blobs
         self.catalog = catalog
 
@@ -71,6 +73,19 @@ class Journal:
             self._writer = self._open_writer()
             self.catch_up()
 
+    @contextmanager
+    def warranted(self, events: Sequence[Event]) -> Iterator[None]:
+        """Put ``events`` directly before whatever is recorded first inside the block.
+
+        They become durable together with it or not at all, so a warrant is used up exactly
+        when what it allows has happened.
+        """
+        self._warrant = tuple(events)
+        try:
+            yield
+        finally:
+            self._warrant = ()
+
     def record(self, events: Sequence[Event], content: Sequence[bytes] = ()) -> list[Entry]:
         """Make ``events`` durable together; acknowledged means present.
 
@@ -84,6 +99,8 @@ class Journal:
         self.lock()
         if self._writer is None:
             raise InternalError("no-writer", "the ledger is not open for writing")
+        asked, events = len(events), [*self._warrant, *events]
+        self._warrant = ()
         documents = [canonical_json(event.document) for event in events]
         digests = self.blobs.put_many([*content, *documents])[len(content) :]
         entries = self._writer.append_many(
@@ -96,7 +113,7 @@ class Journal:
             for entry, event in zip(entries, events, strict=True):
                 if entry.index >= done:
                     fold(index, entry, event.document)
-        return entries
+        return entries[len(entries) - asked :]
 
     @property
     def ledger(self) -> Ledger:
