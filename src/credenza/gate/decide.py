@@ -46,6 +46,7 @@ class Evidence:
         vouched: it belongs to the history that a steward vouches for.
         watched_since: window of the campaign that put its source under watch, or "".
         watched_until: last window of the watch, "" when only a person ends it.
+        held_for: incident for which its source is held since then, or "".
         flagged_rows: positions in the batch of rows that screening flagged.
         alarms: of the other lanes.
         late: its window was judged before it came.
@@ -57,6 +58,7 @@ class Evidence:
     vouched: bool = False
     watched_since: str = ""
     watched_until: str = ""
+    held_for: str = ""
     flagged_rows: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     silences: tuple[Silence, ...] = ()
@@ -114,7 +116,14 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
 
 
 def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
-    if evidence.watched_since:
+    if evidence.held_for:
+        yield Reason(
+            "watched",
+            policy.outcomes.watched,
+            f"{evidence.source} is held for {evidence.held_for} since {evidence.watched_since} "
+            "and no reviewer has cleared it since",
+        )
+    elif evidence.watched_since:
         did = "was suspected in" if evidence.watched_until else "took part in"
         ends = f"; it waits until {evidence.watched_until}" if evidence.watched_until else ""
         yield Reason(

@@ -99,7 +99,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """A judged batch.
 
     Attributes:
@@ -143,7 +143,7 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
     """
     policy = load_policy(data)
     since, windows, rows = _recent(stores, dataset, days)
-    cases = [_case(stores, row) for row in rows]
+    cases = [case_of(stores, row) for row in rows]
     changes: list[Change] = []
     text = data.decode("utf-8")
     wanted = [*_outcome_changes(policy, cases), *_rate_changes(stores, policy, dataset, since)]
@@ -152,7 +152,7 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
         if all(case.passed for case in run_cases(load_policy(tried.encode())) if case.required):
             text = tried
             changes.append(change)
-    replayed = _replay(cases, load_policy(text.encode()), windows)
+    replayed = replay(cases, load_policy(text.encode()), windows)
     return Proposal(dataset, since, tuple(changes), replayed, text)
 
 
@@ -210,17 +210,18 @@ def _days_before(window: str, days: int) -> str:
         return ""
 
 
-def _case(stores: Stores, row: BatchRow) -> _Case:
+def case_of(stores: Stores, row: BatchRow) -> Case:
+    """A judged batch as its verdict's reasons and a reviewer's word tell it."""
     rules = tuple(
         (str(reason["rule"]), Outcome[str(reason["outcome"]).upper()])
         for reason in json.loads(row.reasons)
     )
     verdict = stores.event(cast("int", row.verdict_index))
     # A reviewer's decision changes the batch's outcome and leaves its verdict.
-    return _Case(rules, row.outcome if row.outcome != verdict["outcome"] else "")
+    return Case(rules, row.outcome if row.outcome != verdict["outcome"] else "")
 
 
-def _outcome_changes(policy: Policy, cases: Sequence[_Case]) -> Iterator[Change]:
+def _outcome_changes(policy: Policy, cases: Sequence[Case]) -> Iterator[Change]:
     for rule, name in SETTING.items():
         now = cast("Outcome", getattr(policy.outcomes, name))
         alone = [case for case in cases if _stopped_by(case) == {rule}]
@@ -235,14 +236,14 @@ def _outcome_changes(policy: Policy, cases: Sequence[_Case]) -> Iterator[Change]
                 yield _outcome_change(name, now, Outcome.HOLD, *found, "rejected")
 
 
-def _decided(cases: Iterable[_Case], word: str) -> tuple[int, int] | None:
+def _decided(cases: Iterable[Case], word: str) -> tuple[int, int] | None:
     """How many decisions were ``word``, of how many, where that is sure enough."""
     counts = Counter(case.decided for case in cases if case.decided)
     n = sum(counts.values())
     return (counts[word], n) if lower_bound(counts[word], n) >= SURE else None
 
 
-def _stopped_by(case: _Case) -> set[str]:
+def _stopped_by(case: Case) -> set[str]:
     return {rule for rule, outcome in case.rules if outcome is not Outcome.ADMIT}
 
 
@@ -273,7 +274,8 @@ def _rate_changes(stores: Stores, policy: Policy, dataset: str, since: str) -> I
         )
 
 
-def _replay(cases: Sequence[_Case], policy: Policy, windows: int) -> Replay:
+def replay(cases: Sequence[Case], policy: Policy, windows: int) -> Replay:
+    """What ``policy`` would have made of judged batches, from the reasons in the ledger."""
     before = [case.outcome() for case in cases]
     after = [case.outcome(policy) for case in cases]
     freed = [

@@ -13,6 +13,7 @@ import pyarrow as pa
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Outcome, Silence, Unit
 from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
+from credenza.gate.beside import screen_beside
 from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.journal import Event
 from credenza.gate.panel import PanelWindow, judge_panel
@@ -21,9 +22,6 @@ from credenza.gate.records import to_json
 from credenza.gate.reference import reference_for
 from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened
-from credenza.screening.builtin import DETECTORS
-from credenza.screening.run import screen
-from credenza.screening.view import make_view
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -237,27 +235,14 @@ def _screen_rows(
     policy: Policy, reference: Reference, window: _Window, expected: Floats | None
 ) -> Screening:
     """Rows of the window beside the trusted ones; window rows come first."""
-    table = pa.concat_tables([window.table, reference.trusted], promote_options="default")
     sources = [
         row.source
         for position, row in enumerate(window.rows)
         for _ in range(*window.span(position))
     ]
-    trusted = np.arange(table.num_rows) >= window.table.num_rows
-    if expected is not None:
-        expected = np.vstack([expected, cast("Floats", reference.expected(reference.trusted))])
-    view = make_view(
-        window.name,
-        table,
-        label=reference.label,
-        source=np.array([*sources, *reference.source], dtype=object),
-        trusted=trusted,
-        facets=reference.facets,
-        expected=expected,
-        classes=reference.classes,
+    return screen_beside(
+        window.name, window.table, sources, reference, policy.detectors, policy.budget, expected
     )
-    detectors = [DETECTORS.make(name) for name in policy.detectors]
-    return screen(view, detectors, fdr=policy.budget.fdr, row_budget=policy.budget.rows)
 
 
 def _evidence(
@@ -274,6 +259,7 @@ def _evidence(
         vouched=vouched,
         watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
         watched_until=watch.until if watch else "",
+        held_for=watch.incident if watch and watch.since else "",
         late=window.late,
         silences=found.silences,
     )
