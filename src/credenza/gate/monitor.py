@@ -11,6 +11,7 @@ import numpy as np
 
 from credenza.core.errors import NotFoundError
 from credenza.gate.chart import panel_of
+from credenza.gate.fold_response import EXCISED
 from credenza.gate.records import campaign_from
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
@@ -32,7 +33,7 @@ class CampaignRecord:
     Attributes:
         id: dataset, window and number in that window, joined by slashes.
         standing: "open" while a batch of it waits, "cleared" when reviewers admitted every
-            batch, "confirmed" when they rejected one.
+            batch, "confirmed" when they rejected one or one was excised.
     """
 
     id: str
@@ -160,7 +161,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
 
 
 def _standing(statuses: list[str]) -> str:
-    if "rejected" in statuses:
+    if {"rejected", EXCISED} & set(statuses):
         return CONFIRMED
     return CLEARED if statuses and all(one == "admitted" for one in statuses) else OPEN
 

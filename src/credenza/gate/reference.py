@@ -8,17 +8,19 @@ they are: nothing that is judged later can move its own yardstick.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from credenza.core.errors import ConflictError
 from credenza.core.types import Role, Silence
+from credenza.gate.excision import without_excised
 from credenza.gate.silence import assessed
 from credenza.profiling.statistics.reference import ReferenceSummary, summarise
 from credenza.screening.view import infer_roles
-from credenza.store.rows import BatchRow, WindowRow
+from credenza.store.rows import BatchRow, ExcisedRow, WindowRow
 from credenza.training.baseline import fit_reference
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Reference:
         trusted: ``(n,)`` rows of the calibration windows; empty until these are settled.
         source: ``(n,)`` their sources.
         windows: settled windows that it was made from.
+        excised: what had been taken out of the dataset by then.
     """
 
     label: str
@@ -52,6 +55,7 @@ class Reference:
     trusted: pa.Table
     source: Strings
     windows: int
+    excised: tuple[ExcisedRow, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -72,17 +76,19 @@ def reference_for(stores: Stores, dataset: str, rule: WindowRule) -> Reference |
     """
     with stores.journal.catalog.snapshot() as index:
         settled = sorted(index.find(WindowRow, dataset=dataset), key=lambda row: row.settled_index)
+        excised = tuple(index.find(ExcisedRow, dataset=dataset))
     whole = rule.reference + rule.calibration
     windows = min(len(settled), whole)
     if windows < rule.reference:
         return None
     known = stores.references.get(dataset)
-    if known is not None and (known.windows == windows or windows < whole):
+    is_newest = known is not None and (known.windows == windows or windows < whole)
+    if known is not None and is_newest and known.excised == excised:
         return known
     batches = [_batches(stores, dataset, row.window) for row in settled[:windows]]
     learnt = [row for rows in batches[: rule.reference] for row in rows]
     ranked = [row for rows in batches[rule.reference :] for row in rows]
-    made = _make(stores, learnt, ranked, windows)
+    made = replace(_make(stores, learnt, ranked, windows), excised=excised)
     stores.references[dataset] = made
     return made
 
@@ -95,6 +101,13 @@ def _batches(stores: Stores, dataset: str, window: str) -> list[BatchRow]:
 def _make(
     stores: Stores, learnt: Sequence[BatchRow], ranked: Sequence[BatchRow], windows: int
 ) -> Reference:
+    if not learnt:
+        raise ConflictError(
+            "no-reference",
+            "no vouched-for row is left to judge others by",
+            why=f"every batch of the first {windows} windows was rejected or excised",
+            fix="roll back with --reinstate, or start a new dataset with vouched-for windows",
+        )
     label = str(stores.submission(learnt[0])["label"])
     sample, source = _sample(stores, learnt, MODEL_ROWS)
     facets = infer_roles(sample)
@@ -121,11 +134,11 @@ def _fit(sample: pa.Table, label: str, facets: Mapping[str, Role]) -> ReferenceM
 
 
 def _sample(stores: Stores, rows: Sequence[BatchRow], most: int) -> tuple[pa.Table, Strings]:
-    """At most about ``most`` rows of the batches, each batch in proportion."""
+    """At most about ``most`` rows of the batches, each batch in proportion, none excised."""
     share = min(1.0, most / max(1, sum(row.records for row in rows)))
     tables, sources = [], []
     for row in sorted(rows, key=lambda row: (row.source, row.sequence)):
-        table = stores.table(row)
+        table = without_excised(stores, row, stores.table(row))
         rng = np.random.default_rng([row.sequence, *row.source.encode()])
         keep = np.flatnonzero(rng.random(table.num_rows) < share)
         tables.append(table.take(pa.array(keep)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
+from credenza.gate.excision import refuse_excised, reinstated
 from credenza.gate.journal import Event
 from credenza.gate.publication import finish_pending
 from credenza.store.rows import BatchRow, VersionRow
@@ -81,12 +82,22 @@ def decide_batch(stores: Stores, digest: str, outcome: str, reason: str) -> Deci
     return Decision(row.digest, outcome, reason, versions[-1].number if versions else None)
 
 
-def roll_back(stores: Stores, dataset: str, version: int, reason: str) -> Version:
+def roll_back(
+    stores: Stores, dataset: str, version: int, reason: str, *, reinstate: bool = False
+) -> Version:
     """Make an earlier version's content the newest version; nothing is destroyed.
+
+    Args:
+        stores: the workspace.
+        dataset: its name.
+        version: of which the content comes back.
+        reason: goes into the ledger.
+        reinstate: also bring back what was excised since: an excision that was a mistake.
 
     Raises:
         NotFoundError: no such version.
         UsageError: no reason.
+        ConflictError: it holds excised rows, and they are not to be reinstated.
     """
     if not reason.strip():
         raise UsageError("no-reason", "a rollback needs a reason", fix="add --reason")
@@ -104,6 +115,9 @@ def roll_back(stores: Stores, dataset: str, version: int, reason: str) -> Versio
         "dataset": dataset,
         "version": version,
         "rationale": f"rolled back to version {version}: {reason}",
+        "reinstated": reinstated(stores, dataset, version),
     }
+    if document["reinstated"] and not reinstate:
+        refuse_excised(stores, dataset, version)
     stores.journal.record([Event("rollback", document)])
     return finish_pending(stores)[-1]
