@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credenza.provenance.keyring import key_from_seed, save_key
+from credenza.provenance.keys import key_from_seed, save_key
 from credenza.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from credenza.gate import reception, settlement
 from credenza.gate.policy import DEFAULT_DETECTORS
-from credenza.provenance.keyring import SigningKey, key_from_seed
+from credenza.provenance.keys import SigningKey, key_from_seed
 from credenza.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credenza.provenance.keyring import key_from_seed
+from credenza.provenance.keys import key_from_seed
 from credenza.workspace import Workspace
 
 DATASET = "trips"

@@ -14,7 +14,7 @@ from credenza.core.types import Outcome
 from credenza.gate.policy import load_policy
 from credenza.interfaces.cli.main import main
 from credenza.provenance.intake.together import read_own
-from credenza.provenance.keyring import load_key
+from credenza.provenance.keys import load_key
 from credenza.workspace import Workspace
 
 if TYPE_CHECKING:

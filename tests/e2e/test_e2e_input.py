@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from credenza.core.errors import ConflictError, CredenzaError, UntrustedError, UsageError
-from credenza.provenance.keyring import key_from_seed
+from credenza.provenance.keys import key_from_seed
 from credenza.store import disk
 from credenza.workspace import Workspace
 

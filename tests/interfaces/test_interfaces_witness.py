@@ -14,7 +14,7 @@ import pytest
 
 from credenza.interfaces.cli.main import main
 from credenza.interfaces.web import WitnessServer, post
-from credenza.provenance.keyring import key_from_seed
+from credenza.provenance.keys import key_from_seed
 from credenza.store.ledger.note import COSIGNATURE, ED25519, Verifier, read_vkey, write_vkey
 from credenza.store.ledger.witness import Witness
 

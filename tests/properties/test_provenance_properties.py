@@ -20,7 +20,7 @@ from credenza.core.canonical import MAX_INTEGER, canonical_json
 from credenza.core.errors import UntrustedError
 from credenza.core.rows import differing_cells, row_root, schema_digest
 from credenza.core.types import FileDigest, Manifest
-from credenza.provenance.keyring import key_from_seed
+from credenza.provenance.keys import key_from_seed
 from credenza.provenance.manifest import decode_manifest, encode_manifest
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from credenza.datasets.attestation import ATTESTATION, Recalls, sign_recalls
 from credenza.datasets.release import Claim, write_release
 from credenza.gate.proofs import origin_of
 from credenza.provenance.intake.together import read_own
-from credenza.provenance.keyring import key_from_seed
+from credenza.provenance.keys import key_from_seed
 from credenza.provenance.row_proof import prove_row
 from credenza.provenance.sign import sign_batch
 from credenza.store.ledger.cosignature import cosign

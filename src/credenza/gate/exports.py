@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from credenza.gate.stores import Stores
-    from credenza.provenance.keyring import SigningKey
+    from credenza.provenance.keys import SigningKey
 
 # What an Arrow type is called by tools that know fewer of them; the first that fits.
 KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from credenza.core.canonical import Json
     from credenza.core.types import Source
     from credenza.gate.stores import Stores
-    from credenza.provenance.keyring import Roster
+    from credenza.provenance.roster import Roster
 
 
 def roster(stores: Stores) -> Roster:

@@ -9,6 +9,7 @@ from credenza.core.errors import NotFoundError, UsageError
 from credenza.datasets.attestation import Recalls, sign_recalls
 from credenza.datasets.lineage import Origin, Reach, batch_reach, row_origin
 from credenza.datasets.release import Claim, write_release
+from credenza.gate.excision import refuse_excised
 from credenza.gate.journal import Event
 from credenza.store.rows import BatchRow, ReleaseRow, VersionRow
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Release, Version
     from credenza.gate.stores import Stores
-    from credenza.provenance.keyring import SigningKey
+    from credenza.provenance.keys import SigningKey
 
 
 def create(
@@ -35,8 +36,12 @@ def create(
     The statement carries the ledger's newest checkpoint, so a verifier can later ask for
     proof that the verdicts behind it were logged before. From ``expires`` on, ISO 8601
     UTC, verifiers refuse it; "" for never.
+
+    Raises:
+        ConflictError: the version holds rows that were excised since.
     """
     stores.journal.lock()
+    refuse_excised(stores, version.dataset, version.number)
     claim = Claim(
         dataset=version.dataset,
         version=version.number,

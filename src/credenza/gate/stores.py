@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from credenza.provenance.keyring import Roster
+from credenza.gate.governance import Charter
+from credenza.provenance.roster import Roster
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Stores:
     Attributes:
         references: fitted references by dataset: a cache, rebuilt from the journal.
         roster: registered sources: a cache, likewise.
+        charter: who may do what: a cache, read from the ledger alone.
         shapes: columns, types and label by dataset: a cache, likewise.
     """
 
@@ -43,6 +45,7 @@ class Stores:
     datasets: LanceDatasets
     references: dict[str, Reference] = field(default_factory=dict)
     roster: KnownRoster = field(default_factory=KnownRoster)
+    charter: Charter = field(default_factory=Charter)
     shapes: dict[str, Shape] = field(default_factory=dict)
 
     def submission(self, row: BatchRow) -> dict[str, Json]:

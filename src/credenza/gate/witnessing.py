@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from credenza.gate.stores import Stores
-    from credenza.provenance.keyring import SigningKey
+    from credenza.provenance.keys import SigningKey
     from credenza.store.ledger.ledger import Ledger
     from credenza.store.ledger.trust import TrustPolicy
     from credenza.store.rows import BatchRow

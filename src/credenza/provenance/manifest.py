@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from credenza.core.canonical import Json, canonical_json, strict_json
 from credenza.core.errors import UntrustedError
 from credenza.core.types import FileDigest, Manifest
-from credenza.provenance.keyring import SOURCE_ID
+from credenza.provenance.roster import SOURCE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from credenza.provenance.intake.together import Files, Reader
-    from credenza.provenance.keyring import SigningKey
+    from credenza.provenance.keys import SigningKey
 
 _BLOCK_BYTES = 2**20
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Manifest, Source
     from credenza.provenance.intake.together import Reader
-    from credenza.provenance.keyring import Roster
+    from credenza.provenance.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)

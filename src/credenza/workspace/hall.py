@@ -29,7 +29,7 @@ from credenza.gate.reception import Receipt, receive, receive_together
 from credenza.gate.stores import Stores
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
-from credenza.provenance.keyring import load_key, new_key, save_key
+from credenza.provenance.keys import load_key, new_key, save_key
 from credenza.provenance.sign import sign_batch
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from credenza.gate.settlement import Settlement
     from credenza.gate.witnessing import Ask, Cosigning
     from credenza.provenance.intake.together import Reader
-    from credenza.provenance.keyring import SigningKey
+    from credenza.provenance.keys import SigningKey
 
 
 class Workspace:
@@ -349,9 +349,14 @@ class Workspace:
         """One version of a dataset, the newest by default."""
         return questions.version(self._stores, dataset, version)
 
-    def rollback(self, dataset: str, version: int, reason: str) -> Version:
-        """Make an old version's content the newest version."""
-        return review.roll_back(self._stores, dataset, version, reason)
+    def rollback(
+        self, dataset: str, version: int, reason: str, *, reinstate: bool = False
+    ) -> Version:
+        """Make an old version's content the newest version.
+
+        What was excised since comes back only with ``reinstate``.
+        """
+        return review.roll_back(self._stores, dataset, version, reason, reinstate=reinstate)
 
     def checkout(self, dataset: str, version: int | None, out: Path) -> list[Path]:
         """Write a version as Parquet files into ``out``, which must not exist."""

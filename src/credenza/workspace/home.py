@@ -10,7 +10,7 @@ from typing import cast
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
 from credenza.gate import proofs
 from credenza.gate.policy import DEFAULT_POLICY
-from credenza.provenance.keyring import SigningKey, load_key, new_key, save_key
+from credenza.provenance.keys import SigningKey, load_key, new_key, save_key
 from credenza.store.ledger.ledger import Ledger
 
 HOME_VARIABLE = "CREDENZA_HOME"

@@ -13,7 +13,7 @@ import pytest
 from credenza.core.canonical import strict_json
 from credenza.core.errors import NotFoundError, UntrustedError, UsageError
 from credenza.provenance.intake.together import read_own
-from credenza.provenance.keyring import key_from_seed
+from credenza.provenance.keys import key_from_seed
 from credenza.provenance.row_proof import membership, prove_row, verify_row
 from credenza.provenance.sign import sign_batch
 

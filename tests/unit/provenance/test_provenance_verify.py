@@ -12,8 +12,9 @@ from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.rows import row_root
 from credenza.core.types import Manifest
-from credenza.provenance.keyring import Roster, SigningKey, key_from_seed
+from credenza.provenance.keys import SigningKey, key_from_seed
 from credenza.provenance.manifest import decode_manifest, encode_manifest
+from credenza.provenance.roster import Roster
 from credenza.provenance.sign import sign_batch
 from credenza.provenance.verify import Verified, verify
 

@@ -29,7 +29,7 @@ def command() -> None:
 )
 def vkey(name: str, key: Path) -> Answer:
     """Print the witness's public key on one line, for trust policies."""
-    from credenza.provenance.keyring import load_key  # noqa: PLC0415 - help stays light
+    from credenza.provenance.keys import load_key  # noqa: PLC0415 - help stays light
     from credenza.store.ledger.note import COSIGNATURE, Verifier, write_vkey  # noqa: PLC0415
 
     line = write_vkey(Verifier(name, load_key(key).private.public_key(), COSIGNATURE))
@@ -91,7 +91,7 @@ def serve(  # noqa: PLR0917 - click passes each option by its name
     import threading  # noqa: PLC0415
 
     from credenza.interfaces.web import WitnessServer  # noqa: PLC0415
-    from credenza.provenance.keyring import load_key  # noqa: PLC0415
+    from credenza.provenance.keys import load_key  # noqa: PLC0415
     from credenza.store.ledger.note import ED25519, read_vkey  # noqa: PLC0415
     from credenza.store.ledger.witness import Witness  # noqa: PLC0415
 

@@ -16,7 +16,7 @@ from credenza.core.types import Outcome
 from credenza.interfaces.demo.books import Books, Sent
 from credenza.interfaces.demo.tale import Clue
 from credenza.provenance.intake.together import read_own
-from credenza.provenance.keyring import load_key
+from credenza.provenance.keys import load_key
 from credenza.redteam import feeds as flights
 
 if TYPE_CHECKING:
