@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from credenza.campaigns.claim import accusation
+from credenza.campaigns.accuse import Trail, accuse, pursue
 from credenza.campaigns.panel import PanelScanner
-from credenza.profiling.statistics.builtin import measure
+from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.profiling.statistics.reference import ReferenceSummary, summarise
 from credenza.redteam import feeds as simulator
 from credenza.redteam.builtin import ATTACKS
@@ -107,8 +107,7 @@ def build(reference_weeks: int, calibration_weeks: int) -> Season:
 def run(season: Season, attack: str, seed: int, attackers: int, share: float) -> Run:
     """One year under attack, or none, as the gate would treat it.
 
-    Named feeds stay held; while they are, others are held for the week but not named,
-    since the attackers' evidence is not theirs.
+    Named feeds stay held, and whoever is suspected beside them for some weeks.
     """
     plot = simulator.draw_plot(season.feeds, attackers=attackers, seed=seed)
     measured = dict(season.measured)
@@ -116,21 +115,26 @@ def run(season: Season, attack: str, seed: int, attackers: int, share: float) ->
         measured |= _poisoned(season, attack, seed, plot, share)
     found = Run(plot)
     scanner = PanelScanner.from_bytes(season.vouched)
-    watched: set[int] = set()
+    trails: dict[tuple[int, str], Trail] = {}
     waits_until: dict[int, int] = {}
     for week in range(season.judged_from, simulator.WEEKS):
-        campaign = scanner.step(*_window(season.feeds, measured, week)).campaign
+        result = scanner.step(*_window(season.feeds, measured, week))
+        watched = {place for trail in trails.values() for place in trail.sources}
         held = watched | {place for place, last in waits_until.items() if week <= last}
-        if campaign is not None:
-            campaign = accusation(campaign)
+        claim = result.campaign
+        if claim is not None:
             found.alarms.append(week)
-            if not watched & set(campaign.sources):
-                watched |= set(campaign.sources)
-                for place in campaign.sources:
+            claim = accuse(claim, family_of(season.statistics[claim.statistic]), watched)
+        claims = pursue(claim, result.averages, tuple(trails.values()))
+        for one in claims:
+            held |= {*one.sources, *one.suspected}
+            if one.sources:
+                waits_until |= dict.fromkeys(one.suspected, week + PROBATION_WEEKS)
+            if set(one.sources) - watched:
+                trail = Trail(one.sources, one.statistic, one.direction)
+                trails[one.statistic, one.direction] = trail
+                for place in one.sources:
                     found.named.setdefault(season.feeds[place], week)
-            held |= {*campaign.sources, *campaign.suspected}
-            if campaign.sources:
-                waits_until |= dict.fromkeys(campaign.suspected, week + PROBATION_WEEKS)
         found.held |= {(season.feeds[place], week) for place in held}
         scanner.accept(np.array([place not in held for place in range(len(season.feeds))]))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,8 @@ from scipy.special import ndtr
 from credenza.campaigns.scan import berk_jones
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from credenza.core.types import Floats, Ints
 
 SCALES = (1.0, 0.3, 0.1, 0.03)
@@ -23,8 +25,6 @@ LEAST_PART = 1 / 3
 """Of the middle of the named, that each of them has moved; whoever moved less is suspected."""
 SUSPECTED_U = 2.5
 """Among 26, one in six windows: enough to be looked at with the others, no more."""
-ACCUSED_U = 3.3
-"""Among 26 honest sources one lies as far by chance in 80 windows: enough to be held to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class PanelCampaign:
         score: Berk-Jones score of the sources but the furthest.
         without: ``score`` when each named source is left out too.
         evidence: how far each named source moved, in standard units.
+        follows: the suspected moved now as the named did before: ``accuse.pursue``.
     """
 
     sources: tuple[int, ...]
@@ -52,6 +53,7 @@ class PanelCampaign:
     score: float
     without: tuple[float, ...]
     evidence: tuple[float, ...]
+    follows: bool = False
 
 
 def claim(
@@ -93,28 +95,8 @@ def claim(
         p_value,
         SCALES[int(scale)],
         float(cells[scale, found]),
-        _without(u[scale] * found_sign, members.tolist()),
+        without(u[scale] * found_sign, members.tolist()),
         tuple(evidence[members].tolist()),
-    )
-
-
-def accusation(found: PanelCampaign) -> PanelCampaign:
-    """The same claim, naming only who moved so far that it may be held against them later.
-
-    Among the named of a claim a few honest sources are to be expected. For one window
-    that is a fair price; but a gate remembers whom it named, and in a year of claims the
-    few add up. Whoever is not named any more is suspected; and one alone is no campaign.
-    """
-    far = [at for at, evidence in enumerate(found.evidence) if evidence >= ACCUSED_U]
-    if len(far) < 2:
-        far = []
-    named = tuple(found.sources[at] for at in far)
-    return replace(
-        found,
-        sources=named,
-        suspected=tuple(sorted({*found.suspected, *found.sources} - set(named))),
-        without=tuple(found.without[at] for at in far),
-        evidence=tuple(found.evidence[at] for at in far),
     )
 
 
@@ -147,8 +129,8 @@ def _others_moved(evidence: Floats, own: Floats, members: Ints) -> bool:
     return bool(stayed and len(rest) > 0 and -np.median(rest) >= far)
 
 
-def _without(u: Floats, named: list[int]) -> tuple[float, ...]:
-    """The score without each named source."""
+def without(u: Floats, named: Sequence[int]) -> tuple[float, ...]:
+    """The score of ``u`` ``(S,)`` when each named source is left out too."""
     found = []
     for source in named:
         rest = u.copy()

@@ -10,11 +10,13 @@ from credenza.core.types import Campaign
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from credenza.campaigns.claim import PanelCampaign
     from credenza.campaigns.panel import WindowResult
     from credenza.core.types import Floats
 
 
 def explain(
+    found: PanelCampaign,
     result: WindowResult,
     values: Floats,
     *,
@@ -22,10 +24,11 @@ def explain(
     statistics: Sequence[str],
     window: str,
     batches: Mapping[str, str] | None = None,
-) -> Campaign | None:
-    """What moved together, with its before and after; None where nothing did.
+) -> Campaign:
+    """What moved together, with its before and after.
 
     Args:
+        found: a claim about this window.
         result: of ``PanelScanner.step`` for this window.
         values: ``(S, P)`` what was given to ``step``.
         sources: names, in the order of the panel.
@@ -33,9 +36,6 @@ def explain(
         window: start of the window, ISO date.
         batches: digest of each source's batch.
     """
-    found = result.campaign
-    if found is None:
-        return None
     p = found.statistic
     known = batches or {}
     named = tuple(sources[s] for s in found.sources)
@@ -56,6 +56,8 @@ def explain(
         "history_windows": result.history,
         "alarm_rate_so_far": result.alarms_so_far,
     }
+    if found.follows:
+        evidence["follows"] = list(named)
     return Campaign(
         sources=named,
         suspected=tuple(sources[s] for s in found.suspected),
@@ -79,6 +81,14 @@ def sentence(campaign: Campaign) -> str:
             f"{who} send {campaign.evidence['rows']} {campaign.statistic} in the window of "
             f"{campaign.window}, which hardly any other source does (p = {campaign.p_value:.2g} "
             f"by permuted senders, {history} windows for comparison)"
+        )
+    if "follows" in campaign.evidence:
+        who = ", ".join(quote(name) for name in campaign.suspected)
+        return (
+            f"{who} moved {campaign.direction} in {campaign.statistic} in the window of "
+            f"{campaign.window}, as {names or 'others'} did before (p = {campaign.p_value:.2g} "
+            f"for any other source; the shift that all sources share, "
+            f"{campaign.removed_common_cause:+.1f} standard units, is removed)"
         )
     return (
         f"{names or 'no single source'} moved {campaign.direction} together in "

@@ -46,6 +46,8 @@ class WindowResult:
         campaign: what moved together, or None.
         source_alarms: sources that moved alone or far.
         residual: ``(S, P)`` standard units, common cause removed; NaN = absent.
+        averages: ``(K, S, P)`` averages of the residuals, by scale, in standard units of
+            their own; NaN = absent.
         common_shift: ``(P,)`` shift shared by most sources, in standard units.
         expected: ``(S, P)`` what each source was expected to show.
         scale: ``(S, P)`` one standard unit.
@@ -59,6 +61,7 @@ class WindowResult:
     campaign: PanelCampaign | None
     source_alarms: tuple[SourceAlarm, ...]
     residual: Floats
+    averages: Floats
     common_shift: Floats
     expected: Floats
     scale: Floats
@@ -144,6 +147,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
         campaign=campaign,
         source_alarms=_source_alarms(residual),
         residual=residual,
+        averages=u,
         common_shift=shift,
         expected=levels.mean + season + scale * fit,
         scale=scale,

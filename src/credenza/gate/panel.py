@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
 
-from credenza.campaigns.claim import accusation
+from credenza.campaigns.accuse import Trail, accuse, pursue
 from credenza.campaigns.explain import explain
 from credenza.campaigns.judge import WARM_UP
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Silence
 from credenza.gate.decide import Alarm
+from credenza.gate.records import campaign_from
 from credenza.gate.registry import roster
 from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from credenza.campaigns.claim import PanelCampaign
     from credenza.campaigns.panel import WindowResult
     from credenza.campaigns.state import PanelState
+    from credenza.core.canonical import Json
     from credenza.core.types import Campaign, Floats
     from credenza.gate.policy import Policy
     from credenza.gate.reference import Reference
@@ -31,10 +34,6 @@ if TYPE_CHECKING:
     from credenza.store.rows import BatchRow
 
     Spans = Mapping[str, list[tuple[BatchRow, int, int]]]
-
-
-HONEST_KINDS = frozenset({"novelty", "shape", "structure"})
-"""Kinds of statistics in which honest sources change together and for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +95,24 @@ def judge_panel(
             found = [measured[source][name] for name in statistics]
             values[place], sd[place] = np.array(found, dtype=np.float64).T
     result = scanner.step(values, sd)
-    if result.campaign is not None:
-        result = replace(result, campaign=accusation(result.campaign))
+    since = _on_watch(stores, dataset)
+    watched = frozenset(place for place, source in enumerate(sources) if source in since)
+    trails = tuple(_trails(stores, dataset, since, scanner.state))
+    accused = _accused(result, statistics, watched)
     batches = {source: found[-1][0].digest for source, found in spans.items()}
-    campaign = explain(
-        result, values, sources=sources, statistics=statistics, window=window, batches=batches
-    )
-    if campaign is not None:
-        campaign = _unaccused(_continued(campaign, _watched(stores, dataset)))
     return PanelWindow(
-        campaigns=() if campaign is None else (campaign,),
+        campaigns=tuple(
+            explain(
+                claim,
+                result,
+                values,
+                sources=sources,
+                statistics=statistics,
+                window=window,
+                batches=batches,
+            )
+            for claim in pursue(accused, result.averages, trails)
+        ),
         alarms=_alarms(result, policy, tuple(spans), scanner.state),
         silences={
             source: [Silence("campaigns", f"fewer than {WARM_UP} windows of it are known")]
@@ -116,37 +123,33 @@ def judge_panel(
     )
 
 
-def _continued(campaign: Campaign, watched: frozenset[str]) -> Campaign:
-    """Name only sources that a claim of its own stands on.
-
-    The sources of an earlier campaign go on moving, held as they are, and whoever is
-    near them in some later week would be named on their evidence. Beside sources that
-    are on watch already, new ones are suspected: held for a person, not accused.
-    """
-    old = tuple(name for name in campaign.sources if name in watched)
-    if not old:
-        return campaign
-    new = tuple(name for name in campaign.sources if name not in watched)
-    return replace(campaign, sources=old, suspected=tuple(sorted({*campaign.suspected, *new})))
+def _accused(
+    result: WindowResult, statistics: tuple[str, ...], watched: frozenset[int]
+) -> PanelCampaign | None:
+    if result.campaign is None:
+        return None
+    return accuse(result.campaign, family_of(statistics[result.campaign.statistic]), watched)
 
 
-def _unaccused(campaign: Campaign) -> Campaign:
-    """Suspect, and do not name, those who only changed what they send.
-
-    Several sources that shift abruptly in rare values or in shape go to a person. But
-    timetables, product lines and sensors change for honest reasons, together and for
-    good; only labels that contradict what was expected, and repeated rows, accuse.
-    """
-    if family_of(campaign.statistic) not in HONEST_KINDS:
-        return campaign
-    moved = tuple(sorted({*campaign.sources, *campaign.suspected}))
-    return replace(campaign, sources=(), suspected=moved)
-
-
-def _watched(stores: Stores, dataset: str) -> frozenset[str]:
+def _on_watch(stores: Stores, dataset: str) -> dict[str, str]:
+    """Sources that wait for a person to clear them, and the window that named them."""
     with stores.journal.catalog.snapshot() as index:
-        watched = index.find(WatchRow, dataset=dataset)
-    return frozenset(row.source for row in watched if row.since and not row.until)
+        rows = index.find(WatchRow, dataset=dataset)
+    return {row.source: row.since for row in rows if row.since and not row.until}
+
+
+def _trails(
+    stores: Stores, dataset: str, since: Mapping[str, str], state: PanelState
+) -> Iterator[Trail]:
+    """What the sources on watch were named for."""
+    with stores.journal.catalog.snapshot() as index:
+        windows = [index.get(WindowRow, dataset, name) for name in sorted({*since.values()})]
+    for window in windows:
+        campaigns = [] if window is None else stores.event(window.settled_index)["campaigns"]
+        for claim in map(campaign_from, cast("list[Mapping[str, Json]]", campaigns)):
+            places = tuple(state.sources.index(name) for name in claim.sources if name in since)
+            if places and claim.statistic in state.statistics:
+                yield Trail(places, state.statistics.index(claim.statistic), claim.direction)
 
 
 def _measure(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from credenza.campaigns.accuse import Trail, pursue
 from credenza.campaigns.explain import explain, sentence
 from credenza.campaigns.panel import PanelScanner
 
@@ -16,38 +17,32 @@ NAMES = [f"feed-{n:02d}" for n in range(16)]
 STATISTICS = ["label share late = no", "surprise late = no"]
 
 
-def attacked_window() -> tuple[Campaign | None, Campaign | None, PanelScanner]:
+def attacked_window(*, follows: bool = False) -> Campaign:
     rng = np.random.default_rng(3)
     scanner = PanelScanner(NAMES, STATISTICS)
     for _ in range(40):
         scanner.step(rng.normal(size=(16, 2)))
         scanner.accept()
-    quiet = rng.normal(size=(16, 2))
-    nothing = explain(
-        scanner.step(quiet), quiet, sources=NAMES, statistics=STATISTICS, window="2013-10-01"
-    )
-    scanner.accept()
     values = rng.normal(size=(16, 2))
     values[:4, 1] += 7
-    found = explain(
-        scanner.step(values),
+    result = scanner.step(values)
+    found = result.campaign
+    if follows:
+        (found,) = pursue(None, result.averages, [Trail((0, 1, 2), 1, "up")])
+    assert found is not None
+    return explain(
+        found,
+        result,
         values,
         sources=NAMES,
         statistics=STATISTICS,
         window="2013-10-08",
         batches={name: f"digest-{name}" for name in NAMES},
     )
-    return nothing, found, scanner
-
-
-def test_a_quiet_window_has_nothing_to_explain() -> None:
-    nothing, _, _ = attacked_window()
-    assert nothing is None
 
 
 def test_a_campaign_names_sources_statistic_and_before_and_after() -> None:
-    _, found, _ = attacked_window()
-    assert found is not None
+    found = attacked_window()
     assert found.sources == tuple(NAMES[:4])
     assert found.batches == tuple(f"digest-{name}" for name in NAMES[:4])
     assert (found.statistic, found.direction) == ("surprise late = no", "up")
@@ -59,8 +54,7 @@ def test_a_campaign_names_sources_statistic_and_before_and_after() -> None:
 
 
 def test_leaving_out_a_named_source_weakens_the_claim() -> None:
-    _, found, _ = attacked_window()
-    assert found is not None
+    found = attacked_window()
     without = found.evidence["score_without"]
     score = found.evidence["score"]
     assert isinstance(without, dict)
@@ -70,10 +64,18 @@ def test_leaving_out_a_named_source_weakens_the_claim() -> None:
 
 
 def test_the_sentence_says_what_the_evidence_says() -> None:
-    _, found, _ = attacked_window()
-    assert found is not None
+    found = attacked_window()
     text = sentence(found)
     for part in (*found.sources, found.statistic, "up", found.window, f"{found.p_value:.2g}"):
         assert part in text
     assert f"{found.removed_common_cause:+.1f}" in text
     assert str(found.evidence["history_windows"]) in text
+
+
+def test_who_follows_is_said_to_move_as_the_named_did() -> None:
+    found = attacked_window(follows=True)
+    text = sentence(found)
+    assert text.startswith(f'"{NAMES[3]}" moved up')
+    named = ", ".join(f'"{name}"' for name in NAMES[:3])
+    assert f"as {named} did before" in text
+    assert found.suspected == (NAMES[3],)
