@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from credenza.core import dsse
@@ -68,12 +68,14 @@ class Signed:
         keyid: of the signer.
         request: what is asked for; of an approval, None.
         approves: of an approval, the digest of the request; else "".
+        envelope: the signed bytes.
     """
 
     digest: str
     keyid: str
     request: Request | None
     approves: str = ""
+    envelope: bytes = field(default=b"", repr=False)
 
 
 def sign_request(request: Request, key: SigningKey) -> bytes:
@@ -116,30 +118,20 @@ def read_request(envelope: bytes, keys: Iterable[str]) -> Signed:
     Raises:
         UntrustedError: by somebody else, altered or malformed.
     """
-    keyid, name, subject, found = _read(envelope, keys, REQUEST_TYPE)
-    expected = {
-        *("action", "terms", "origin", "size", "rules", "policy", "nonce"),
-        *("created", "expires"),
-    }
-    if set(found) != expected or not isinstance(found["terms"], dict):
-        raise _bad(f"a request has exactly the fields {', '.join(sorted(expected))}")
-    if name != found["action"] or subject != sha256_hex(canonical_json(found["terms"])):
-        raise _bad("its subject is not the digest of its terms")
-    size = found["size"]
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise _bad("size must be an integer of at least 0")
-    request = Request(
-        action=_matching(found, "action", re.compile(r"[a-z]+(-[a-z]+)*\Z")),
-        terms=found["terms"],
-        origin=_matching(found, "origin", re.compile(r"\S{1,256}\Z")),
-        size=size,
-        rules=_matching(found, "rules", _DIGEST),
-        policy=_matching(found, "policy", _DIGEST),
-        nonce=_matching(found, "nonce", _NONCE),
-        created=_matching(found, "created", _INSTANT),
-        expires=_matching(found, "expires", _INSTANT),
-    )
-    return Signed(sha256_hex(envelope), keyid, request)
+    keyid, payload = _signed(envelope, keys)
+    return Signed(sha256_hex(envelope), keyid, _request(payload), envelope=envelope)
+
+
+def look_at(envelope: bytes) -> Request:
+    """What a request asks for, with nobody's signature checked: for whoever is to approve it.
+
+    The gate checks who signed; an approval is of these bytes and no others.
+
+    Raises:
+        UntrustedError: it is malformed.
+    """
+    _check_size(envelope)
+    return _request(dsse.parse(envelope).payload)
 
 
 def read_approval(envelope: bytes, keys: Iterable[str], origin: str) -> Signed:
@@ -148,13 +140,14 @@ def read_approval(envelope: bytes, keys: Iterable[str], origin: str) -> Signed:
     Raises:
         UntrustedError: by somebody else, for another ledger, altered or malformed.
     """
-    keyid, name, subject, found = _read(envelope, keys, APPROVAL_TYPE)
+    keyid, payload = _signed(envelope, keys)
+    name, subject, found = _parts(payload, APPROVAL_TYPE)
     if set(found) != {"origin", "created"} or name != "request":
         raise _bad("an approval has exactly the fields created, origin")
     _matching(found, "created", _INSTANT)
     if found["origin"] != origin:
         raise _bad("it is for another ledger")
-    return Signed(sha256_hex(envelope), keyid, None, subject)
+    return Signed(sha256_hex(envelope), keyid, None, subject, envelope)
 
 
 def instant(time_s: int) -> str:
@@ -173,22 +166,57 @@ def _statement(kind: str, name: str, digest: str, predicate: dict[str, Json]) ->
     )
 
 
-def _read(envelope: bytes, keys: Iterable[str], kind: str) -> tuple[str, str, str, dict[str, Json]]:
-    """Key, name and digest of the one subject, and the predicate."""
-    if len(envelope) > MAX_REQUEST_BYTES:
-        raise _bad(f"it is longer than {MAX_REQUEST_BYTES} bytes")
+def _signed(envelope: bytes, keys: Iterable[str]) -> tuple[str, bytes]:
+    """The one key that signed, and what."""
+    _check_size(envelope)
     signed = dsse.verify(envelope, keys)
     if len(signed.keyids) != 1:
         raise _bad("one person signs it, not several")
-    match strict_json(signed.payload):
+    return signed.keyids[0], signed.payload
+
+
+def _check_size(envelope: bytes) -> None:
+    if len(envelope) > MAX_REQUEST_BYTES:
+        raise _bad(f"it is longer than {MAX_REQUEST_BYTES} bytes")
+
+
+def _request(payload: bytes) -> Request:
+    name, subject, found = _parts(payload, REQUEST_TYPE)
+    expected = {
+        *("action", "terms", "origin", "size", "rules", "policy", "nonce"),
+        *("created", "expires"),
+    }
+    if set(found) != expected or not isinstance(found["terms"], dict):
+        raise _bad(f"a request has exactly the fields {', '.join(sorted(expected))}")
+    if name != found["action"] or subject != sha256_hex(canonical_json(found["terms"])):
+        raise _bad("its subject is not the digest of its terms")
+    size = found["size"]
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise _bad("size must be an integer of at least 0")
+    return Request(
+        action=_matching(found, "action", re.compile(r"[a-z]+(-[a-z]+)*\Z")),
+        terms=found["terms"],
+        origin=_matching(found, "origin", re.compile(r"\S{1,256}\Z")),
+        size=size,
+        rules=_matching(found, "rules", _DIGEST),
+        policy=_matching(found, "policy", _DIGEST),
+        nonce=_matching(found, "nonce", _NONCE),
+        created=_matching(found, "created", _INSTANT),
+        expires=_matching(found, "expires", _INSTANT),
+    )
+
+
+def _parts(payload: bytes, kind: str) -> tuple[str, str, dict[str, Json]]:
+    """Name and digest of a statement's one subject, and its predicate."""
+    match strict_json(payload):
         case {
             "subject": [{"name": str(name), "digest": {"sha256": str(digest)}}],
             "predicate": dict(predicate),
         }:
             found = cast("dict[str, Json]", predicate)
             # The one spelling of a statement: nothing beside what was understood is in it.
-            if _statement(kind, name, digest, found) == signed.payload and _DIGEST.match(digest):
-                return signed.keyids[0], name, digest, found
+            if _statement(kind, name, digest, found) == payload and _DIGEST.match(digest):
+                return name, digest, found
     raise _bad(f"it is no statement of the type {kind}")
 
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES
-from credenza.core.errors import CredenzaError, ForbiddenError, UntrustedError, UsageError
+from credenza.core.errors import (
+    CredenzaError,
+    ForbiddenError,
+    NotFoundError,
+    UntrustedError,
+    UsageError,
+)
 from credenza.core.keys import check_public_key, keyid_of
 from credenza.gate.approvals import Request, Signed, instant, read_approval, read_request
 from credenza.gate.governance_rules import ACTIONS, ROLES, Rules, Thing
@@ -133,6 +139,7 @@ class Judgement:
     Attributes:
         requester: who asks.
         approvers: members whose approval counts, each another person with another key.
+        eligible: members whose approval would count.
         void: approvals that do not count, each with the reason.
         needed: how many approvals would do; None when no number does.
         rules: the rules that decided.
@@ -141,6 +148,7 @@ class Judgement:
 
     requester: str
     approvers: tuple[str, ...]
+    eligible: tuple[str, ...]
     void: tuple[str, ...]
     allowed: bool
     needed: int | None
@@ -194,6 +202,12 @@ def judge(stores: Stores, known: Charter, signed: Signed, time_s: int) -> Judgem
     return Judgement(
         requester,
         tuple(counted),
+        tuple(
+            name
+            for name in known.active
+            if name not in {requester, *counted}
+            and rules.may_approve(name, request.action, thing, known.roles, requester).allowed
+        ),
         tuple(void),
         ruling.allowed,
         rules.approvals_needed(requester, request.action, thing, known.roles),
@@ -485,3 +499,55 @@ KINDS = {
     "version": _version,
 }
 """Kinds of entries that say who may do what, and what each changes."""
+
+
+# ------------------------------------------------------------------ what was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and how far it got.
+
+    Attributes:
+        standing: "open", "approved", "done" or "void".
+        judgement: None once it is done or void.
+        why: it is void.
+    """
+
+    digest: str
+    request: Request
+    requester: str
+    standing: str
+    judgement: Judgement | None
+    why: str = ""
+
+
+def asked(stores: Stores, known: Charter, signed: Signed, time_s: int) -> Asked:
+    """How far a request got."""
+    request = cast("Request", signed.request)
+    requester = known.owners[signed.keyid]
+    if signed.digest in known.used:
+        return Asked(signed.digest, request, requester, "done", None)
+    try:
+        judgement = judge(stores, known, signed, time_s)
+    except CredenzaError as wrong:
+        return Asked(signed.digest, request, requester, "void", None, wrong.why)
+    standing = "approved" if judgement.allowed else "open"
+    return Asked(signed.digest, request, requester, standing, judgement)
+
+
+def request_named(known: Charter, prefix: str) -> Signed:
+    """The request whose digest begins with ``prefix``.
+
+    Raises:
+        NotFoundError: none does, or several.
+    """
+    found = [one for one in known.requests if len(prefix) > 3 and one.startswith(prefix)]
+    if len(found) == 1:
+        return known.requests[found[0]]
+    raise NotFoundError(
+        "no-such-request",
+        f"{len(found) or 'no'} request{'s begin' if found else ' begins'} with {prefix[:70]!r}",
+        why="a request is named by its digest or at least its first four digits",
+        fix="run `credenza request list`",
+    )

@@ -78,6 +78,16 @@ def recall(stores: Stores, digest: str, reason: str) -> None:
     """
     if not reason.strip():
         raise UsageError("no-reason", "a recall needs a reason", fix="add --reason")
+    found = release_named(stores, digest)
+    stores.journal.record([Event("recall", {"release": found.digest, "reason": reason})])
+
+
+def release_named(stores: Stores, digest: str) -> ReleaseRow:
+    """The release whose digest begins so.
+
+    Raises:
+        NotFoundError: none does, or several.
+    """
     stores.journal.lock()
     with stores.journal.catalog.snapshot() as index:
         known = index.find(ReleaseRow)
@@ -88,7 +98,7 @@ def recall(stores: Stores, digest: str, reason: str) -> None:
             f"no one release begins with {digest[:70]!r}",
             why=f"there are {len(known)} releases",
         )
-    stores.journal.record([Event("recall", {"release": found[0].digest, "reason": reason})])
+    return found[0]
 
 
 def recalls(stores: Stores) -> dict[str, str]:

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Self
 
+from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.keys import check_public_key
 from credenza.datasets.versions import LanceDatasets
@@ -36,8 +37,9 @@ from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
 from credenza.store.ledger.note import write_vkey
 from credenza.store.ledger.trust import read_trust
-from credenza.store.rows import BatchRow, EntryRow, HeadRow
+from credenza.store.rows import BatchRow, HeadRow
 from credenza.workspace import home as homes
+from credenza.workspace.governance import Acting, Governance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from credenza.gate.witnessing import Ask, Cosigning
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keys import SigningKey
+    from credenza.workspace.incidents import Incidents
 
 
 class Workspace:
@@ -70,6 +73,7 @@ class Workspace:
 
     Attributes:
         public_key: 64 hex digits of the operator's key, which signs checkpoints and releases.
+        governance: who may do what, and on whose word it is done.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Workspace:
             clock=lambda: int(self._clock()),
         )
         self._stores = Stores(journal, LanceDatasets(home / "datasets"))
+        self.governance = Governance(self._stores, home, clock, self.public_key)
         journal.catch_up()
 
     # -- opening and closing
@@ -133,13 +138,26 @@ class Workspace:
         return workspace
 
     @classmethod
-    def open(cls, home: Path | None = None, *, clock: Callable[[], float] = time.time) -> Self:
+    def open(
+        cls,
+        home: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        acting: Acting | None = None,
+    ) -> Self:
         """Open the workspace at ``home``, at ``$CREDENZA_HOME``, or nearest upward.
+
+        Args:
+            home: the directory.
+            clock: seconds since the epoch.
+            acting: on whose word things are done, where it is governed.
 
         Raises:
             NotFoundError: there is none.
         """
-        return cls(homes.find_home(home), clock=clock)
+        workspace = cls(homes.find_home(home), clock=clock)
+        workspace.governance.acting = acting or Acting()
+        return workspace
 
     def close(self) -> None:
         """Let other processes write."""
@@ -167,7 +185,9 @@ class Workspace:
 
     def add_source(self, name: str, keys: Sequence[str], group: str = "") -> Source:
         """Register a sender and its public keys (64 hex digits each)."""
-        return registry.add_source(self._stores, name, tuple(keys), group)
+        terms: dict[str, Json] = {"source": name, "keys": list(keys), "event": "source-added"}
+        with self.governance.warrant("add-source", terms | ({"group": group} if group else {})):
+            return registry.add_source(self._stores, name, tuple(keys), group)
 
     def sources(self) -> list[Source]:
         """All registered senders, by name."""
@@ -180,7 +200,8 @@ class Workspace:
 
     def freeze_source(self, name: str, reason: str) -> Source:
         """Refuse everything from a sender from now on."""
-        return registry.freeze_source(self._stores, name, reason)
+        with self.governance.warrant("freeze-source", {"source": name, "reason": reason}):
+            return registry.freeze_source(self._stores, name, reason)
 
     # -- the gate
 
@@ -212,7 +233,13 @@ class Workspace:
             licence=licence,
             provenance=provenance,
         )
-        return self.receive(envelope, files)
+        terms: dict[str, Json] = {
+            "source": source,
+            "dataset": dataset,
+            "batch": sha256_hex(envelope),
+        }
+        with self.governance.warrant("submit", terms):
+            return self.receive(envelope, files)
 
     def sign(
         self,
@@ -255,7 +282,7 @@ class Workspace:
         Raises:
             UntrustedError: the gate refuses it; the refusal is in the ledger.
         """
-        policy = self._recorded_policy()
+        policy = self.governance.recorded_policy()
         receipt = receive(self._stores, envelope, list(files), policy)
         if policy.window.days == 0:
             self.settle(receipt.dataset)
@@ -274,7 +301,7 @@ class Workspace:
         share it. They wait for their window even if the policy's windows have 0 days:
         call ``settle`` then.
         """
-        return receive_together(self._stores, sent, self._recorded_policy())
+        return receive_together(self._stores, sent, self.governance.recorded_policy())
 
     def settle(
         self,
@@ -292,7 +319,7 @@ class Workspace:
         """
         from credenza.gate import settlement  # noqa: PLC0415 - the models: seconds to load
 
-        policy = self._recorded_policy()
+        policy = self.governance.recorded_policy()
         finish_pending(self._stores)
         day = until or dt.datetime.fromtimestamp(self._clock(), tz=dt.UTC).date().isoformat()
         done: list[Settlement] = []
@@ -336,8 +363,11 @@ class Workspace:
 
     def decide(self, prefix: str, outcome: str, reason: str) -> Decision:
         """A reviewer's word on a batch: "admit" or "reject"."""
-        self._recorded_policy()
-        return review.decide_batch(self._stores, self._row(prefix).digest, outcome, reason)
+        self.governance.recorded_policy()
+        batch = self._row(prefix).digest
+        terms: dict[str, Json] = {"batch": batch, "outcome": outcome, "reason": reason}
+        with self.governance.warrant(outcome if outcome == "admit" else "reject", terms):
+            return review.decide_batch(self._stores, batch, outcome, reason)
 
     # -- datasets and releases
 
@@ -356,7 +386,15 @@ class Workspace:
 
         What was excised since comes back only with ``reinstate``.
         """
-        return review.roll_back(self._stores, dataset, version, reason, reinstate=reinstate)
+        terms: dict[str, Json] = {
+            "dataset": dataset,
+            "version": version,
+            "content": self.governance.content(dataset, version),
+            "reason": reason,
+            "reinstate": reinstate,
+        }
+        with self.governance.warrant("rollback", terms):
+            return review.roll_back(self._stores, dataset, version, reason, reinstate=reinstate)
 
     def checkout(self, dataset: str, version: int | None, out: Path) -> list[Path]:
         """Write a version as Parquet files into ``out``, which must not exist."""
@@ -375,16 +413,26 @@ class Workspace:
             version: the newest by default.
             expires: ISO date or time in UTC from which on it must not be used.
         """
-        policy = self._recorded_policy()
-        return releases.create(
-            self._stores,
-            self.dataset(dataset, version),
-            out,
-            policy=policy.digest,
-            key=self._operator,
-            time_s=int(self._clock()),
-            expires=expires and instant_of(expires),
-        )
+        policy = self.governance.recorded_policy()
+        chosen = self.dataset(dataset, version)
+        expires = expires and instant_of(expires)
+        terms: dict[str, Json] = {
+            "dataset": dataset,
+            "version": chosen.number,
+            "content": self.governance.content(dataset, chosen.number),
+            "policy": policy.digest,
+            "expires": expires,
+        }
+        with self.governance.warrant("release", terms):
+            return releases.create(
+                self._stores,
+                chosen,
+                out,
+                policy=policy.digest,
+                key=self._operator,
+                time_s=int(self._clock()),
+                expires=expires,
+            )
 
     def export(self, directory: Path, name: str) -> bytes:
         """A release in the words of another tool, such as croissant, cyclonedx or slsa."""
@@ -392,7 +440,14 @@ class Workspace:
 
     def recall(self, digest: str, reason: str) -> None:
         """Say that a release must not be used any more."""
-        releases.recall(self._stores, digest, reason)
+        known = releases.release_named(self._stores, digest)
+        terms: dict[str, Json] = {
+            "release": known.digest,
+            "dataset": known.dataset,
+            "reason": reason,
+        }
+        with self.governance.warrant("recall", terms):
+            releases.recall(self._stores, known.digest, reason)
 
     def recalls(self) -> dict[str, str]:
         """Recalled releases by digest, with the reason: the list for offline verifiers."""
@@ -426,6 +481,17 @@ class Workspace:
             self.source(source)
             return releases.reach_of_source(self._stores, source)
         raise UsageError("bad-lineage", "name a row, a batch or a source")
+
+    # -- response
+
+    @property
+    def incidents(self) -> Incidents:
+        """Incidents: opened, answered by a playbook, closed, and learnt from."""
+        from credenza.workspace.incidents import Incidents  # noqa: PLC0415 - loads the response room
+
+        return Incidents(
+            self._stores, self.governance.policy_in_force(), lambda: int(self._clock())
+        )
 
     # -- proof
 
@@ -499,19 +565,19 @@ class Workspace:
     # -- policy
 
     def policy(self) -> Policy:
-        """The policy as its file stands now."""
-        return load_policy(self._policy_bytes())
+        """The policy in force: its file, or in a governed workspace what was approved."""
+        return load_policy(self.governance.policy_in_force())
 
     def test_policy(
         self, path: Path | None = None, cases: Path | None = None
     ) -> tuple[CaseResult, ...]:
         """Try a policy file (the workspace's by default) on the required and your own cases."""
-        data = self._policy_bytes() if path is None else homes.read_file(path)
+        data = self.governance.policy_draft() if path is None else homes.read_file(path)
         return run_cases(load_policy(data), None if cases is None else homes.read_file(cases))
 
     def propose_policy(self, dataset: str, *, days: int = 30) -> Proposal:
         """Settings that reviewers' decisions speak for, with their replay; nothing is adopted."""
-        return propose(self._stores, self._policy_bytes(), dataset, days=days)
+        return propose(self._stores, self.governance.policy_in_force(), dataset, days=days)
 
     # -- inside
 
@@ -520,21 +586,6 @@ class Workspace:
         if self._key is None:
             self._key = homes.operator_key(self.home)
         return self._key
-
-    def _policy_bytes(self) -> bytes:
-        return homes.read_file(self.home / "policy.toml")
-
-    def _recorded_policy(self) -> Policy:
-        """The policy, after making sure that the ledger knows its text."""
-        data = self._policy_bytes()
-        policy = load_policy(data)
-        journal = self._stores.journal
-        with journal.catalog.snapshot() as index:
-            newest = index.newest(EntryRow, kind="policy")
-        if newest is None or journal.document(newest.digest)["digest"] != policy.digest:
-            document: dict[str, Json] = {"digest": policy.digest, "text": data.decode("utf-8")}
-            journal.record([Event("policy", document)])
-        return policy
 
     def _next(self, dataset: str, source: str) -> tuple[int, str]:
         """Sequence number and previous digest of the source's next batch."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 AS_JSON = "credenza.as_json"
 """Where a command that talks while it works finds whether stdout is one object."""
 
+ACTING = "credenza.acting"
+"""Where a governed command finds whose key, or which request, it acts on."""
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -26,6 +29,7 @@ class UseCase(click.Command):
         judges: its exit code is a judgement; adds ``--exit-zero``, and a defect of
             ours exits with 2, so that no script mistakes it for a verdict.
         at_home: it works on a workspace; adds ``--home``.
+        governed: the rules of a governed workspace apply; adds ``--as`` and ``--request``.
         examples: command lines for the help; tests run them.
     """
 
@@ -34,13 +38,14 @@ class UseCase(click.Command):
         *arguments: Any,  # noqa: ANN401 - handed on to click as they are
         judges: bool = False,
         at_home: bool = True,
+        governed: bool = False,
         examples: Sequence[str] = (),
         **options: Any,  # noqa: ANN401 - handed on to click as they are
     ) -> None:
         super().__init__(*arguments, **options)
         self.judges = judges
         self.examples = tuple(examples)
-        self.params.extend(_shared(judges=judges, at_home=at_home))
+        self.params.extend(_shared(judges=judges, at_home=at_home, governed=governed))
         if examples:
             self.epilog = "Examples:\n" + "\n".join(f"  {line}" for line in examples)
 
@@ -53,6 +58,7 @@ class UseCase(click.Command):
         """Run, show, and say the exit code; no exception but click's leaves."""
         as_json: bool = ctx.params.pop("as_json")
         ctx.meta[AS_JSON] = as_json
+        ctx.meta[ACTING] = (ctx.params.pop("acting", None), ctx.params.pop("approved", ""))
         debug: bool = ctx.params.pop("debug")
         exit_zero: bool = ctx.params.pop("exit_zero", False)
         try:
@@ -96,8 +102,11 @@ def family(name: str) -> Callable[[F], Family]:
 def open_workspace(home: Path | None) -> Workspace:
     """The workspace at ``home``, at ``CREDENZA_HOME``, or nearest upward."""
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
+    from credenza.workspace.governance import Acting  # noqa: PLC0415
 
-    return Workspace.open(home)
+    context = click.get_current_context(silent=True)
+    key, request = (context.meta.get(ACTING) if context else None) or (None, "")
+    return Workspace.open(home, acting=Acting(key, request))
 
 
 def _show(answer: Answer, *, as_json: bool) -> None:
@@ -111,7 +120,7 @@ def _show(answer: Answer, *, as_json: bool) -> None:
     answer.show(Screen())
 
 
-def _shared(*, judges: bool, at_home: bool) -> list[click.Parameter]:
+def _shared(*, judges: bool, at_home: bool, governed: bool) -> list[click.Parameter]:
     options: list[click.Parameter] = []
     if at_home:
         options.append(
@@ -122,6 +131,21 @@ def _shared(*, judges: bool, at_home: bool) -> list[click.Parameter]:
                 help="Workspace; $CREDENZA_HOME or the nearest .credenza upward by default.",
             )
         )
+    if governed:
+        options += [
+            click.Option(
+                ["--as", "acting"],
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="KEY",
+                help="Your private key, where the workspace is governed.",
+            ),
+            click.Option(
+                ["--request", "approved"],
+                default="",
+                metavar="REQUEST",
+                help="What you asked for before, once others have approved it.",
+            ),
+        ]
     if judges:
         options.append(
             click.Option(

@@ -51,15 +51,20 @@ def show_version(home: Path | None, dataset: str, version: int | None) -> Answer
 
 
 @command.use_case(
-    "rollback", examples=('credenza dataset rollback flights 1 --reason "a partner was hacked"',)
+    "rollback",
+    governed=True,
+    examples=('credenza dataset rollback flights 1 --reason "a partner was hacked"',),
 )
 @click.argument("dataset")
 @click.argument("version", type=int)
 @click.option("--reason", required=True, help="Goes into the ledger.")
-def rollback(home: Path | None, dataset: str, version: int, reason: str) -> Answer:
+@click.option("--reinstate", is_flag=True, help="Also bring back what was excised since.")
+def rollback(
+    home: Path | None, dataset: str, version: int, reason: str, *, reinstate: bool
+) -> Answer:
     """Make the content of VERSION the newest version. Nothing is destroyed."""
     with open_workspace(home) as workspace:
-        return _one(workspace.rollback(dataset, version, reason))
+        return _one(workspace.rollback(dataset, version, reason, reinstate=reinstate))
 
 
 @command.use_case("checkout", examples=("credenza dataset checkout flights --out flights-now",))

@@ -28,7 +28,16 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("init", "init", "Make a workspace."),
             ("key", "key", "Make signing keys."),
             ("source", "source", "Register, list and freeze the senders of data."),
-            ("policy", "policy", "Show the policy, and test it before it judges."),
+            ("policy", "policy", "The policy: show, test, replay, explain and adopt."),
+        ),
+    ),
+    (
+        "Decide together",
+        (
+            ("governance", "governance", "Who may do what, and with how many others."),
+            ("member", "member", "Register the people who decide."),
+            ("request", "request", "What was asked for and waits for approval."),
+            ("approve", "approve", "Approve what another member asked for."),
         ),
     ),
     (

@@ -23,7 +23,9 @@ def command() -> None:
     """Signed, exact file sets that a training job verifies offline."""
 
 
-@command.use_case("create", examples=("credenza release create flights --out flights-r1",))
+@command.use_case(
+    "create", governed=True, examples=("credenza release create flights --out flights-r1",)
+)
 @click.argument("dataset")
 @click.option(
     "--out",
@@ -102,7 +104,9 @@ def verify(
     return Answer("credenza.verification/1", {"verified": True, "release": jsonable(found)}, show)
 
 
-@command.use_case("recall", examples=('credenza release recall RELEASE --reason "poison found"',))
+@command.use_case(
+    "recall", governed=True, examples=('credenza release recall RELEASE --reason "poison found"',)
+)
 @click.argument("release")
 @click.option("--reason", required=True, help="Goes into the ledger.")
 def recall(home: Path | None, release: str, reason: str) -> Answer:

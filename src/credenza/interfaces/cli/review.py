@@ -32,7 +32,9 @@ command.add_command(explain, "show")
 
 
 @command.use_case(
-    "admit", examples=('credenza review admit BATCH --reason "checked with the airline"',)
+    "admit",
+    governed=True,
+    examples=('credenza review admit BATCH --reason "checked with the airline"',),
 )
 @click.argument("batch")
 @click.option("--reason", required=True, help="Goes into the ledger.")
@@ -42,7 +44,9 @@ def admit(home: Path | None, batch: str, reason: str) -> Answer:
 
 
 @command.use_case(
-    "reject", examples=('credenza review reject BATCH --reason "labels were flipped"',)
+    "reject",
+    governed=True,
+    examples=('credenza review reject BATCH --reason "labels were flipped"',),
 )
 @click.argument("batch")
 @click.option("--reason", required=True, help="Goes into the ledger.")

@@ -22,7 +22,7 @@ def command() -> None:
     """Senders of data: registered, listed, frozen."""
 
 
-@command.use_case("add", examples=("credenza source add acme --key acme.key.pub",))
+@command.use_case("add", governed=True, examples=("credenza source add acme --key acme.key.pub",))
 @click.argument("source")
 @click.option(
     "--key",
@@ -65,7 +65,9 @@ def show_source(home: Path | None, source: str) -> Answer:
         return _one(workspace.source(source))
 
 
-@command.use_case("freeze", examples=('credenza source freeze acme --reason "key may be stolen"',))
+@command.use_case(
+    "freeze", governed=True, examples=('credenza source freeze acme --reason "key may be stolen"',)
+)
 @click.argument("source")
 @click.option("--reason", required=True, help="Goes into the ledger.")
 def freeze(home: Path | None, source: str, reason: str) -> Answer:

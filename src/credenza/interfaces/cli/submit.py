@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @use_case(
     "submit",
     judges=True,
+    governed=True,
     examples=(
         "credenza submit june.parquet --source acme --key acme.key --dataset flights --label late",
         (

@@ -1,0 +1,124 @@
+"""Everything governed, judged again from the ledger alone: by whom, on whose approval.
+
+The gate asks before it acts. This asks afterwards, so that a gate that did not ask (its code
+changed, its catalog edited) is found out by whoever holds a copy of the ledger's content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from credenza.core.errors import CredenzaError
+from credenza.gate.governance import KINDS, Charter, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from credenza.core.canonical import Json
+    from credenza.core.types import Entry
+    from credenza.gate.approvals import Request
+    from credenza.gate.stores import Stores
+
+    Document = Mapping[str, Json]
+
+# Which request an entry of each kind needs: its action, or where it is found in the entry;
+# and which terms must be what the entry says.
+ACTION_OF: Mapping[str, Mapping[str, str]] = {
+    "decision": {"admit": "admit", "reject": "reject"},
+    "source": {
+        "source-added": "add-source",
+        "key-added": "change-source",
+        "source-frozen": "freeze-source",
+        "source-unfrozen": "clear-source",
+        "source-revoked": "freeze-source",
+    },
+    "release": {"": "release"},
+    "rollback": {"": "rollback"},
+    "recall": {"": "recall"},
+    "policy": {"": "change-policy"},
+    "charter": {"": "change-rules"},
+    "member": {
+        "member-added": "change-members",
+        "member-changed": "change-members",
+        "member-removed": "change-members",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WarrantAudit:
+    """What a look at every governed entry found.
+
+    Attributes:
+        governed_from: entry of the first charter; None when one person may do everything.
+        entries: governed entries after it.
+        problems: entries that no valid request stands behind, each with the reason.
+    """
+
+    governed_from: int | None
+    entries: int
+    problems: tuple[str, ...]
+
+
+def audit_warrants(stores: Stores) -> WarrantAudit:
+    """Fold the ledger again, and judge each governed entry as of the moment it was written.
+
+    Complexity:
+        Linear in the ledger; a document is read for each entry that governs or is governed.
+    """
+    known, ledger = Charter(), stores.journal.ledger
+    start: int | None = None
+    counted, problems = 0, []
+    warrant: tuple[Entry, Request] | None = None
+    for entry in ledger.entries(0):
+        known.size = entry.index
+        if entry.kind not in KINDS and entry.kind not in ACTION_OF:
+            warrant = None
+            continue
+        document = stores.journal.document(entry.digest)
+        if known.is_governed and entry.kind in ACTION_OF:
+            counted += 1
+            wrong = _unwarranted(entry, document, warrant)
+            problems += [f"entry {entry.index} ({entry.kind}): {wrong}"] if wrong else []
+        warrant = None
+        if known.is_governed and entry.kind == "act":
+            try:
+                warrant = entry, _used(stores, known, entry, document)
+            except CredenzaError as wrong_use:
+                problems.append(f"entry {entry.index} (act): {wrong_use.what}; {wrong_use.why}")
+        if entry.kind in KINDS:
+            known.after(entry, document, ledger.origin)
+        if known.is_governed and start is None:
+            start = entry.index
+    return WarrantAudit(start, counted, tuple(problems))
+
+
+def _used(stores: Stores, known: Charter, entry: Entry, document: Document) -> Request:
+    """The request that an entry says it acts on, judged as of then."""
+    signed = known.requests.get(str(document["request"]))
+    if signed is None or signed.request is None:
+        raise CredenzaError("no-request", "no member signed the request that it names")
+    found = judge(stores, known, signed, entry.time_s)
+    if not found.allowed:
+        raise CredenzaError(
+            "not-allowed",
+            f"the rules did not allow it: {len(found.approvers)} approvals",
+            why="; ".join((*found.errors, *found.rules, *found.void)),
+        )
+    return signed.request
+
+
+def _unwarranted(entry: Entry, document: Document, warrant: tuple[Entry, Request] | None) -> str:
+    """What is wrong with the warrant of an entry, "" when nothing is."""
+    actions = ACTION_OF[entry.kind]
+    named = str(document.get("event") or document.get("outcome") or "")
+    action = actions.get(named) or actions.get("")
+    if warrant is None:
+        return "nothing before it allows it"
+    request = warrant[1]
+    if request.action != action:
+        return f"what was allowed is {request.action}, not {action}"
+    both = request.terms.keys() & document.keys()
+    differ = sorted(name for name in both if request.terms[name] != document[name])
+    return f"it differs from what was allowed in {', '.join(differ)}" if differ else ""
