@@ -125,11 +125,11 @@ def check(home: Path, acknowledged: list[str]) -> dict[str, int]:
         rows = Counter(kept["_batch"].to_pylist())
         assert rows == dict.fromkeys(counts, ROWS), "a batch is there by halves"
         assert len(set(zip(*kept.to_pydict().values(), strict=True))) == len(kept)
-        audit = workspace.audit()
+        audit = workspace.log.audit()
         assert not audit.problems, audit.problems
-        before = workspace.catalog_dump()
-        workspace.rebuild_catalog()
-        assert workspace.catalog_dump() == before, "the rebuilt catalog differs"
+        before = workspace.log.catalog_dump()
+        workspace.log.rebuild_catalog()
+        assert workspace.log.catalog_dump() == before, "the rebuilt catalog differs"
     for path in [*out.iterdir(), *home.parent.glob("*.parquet")]:
         path.unlink()
     out.rmdir()

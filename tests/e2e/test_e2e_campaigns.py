@@ -164,9 +164,9 @@ def test_a_payload_that_three_of_eight_sources_share_waits_for_a_person(
     assert workspace.monitor(DATASET).false_rate == pytest.approx(1)
     (again,) = send(workspace, sources, VOUCHED + 1, payload_window(sources, VOUCHED + 1))
     assert "Oz" not in str(again.campaigns)
-    before = workspace.catalog_dump()
-    workspace.rebuild_catalog()
-    assert workspace.catalog_dump() == before
+    before = workspace.log.catalog_dump()
+    workspace.log.rebuild_catalog()
+    assert workspace.log.catalog_dump() == before
 
 
 def test_a_policy_may_let_a_batch_pass_without_its_payload(

@@ -60,11 +60,11 @@ def test_the_whole_way_from_submission_to_a_release_that_verifies_offline(
     assert isinstance(reach, Reach)
     assert release.digest in reach.releases
 
-    audit = workspace.audit()
+    audit = workspace.log.audit()
     assert audit.problems == ()
-    before = workspace.catalog_dump()
-    assert workspace.rebuild_catalog() == audit.entries
-    assert workspace.catalog_dump() == before
+    before = workspace.log.catalog_dump()
+    assert workspace.log.rebuild_catalog() == audit.entries
+    assert workspace.log.catalog_dump() == before
 
 
 def test_rows_that_are_flagged_stay_out_until_a_reviewer_lets_them_in(
@@ -173,9 +173,9 @@ def test_a_source_of_a_campaign_stays_on_watch_until_a_reviewer_clears_it(
     assert set(outcomes.values()) == {Outcome.ADMIT}
     (held,) = workspace.batches(status="held")
     assert sources.window_start(4) in held.reasons[0].sentence
-    before = workspace.catalog_dump()
-    workspace.rebuild_catalog()
-    assert workspace.catalog_dump() == before
+    before = workspace.log.catalog_dump()
+    workspace.log.rebuild_catalog()
+    assert workspace.log.catalog_dump() == before
 
     workspace.decide(held.digest, "admit", "the sender repaired its scanner")
     (settled,) = sources.play(workspace, range(6, 7))
@@ -235,10 +235,10 @@ def test_a_crash_around_the_dataset_is_finished_by_the_next_writer_and_never_dou
         assert sources.settle(reopened, 1) == []
         assert [version.rows for version in reopened.dataset_log(DATASET)] == [240, 480]
         assert reopened._stores.datasets.count(DATASET) == 480
-        assert reopened.audit().problems == ()
-        before = reopened.catalog_dump()
-        reopened.rebuild_catalog()
-        assert reopened.catalog_dump() == before
+        assert reopened.log.audit().problems == ()
+        before = reopened.log.catalog_dump()
+        reopened.log.rebuild_catalog()
+        assert reopened.log.catalog_dump() == before
 
 
 def test_kill_9_at_random_moments_loses_doubles_and_halves_nothing() -> None:

@@ -191,7 +191,7 @@ def test_columns_of_every_type_pass_the_whole_gate(
         (settled,) = sources.settle(workspace, window)
         assert settled.silences == ()
     assert workspace.dataset("trips").rows >= 4 * 4 * 60
-    assert workspace.audit().problems == ()
+    assert workspace.log.audit().problems == ()
 
 
 HOSTILE_VALUES = {
@@ -240,4 +240,4 @@ def test_one_hostile_batch_does_not_keep_the_others_of_its_window_from_being_jud
     del outcomes[hostile.batch]
     assert set(outcomes.values()) == {Outcome.ADMIT}
     sources.play(workspace, range(5, 6))  # and the gate goes on
-    assert workspace.audit().problems == ()
+    assert workspace.log.audit().problems == ()

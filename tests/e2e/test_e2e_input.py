@@ -181,10 +181,10 @@ def test_every_refusal_by_the_gate_is_in_the_ledger(
     workspace: Workspace, sources: SourceSimulator
 ) -> None:
     sources.submit(workspace, "anna", 0)
-    before = workspace.audit().entries
+    before = workspace.log.audit().entries
     with pytest.raises(UntrustedError):
         sources.submit(workspace, "beat", 0, sources.table("beat", 0).drop_columns(["hour"]))
-    audit = workspace.audit()
+    audit = workspace.log.audit()
     assert (audit.entries, audit.problems) == (before + 1, ())
 
 
@@ -206,13 +206,13 @@ def test_a_full_disk_refuses_the_batch_and_leaves_nothing_half_done(
     anna = key_from_seed(b"\x01" * 32)
     path = sources.write(sources.table("anna", 0))
     envelope = workspace.sign([path], source="anna", key=anna, dataset=DATASET, label="late")
-    before = workspace.catalog_dump()
+    before = workspace.log.catalog_dump()
     with full_disk(), pytest.raises(ConflictError) as refused:
         workspace.receive(envelope, [path])
     assert refused.value.code == "disk-full"
     assert refused.value.fix
-    assert workspace.catalog_dump() == before
-    assert workspace.audit().problems == ()
+    assert workspace.log.catalog_dump() == before
+    assert workspace.log.audit().problems == ()
     assert workspace.receive(envelope, [path]).records == sources.rows  # once there is room
 
 
@@ -220,7 +220,7 @@ def test_a_disk_that_fills_up_at_the_ledger_refuses_the_batch_whole(
     workspace: Workspace, sources: SourceSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources.submit(workspace, "beat", 0)
-    before = workspace.audit().entries
+    before = workspace.log.audit().entries
 
     def no_room(path: Path, _data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -231,9 +231,9 @@ def test_a_disk_that_fills_up_at_the_ledger_refuses_the_batch_whole(
             sources.submit(workspace, "anna", 0)
     assert refused.value.code == "disk-full"
     assert [record.source for record in workspace.batches()] == ["beat"]
-    assert workspace.audit().entries == before
+    assert workspace.log.audit().entries == before
     sources.submit(workspace, "anna", 0)
-    assert workspace.audit().problems == ()
+    assert workspace.log.audit().problems == ()
 
 
 SECOND_WRITER = """

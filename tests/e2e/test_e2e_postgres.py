@@ -99,10 +99,10 @@ def test_the_gate_works_with_its_catalog_in_postgresql(
     settled = sources.play(workspace, range(5))
     assert [one.version for one in settled] == [1, 2, 3, 4, 5]
     assert workspace.rollback("trips", 3, "to see it work").number == 6
-    dump = workspace.catalog_dump()
-    assert workspace.rebuild_catalog() == workspace.audit().entries
-    assert workspace.catalog_dump() == dump
+    dump = workspace.log.catalog_dump()
+    assert workspace.log.rebuild_catalog() == workspace.log.audit().entries
+    assert workspace.log.catalog_dump() == dump
     workspace.close()
     with Workspace.open(workspace.home) as reopened:
-        assert reopened.catalog_dump() == dump
+        assert reopened.log.catalog_dump() == dump
         assert reopened.dataset("trips").rows == 720

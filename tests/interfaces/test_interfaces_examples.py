@@ -157,7 +157,7 @@ class Desk:
         """Fill in what the placeholders stand for by now."""
         with Workspace.open(self.path / ".credenza") as workspace:
             self.names["KEY"] = workspace.public_key
-            self.names["LOG_VKEY"] = workspace.log_vkey()
+            self.names["LOG_VKEY"] = workspace.log.vkey()
             batches = workspace.batches()
             if batches:
                 self.names["BATCH"] = batches[0].digest[:8]

@@ -41,7 +41,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def three(workspace: Workspace, tmp_path: Path) -> Iterator[list[WitnessServer]]:
     """Three witnesses of the workspace's ledger; trust.txt asks for two of them."""
-    log = read_vkey(workspace.log_vkey(), ED25519)
+    log = read_vkey(workspace.log.vkey(), ED25519)
     lines, servers = [], []
     for n in range(3):
         name, key = f"eyes.example/w{n}", key_from_seed(bytes([50 + n]) * 32).private
@@ -99,7 +99,7 @@ def test_without_a_quorum_cosigning_is_held(
     workspace.close()
     words = ["--policy", str(tmp_path / "trust.txt"), "--home", str(workspace.home)]
     assert main(["log", "cosign", *words]) == 4
-    assert workspace.ledger.cosigned() is None
+    assert workspace.log.ledger.cosigned() is None
 
 
 def test_a_witness_refuses_what_is_no_request_and_stays_up(three: list[WitnessServer]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
 from credenza.workspace import HOME_VARIABLE, Workspace
+from credenza.workspace.log import check_proof
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,7 @@ def test_what_is_not_there_is_named_with_what_is(
     with pytest.raises(UsageError):
         workspace.rollback("trips", 1, "")
     with pytest.raises(NotFoundError):
-        workspace.prove(10_000)
+        workspace.log.prove(10_000)
     assert workspace.batch(receipt.batch[:8]).status == "admitted"
 
 
@@ -81,15 +82,15 @@ def test_a_proof_holds_offline_for_its_ledger_and_for_no_other(
     workspace: Workspace, sources: SourceSimulator, tmp_path: Path
 ) -> None:
     receipt = sources.submit(workspace, "anna", 0)
-    proof = workspace.prove(receipt.index)
-    entry = Workspace.verify_proof(proof, trust=workspace.public_key)
+    proof = workspace.log.prove(receipt.index)
+    entry = check_proof(proof, trust=workspace.public_key)
     assert (entry.index, entry.kind) == (receipt.index, "submission")
     other = Workspace.init(tmp_path / "other")
     other.close()
     with pytest.raises(UntrustedError):
-        Workspace.verify_proof(proof, trust=other.public_key)
+        check_proof(proof, trust=other.public_key)
     with pytest.raises(UntrustedError):
-        Workspace.verify_proof(proof.replace("submission", "admission"), trust=workspace.public_key)
+        check_proof(proof.replace("submission", "admission"), trust=workspace.public_key)
 
 
 def test_a_frozen_source_submits_nothing(workspace: Workspace, sources: SourceSimulator) -> None:
@@ -108,7 +109,7 @@ def test_an_edited_policy_is_recorded_before_it_is_used(
     path.write_text(path.read_text() + "# edited\n")
     second = sources.play(workspace, range(1, 2))[0].verdicts[0].policy
     assert first != second == workspace.policy().digest
-    assert workspace.audit().problems == ()
+    assert workspace.log.audit().problems == ()
 
 
 def test_a_recalled_release_is_on_the_list_for_verifiers(
@@ -128,5 +129,5 @@ def test_content_altered_at_rest_is_found_by_the_audit(
     path = workspace._stores.journal.blobs.path(entry.digest)
     path.chmod(0o644)
     path.write_bytes(path.read_bytes().replace(b"anna", b"anno"))
-    (problem,) = workspace.audit().problems
+    (problem,) = workspace.log.audit().problems
     assert problem.startswith(f"entry {entry.index}: ")

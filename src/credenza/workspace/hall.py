@@ -18,7 +18,6 @@ from credenza.gate import (
     registry,
     releases,
     review,
-    witnessing,
 )
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
@@ -35,11 +34,10 @@ from credenza.provenance.sign import sign_batch
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
-from credenza.store.ledger.note import write_vkey
-from credenza.store.ledger.trust import read_trust
 from credenza.store.rows import BatchRow, HeadRow
 from credenza.workspace import home as homes
 from credenza.workspace.governance import Acting, Governance
+from credenza.workspace.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,15 +45,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from credenza.core.canonical import Json
-    from credenza.core.types import Entry, Release, Source, Version
+    from credenza.core.types import Release, Source, Version
     from credenza.datasets.lineage import Origin, Reach
     from credenza.gate.monitor import CampaignRecord, Standing
-    from credenza.gate.proofs import LogAudit
     from credenza.gate.propose import Proposal
     from credenza.gate.questions import BatchRecord, Explanation
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
-    from credenza.gate.witnessing import Ask, Cosigning
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keys import SigningKey
     from credenza.workspace.incidents import Incidents
@@ -493,67 +489,12 @@ class Workspace:
             self._stores, self.governance.policy_in_force(), lambda: int(self._clock())
         )
 
-    # -- proof
-
-    def audit(self) -> LogAudit:
-        """Recount the ledger and look up the content behind every entry."""
-        return proofs.audit(self._stores, self.public_key)
-
-    def prove(self, index: int) -> str:
-        """Proof that entry ``index`` is in the ledger: its leaf and a C2SP ``.tlog-proof``."""
-        return proofs.prove(self._stores, index)
-
-    @staticmethod
-    def verify_proof(text: str, *, trust: str, policy: str | None = None) -> Entry:
-        """Check offline what ``prove`` gave; the entry that it proves.
-
-        Args:
-            text: the proof.
-            trust: the operator's public key, 64 hex digits; the ledger's name follows
-                from it, so a proof of another ledger proves nothing here.
-            policy: text of a C2SP trust policy whose quorum of witnesses must have
-                cosigned; None demands none.
-
-        Raises:
-            UntrustedError: it proves nothing.
-        """
-        return proofs.check(text, trust, None if policy is None else read_trust(policy))
-
-    def prove_row(self, prefix: str, row: int) -> bytes:
-        """Proof that a row was in a batch as its sender signed it; see ``verify_row``."""
-        return proofs.prove_row_of(self._stores, self._row(prefix), row)
+    # -- the ledger, the parts
 
     @property
-    def ledger(self) -> Ledger:
-        """The ledger, to be read."""
-        return self._stores.journal.ledger
-
-    def log_vkey(self) -> str:
-        """The ledger's name and key on one line, for witnesses and trust policies."""
-        return write_vkey(proofs.log_of(self.public_key))
-
-    def receipt(self, prefix: str) -> bytes:
-        """A signed receipt for a batch: proof against an operator who drops it later."""
-        return witnessing.promise(self._stores, self._row(prefix), self._operator)
-
-    def cosign(self, policy: str, ask: Ask) -> Cosigning:
-        """Show the latest checkpoint to the witnesses of a C2SP trust policy.
-
-        Args:
-            policy: its text, with the URL of each witness.
-            ask: posts a body to a URL; status and body of the answer.
-        """
-        self._stores.journal.lock()
-        return witnessing.cosign(self._stores, read_trust(policy), ask)
-
-    def rebuild_catalog(self) -> int:
-        """Drop the SQL index and make it again from the ledger; entries folded."""
-        self._stores.journal.lock()
-        return self._stores.journal.rebuild()
-
-    def catalog_dump(self) -> bytes:
-        """Everything in the catalog, in one canonical form: to compare two of them."""
-        return self._stores.journal.catalog.dump()
+    def log(self) -> Log:
+        """The ledger: audits, proofs, receipts, witnesses, its index."""
+        return Log(self._stores, self.public_key, lambda: self._operator)
 
     @staticmethod
     def parts() -> dict[str, list[tuple[str, str]]]:

@@ -28,11 +28,11 @@ def test_a_reader_that_counted_before_another_wrote_undoes_nothing(
     reader = Workspace.open(workspace.home)
     journal = reader._stores.journal
     sources.settle(workspace, 0)
-    dump = workspace.catalog_dump()
+    dump = workspace.log.catalog_dump()
     counted = journal.ledger.size - 1  # as if it had looked just before the submission
     monkeypatch.setattr(journal.catalog, "entry_count", lambda: counted)
     assert journal.catch_up() == 0
-    assert workspace.catalog_dump() == dump
+    assert workspace.log.catalog_dump() == dump
     assert [one.status for one in reader.batches()] == ["admitted"]
     reader.close()
 
@@ -41,11 +41,11 @@ def test_what_a_crash_left_unfolded_is_folded_by_the_next_who_opens(
     workspace: Workspace, sources: SourceSimulator
 ) -> None:
     sources.play(workspace, range(1))
-    dump = workspace.catalog_dump()
+    dump = workspace.log.catalog_dump()
     workspace._stores.journal.catalog.clear()
     workspace.close()
     with Workspace.open(workspace.home) as reopened:
-        assert reopened.catalog_dump() == dump
+        assert reopened.log.catalog_dump() == dump
 
 
 def test_an_event_of_a_newer_version_is_refused_not_skipped(workspace: Workspace) -> None:

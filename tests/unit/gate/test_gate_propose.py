@@ -104,9 +104,9 @@ def test_a_rule_that_reviewers_always_overrule_is_proposed_to_note_only(
 
 def test_nothing_is_adopted_and_the_ledger_is_as_it_was(workspace: Workspace) -> None:
     judged(workspace, {"watched": "hold"}, decided=["admit"] * 12)
-    entries, policy = workspace.audit().entries, workspace.policy()
+    entries, policy = workspace.log.audit().entries, workspace.policy()
     workspace.propose_policy(DATASET)
-    assert workspace.audit().entries == entries
+    assert workspace.log.audit().entries == entries
     assert workspace.policy() == policy
 
 

@@ -129,7 +129,7 @@ def receipt(home: Path | None, batch: str, out: Path) -> Answer:
     """Sign for a batch: whoever holds the receipt can show that it was dropped later."""
     with open_workspace(home) as workspace:
         digest = workspace.batch(batch).digest
-        out.write_bytes(workspace.receipt(digest))
+        out.write_bytes(workspace.log.receipt(digest))
 
     def show(screen: Screen) -> None:
         screen.line(f"wrote {out}, for batch {short(digest)}")
@@ -147,7 +147,7 @@ def prove(home: Path | None, batch: str, row: int, out: Path) -> Answer:
     """Prove that ROW, counted from 0, was in BATCH as its sender signed it."""
     with open_workspace(home) as workspace:
         found = workspace.batch(batch)
-        out.write_bytes(workspace.prove_row(found.digest, row))
+        out.write_bytes(workspace.log.prove_row(found.digest, row))
         keys = workspace.source(found.source).keys
 
     def show(screen: Screen) -> None:

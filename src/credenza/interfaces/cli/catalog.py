@@ -21,7 +21,7 @@ def command() -> None:
 def rebuild(home: Path | None) -> Answer:
     """Drop the SQL index and make it again from the ledger, which is the truth."""
     with open_workspace(home) as workspace:
-        entries = workspace.rebuild_catalog()
+        entries = workspace.log.rebuild_catalog()
 
     def show(screen: Screen) -> None:
         screen.line(f"rebuilt from {count(entries, 'ledger entry', 'ledger entries')}")

@@ -36,7 +36,7 @@ def operator(home: Path | None, attack: str, out: Path) -> Answer:
 
     with open_workspace(home) as workspace:
         key = operator_key(workspace.home).private
-        size = forge(workspace.ledger, key, OPERATOR_ATTACKS[attack], out)
+        size = forge(workspace.log.ledger, key, OPERATOR_ATTACKS[attack], out)
 
     def show(screen: Screen) -> None:
         screen.line(f"{out}: {attack}, {count(size, 'entry', 'entries')}, signed by the operator")

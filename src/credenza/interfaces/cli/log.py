@@ -33,7 +33,7 @@ def audit(home: Path | None) -> Answer:
     Exits with 3 when anything does not fit.
     """
     with open_workspace(home) as workspace:
-        found = workspace.audit()
+        found = workspace.log.audit()
 
     def show(screen: Screen) -> None:
         state = "consistent" if not found.problems else count(len(found.problems), "problem")
@@ -58,7 +58,7 @@ def audit(home: Path | None) -> Answer:
 def prove(home: Path | None, index: int, out: Path | None) -> Answer:
     """Prove offline that entry INDEX is in the log: a C2SP .tlog-proof."""
     with open_workspace(home) as workspace:
-        proof = workspace.prove(index)
+        proof = workspace.log.prove(index)
         key = workspace.public_key
     if out is not None:
         out.write_text(proof, encoding="utf-8")
@@ -86,9 +86,9 @@ def prove(home: Path | None, index: int, out: Path | None) -> Answer:
 @_policy
 def verify(proof: Path, trusted: str, policy: Path | None) -> Answer:
     """Check a proof offline: no workspace, no network. Exits with 3 when it fails."""
-    from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
+    from credenza.workspace.log import check_proof  # noqa: PLC0415 - help stays light
 
-    entry = Workspace.verify_proof(
+    entry = check_proof(
         proof.read_text(encoding="utf-8"), trust=public_key(trusted), policy=_text_of(policy)
     )
 
@@ -103,7 +103,7 @@ def verify(proof: Path, trusted: str, policy: Path | None) -> Answer:
 def vkey(home: Path | None) -> Answer:
     """Print the ledger's name and key on one line, for witnesses and trust policies."""
     with open_workspace(home) as workspace:
-        line = workspace.log_vkey()
+        line = workspace.log.vkey()
 
     def show(screen: Screen) -> None:
         screen.line(line)
@@ -127,7 +127,7 @@ def cosign(home: Path | None, policy: Path) -> Answer:
     from credenza.interfaces.web import post  # noqa: PLC0415 - help stays light
 
     with open_workspace(home) as workspace:
-        found = workspace.cosign(policy.read_text(encoding="utf-8"), post)
+        found = workspace.log.cosign(policy.read_text(encoding="utf-8"), post)
 
     def show(screen: Screen) -> None:
         state = "a quorum has signed" if found.met else "no quorum"

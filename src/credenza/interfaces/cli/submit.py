@@ -120,7 +120,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
             provenance=_fields(provenance),
         )
         if receipt_to is not None:
-            receipt_to.write_bytes(workspace.receipt(receipt.batch))
+            receipt_to.write_bytes(workspace.log.receipt(receipt.batch))
 
     def show(screen: Screen) -> None:
         screen.line(f"batch {short(receipt.batch)} {receipt.status}")

@@ -75,7 +75,7 @@ def roll_back_and_audit(stage: Stage, target: int) -> Closing:
     """Go back to a version, which makes a new one; then recount the whole ledger."""
     with stage.watch.time("audit"):
         version = stage.workspace.rollback(DATASET, target, "demo: the state before the alarm")
-        audit = stage.workspace.audit()
+        audit = stage.workspace.log.audit()
     stage.narrator.rolled_back(version, target)
     stage.narrator.audited(audit.entries, audit.problems)
     return Closing(target, audit.entries, audit.problems)
