@@ -1,0 +1,331 @@
+"""Incidents, as a workspace offers them: opened, answered, closed, and learnt from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from credenza.core.errors import ConflictError, CredenzaError, UsageError
+from credenza.gate import monitor, questions, registry, releases
+from credenza.gate.journal import Event
+from credenza.gate.records import to_json
+from credenza.response import desk as desks
+from credenza.response.builtin import VERBS
+from credenza.response.desk import Desk
+from credenza.response.incident import State, overdue, severity_of
+from credenza.response.playbook import playbook as find_playbook
+from credenza.response.postmortem import postmortem, verdicts_of
+from credenza.response.timeline import timeline
+from credenza.store.rows import EntryRow, WindowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from credenza.core.canonical import Json
+    from credenza.gate.stores import Stores
+    from credenza.response.incident import Escalation, Incident
+    from credenza.response.timeline import Happening
+
+MACHINE = "credenza"
+"""Who is on record for what no person did."""
+
+
+class Incidents:
+    """What can be done about something that was found, and what was done.
+
+    Args:
+        stores: the gate's.
+        text: the policy file as it stands.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, stores: Stores, text: bytes, clock: Callable[[], int]) -> None:
+        self._desk = Desk(stores, text, clock, self._plan)
+        self._stores = stores
+
+    # -- looking
+
+    def list(self) -> list[Incident]:
+        """Every incident, oldest first."""
+        return [*desks.incidents(self._stores).values()]
+
+    def show(self, name: str) -> Incident:
+        """One incident."""
+        return desks.incident(self._stores, name)
+
+    def timeline(self, name: str) -> tuple[Happening, ...]:
+        """What happened around it, in the order of the ledger."""
+        return timeline(self._stores, self.show(name))
+
+    def overdue(self, name: str) -> tuple[Escalation, ...]:
+        """Escalations that are due now."""
+        return overdue(self.show(name), self._desk.clock())
+
+    def postmortem(self, name: str) -> str:
+        """The page, in Markdown."""
+        from credenza.response.lessons import lessons  # noqa: PLC0415 - the models: seconds to load
+
+        known = self.show(name)
+        return postmortem(
+            known,
+            timeline(self._stores, known),
+            lessons(self._desk, known),
+            verdicts_of(self._desk, known),
+        )
+
+    # -- opening
+
+    def open(
+        self,
+        title: str,
+        *,
+        playbook: str,
+        by: str,
+        dataset: str = "",
+        batch: str = "",
+        campaign: str = "",
+        siem: str = "",
+        sources: Sequence[str] = (),
+        severity: str = "",
+        own: bytes | None = None,
+    ) -> Incident:
+        """Open an incident from a batch's findings, a campaign, a SIEM's case or a report.
+
+        Args:
+            title: what it is about, in a few words.
+            playbook: name of a shipped playbook.
+            by: who opens it.
+            dataset: whose rows; known from a batch or campaign.
+            batch: digest or first digits of a batch that was found.
+            campaign: id of a campaign; its named sources are the incident's, or the
+                suspected where it names none.
+            siem: reference of a case elsewhere; kept as text.
+            sources: senders that a report names.
+            severity: instead of the playbook's.
+            own: text of a playbook of one's own, instead of a shipped one.
+
+        Raises:
+            UsageError: nothing or several things begin it, or no dataset is named.
+            NotFoundError: a batch, campaign, source or playbook does not exist.
+        """
+        if not title.strip() or not by.strip():
+            raise UsageError("no-title", "an incident needs a title and somebody who opens it")
+        begun = self._begun(batch=batch, campaign=campaign, siem=siem, sources=sources)
+        dataset = str(begun.pop("dataset", "")) or dataset
+        if not dataset:
+            raise UsageError("no-dataset", "an incident is about a dataset", fix="add --dataset")
+        book = find_playbook(playbook, VERBS.keys(), own)
+        document: dict[str, Json] = {
+            "incident": "",
+            "event": "opened",
+            "by": by,
+            "title": title,
+            "playbook": book.name,
+            "dataset": dataset,
+            "severity": (severity_of(severity) if severity else book.severity).name.lower(),
+            "steps": to_json([*book.steps]),
+            "escalations": to_json([*book.escalations]),
+            "reference": siem,
+            **begun,
+        }
+        journal = self._stores.journal
+        journal.lock()
+        document["incident"] = f"inc-{len(desks.incidents(self._stores)) + 1}"
+        document.setdefault("began_s", self._desk.clock())
+        journal.record([Event(desks.KIND, document)])
+        return self.show(str(document["incident"]))
+
+    def _begun(
+        self, *, batch: str, campaign: str, siem: str, sources: Sequence[str]
+    ) -> dict[str, Json]:
+        """What it comes from, whom and what it is about, and since when that is known."""
+        if sum(map(bool, (batch, campaign))) > 1 or not (batch or campaign or siem or sources):
+            raise UsageError(
+                "no-trigger",
+                "an incident begins with one thing",
+                why="a batch, a campaign, a case of a SIEM, or sources that a report names",
+                fix="add --batch, --campaign, --siem or --source",
+            )
+        for name in sources:
+            registry.roster(self._stores).source(name)
+        found: dict[str, Json] = {
+            "trigger": "siem" if siem else "report",
+            "sources": sorted(sources),
+            "batches": [],
+            "rows": {},
+        }
+        if batch:
+            found |= self._of_batch(batch)
+        if campaign:
+            found |= self._of_campaign(campaign)
+        return found
+
+    def _of_batch(self, prefix: str) -> dict[str, Json]:
+        row = questions.batch_row(self._stores, prefix)
+        rows: dict[str, Json] = {}
+        at = row.submitted_index if row.verdict_index is None else row.verdict_index
+        if row.verdict_index is not None and row.status == "admitted" and row.quarantined_rows:
+            rows[row.digest] = self._stores.event(row.verdict_index)["quarantined_rows"]
+        return {
+            "trigger": "finding",
+            "reference": row.digest,
+            "dataset": row.dataset,
+            "sources": [row.source],
+            "batches": [row.digest],
+            "rows": rows,
+            "began_s": self._time_of(at),
+        }
+
+    def _of_campaign(self, name: str) -> dict[str, Json]:
+        found = monitor.campaign(self._stores, name)
+        who = found.campaign.sources or found.campaign.suspected
+        with self._stores.journal.catalog.snapshot() as index:
+            window = index.get(WindowRow, found.dataset, found.campaign.window)
+        batches = [
+            digest
+            for digest in found.campaign.batches
+            if questions.batch_row(self._stores, digest).source in who
+        ]
+        return {
+            "trigger": "campaign",
+            "reference": found.id,
+            "dataset": found.dataset,
+            "sources": sorted(who),
+            "batches": [*batches],
+            "rows": {},
+            "began_s": self._time_of(window.settled_index) if window else self._desk.clock(),
+        }
+
+    def _time_of(self, index: int) -> int:
+        with self._stores.journal.catalog.snapshot() as catalog:
+            entry = catalog.get(EntryRow, index)
+        return self._desk.clock() if entry is None else entry.time_s
+
+    # -- answering
+
+    def enter(self, name: str, state: State, *, by: str, note: str) -> Incident:
+        """Reach the next state: acknowledged, contained, eradicated, recovered, closed.
+
+        Raises:
+            ConflictError: another state comes first, or steps of this one are open.
+        """
+        return desks.record(self._desk, self.show(name), str(state), by, note=note)
+
+    def assign(self, name: str, assignee: str, *, by: str) -> Incident:
+        """Give it to somebody."""
+        return desks.record(self._desk, self.show(name), "assigned", by, assignee=assignee)
+
+    def grade(self, name: str, severity: str, *, by: str, note: str) -> Incident:
+        """Change its severity, with a reason."""
+        known = self.show(name)
+        return desks.record(
+            self._desk, known, "graded", by, severity=severity_of(severity).name.lower(), note=note
+        )
+
+    def note(self, name: str, text: str, *, by: str) -> Incident:
+        """Add a note to its timeline."""
+        return desks.record(self._desk, self.show(name), "noted", by, note=text)
+
+    def widen(
+        self,
+        name: str,
+        *,
+        by: str,
+        note: str,
+        sources: Sequence[str] = (),
+        batches: Sequence[str] = (),
+    ) -> Incident:
+        """Count more senders or batches among what it is about."""
+        for source in sources:
+            registry.roster(self._stores).source(source)
+        rows = [questions.batch_row(self._stores, prefix) for prefix in batches]
+        return desks.record(
+            self._desk,
+            self.show(name),
+            "widened",
+            by,
+            note=note,
+            sources=sorted({*sources, *(row.source for row in rows)}),
+            batches=[row.digest for row in rows],
+        )
+
+    def run(self, name: str) -> tuple[Incident, tuple[CredenzaError, ...]]:
+        """Do the automatic steps of the next state that has any; what refused is told.
+
+        Before somebody acknowledged it, the steps that contain it are run already: stopping
+        the flow does not wait for a person. A step that refuses leaves the rest to be run.
+        """
+        known = self.show(name)
+        phase = known.next_state()
+        if phase is State.ACKNOWLEDGED:
+            phase = State.CONTAINED
+        refused: list[CredenzaError] = []
+        for step in known.open_steps(phase) if phase is not None else ():
+            if not step.does:
+                continue
+            try:
+                act = VERBS[step.does](self._desk, self.show(name))
+            except ConflictError as wrong:
+                refused.append(wrong)
+                continue
+            exhibits = cast("Json", to_json(dict(act.exhibits)))
+            self._end(name, step.id, MACHINE, act.sentence, exhibits, waived=False)
+        return self.show(name), tuple(refused)
+
+    def prove(self, name: str, step: str, proof: str, *, by: str, file: bytes = b"") -> Incident:
+        """Say that a manual step is done, with its proof in words and perhaps a document.
+
+        Raises:
+            UsageError: the step is automatic: it is proved by running it.
+        """
+        if self.show(name).step(step).does:
+            raise UsageError(
+                "automatic-step",
+                f"step {step!r} is done by running it",
+                fix=f"run `credenza incident run {name}`, or waive it",
+            )
+        exhibits: dict[str, Json] = {}
+        if file:
+            exhibits["document"] = self._stores.journal.blobs.put(file)
+        return self._end(name, step, by, proof, exhibits, waived=False)
+
+    def waive(self, name: str, step: str, reason: str, *, by: str) -> Incident:
+        """Leave a step out, with a reason."""
+        return self._end(name, step, by, reason, {}, waived=True)
+
+    def escalate(self) -> list[tuple[Incident, Escalation]]:
+        """Record every escalation that is due; who is to be told of what."""
+        happened = []
+        for known in self.list():
+            for one in overdue(known, self._desk.clock()):
+                told = desks.record(
+                    self._desk,
+                    known,
+                    "escalated",
+                    MACHINE,
+                    escalation=one.id,
+                    tell=one.tell,
+                    note=f"{one.state} for more than {one.after_s // 60} minutes",
+                )
+                happened.append((told, one))
+        return happened
+
+    def _end(
+        self, name: str, step: str, by: str, account: str, exhibits: Json, *, waived: bool
+    ) -> Incident:
+        return desks.record(
+            self._desk,
+            self.show(name),
+            "step",
+            by,
+            step=step,
+            account=account,
+            exhibits=exhibits,
+            waived=waived,
+        )
+
+    def _plan(self, incident: Incident) -> Mapping[str, object]:
+        reaches = [
+            releases.reach_of_batch(self._stores, row)
+            for row in desks.batch_rows(self._stores, incident.batches)
+        ]
+        return {"versions": sorted({v for one in reaches for v in one.versions})}
