@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 from credenza.core.text import quote, tick
 from credenza.scanning.arrays import as_pixels, tensor
 
@@ -208,15 +209,8 @@ def _from_lists(value: Any) -> Picture:  # noqa: ANN401 - nested lists of number
 
 
 def _from_bytes() -> Callable[[bytes], Picture]:
-    try:
+    with needs_extra("images", "decoding images"):
         from PIL import Image  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            "images-not-installed",
-            "images cannot be decoded",
-            why="Pillow is not installed",
-            fix="pip install 'credenza[images]'",
-        ) from missing
 
     def decode(value: bytes) -> Picture:
         with warnings.catch_warnings():

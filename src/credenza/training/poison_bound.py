@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import binom
 
 from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,15 +182,8 @@ def _composed(noise_multiplier: float, sample_rate: float, steps: int, poisoned:
 
 
 def _losses() -> Any:  # noqa: ANN401 - dp-accounting is untyped
-    try:
+    with needs_extra("privacy", "the poison bound"):
         from dp_accounting.pld import privacy_loss_distribution  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            "privacy-not-installed",
-            "dp-accounting is not installed",
-            why=f"no module is called {missing.name!r}",
-            fix="pip install 'credenza[privacy]'",
-        ) from missing
     return privacy_loss_distribution
 
 

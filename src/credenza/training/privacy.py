@@ -8,19 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 from credenza.training.poison_bound import PoisonBound, poison_bound
 from credenza.training.torch_network import torch
 
-try:
+with needs_extra("privacy", "private training"):
     from opacus import PrivacyEngine
     from opacus.validators import ModuleValidator
-except ModuleNotFoundError as missing:
-    raise UsageError(
-        "privacy-not-installed",
-        "Opacus is not installed",
-        why=f"no module is called {missing.name!r}",
-        fix="pip install 'credenza[privacy]'",
-    ) from missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,16 +14,10 @@ import numpy as np
 from scipy.special import softmax
 
 from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 
-try:
+with needs_extra("torch", "this part"):
     import torch
-except ImportError as missing:
-    raise UsageError(
-        "torch-missing",
-        "this part needs PyTorch, which is not installed",
-        why=str(missing),
-        fix="pip install 'credenza[torch]'",
-    ) from missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

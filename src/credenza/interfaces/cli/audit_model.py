@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.command import use_case
 from credenza.interfaces.cli.terminal import Screen, count
@@ -116,13 +116,6 @@ def _body(found: Audit) -> dict[str, object]:
 
 
 def _page(found: Audit, learnt: Rows | None) -> str:
-    try:
+    with needs_extra("report", "the report"):
         from credenza.interfaces.audit.report import render  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            "report-not-installed",
-            "the report's packages are not installed",
-            why=f"no module is called {missing.name!r}",
-            fix="pip install 'credenza[report]'",
-        ) from missing
     return render(found, learnt)

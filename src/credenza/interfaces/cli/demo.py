@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import AS_JSON, use_case
 from credenza.interfaces.cli.terminal import Screen
@@ -60,15 +60,8 @@ def command(attack: str, attackers: int, seed: int, home: Path | None) -> Answer
     would see: signed files. Needs the extra `credenza[demo]`, and a minute or two.
     With --json the story goes to stderr and stdout is one object.
     """
-    try:
+    with needs_extra("demo", "the demo"):
         from credenza.interfaces.demo.story import Ask, tell  # noqa: PLC0415 - help stays light
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            "demo-not-installed",
-            "the demo's packages are not installed",
-            why=f"no module is called {missing.name!r}",
-            fix="pip install 'credenza[demo]'",
-        ) from missing
     as_json = bool(click.get_current_context().meta[AS_JSON])
     tale = tell(Ask(attack, attackers, seed, home), Screen(sys.stderr if as_json else sys.stdout))
     sound = tale.verified and tale.tampered_refused and tale.audited

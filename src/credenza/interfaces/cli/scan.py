@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 from credenza.interfaces.cli.answer import Answer, ascii_json
 from credenza.interfaces.cli.command import use_case
 from credenza.interfaces.cli.terminal import Screen
@@ -157,15 +158,8 @@ def _write(result: ScanResult, out: Path) -> ScanResult:
 
 
 def _page(result: ScanResult) -> str:
-    try:
+    with needs_extra("report", "the report"):
         from credenza.interfaces.scan.report import render  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            "report-not-installed",
-            "the report's packages are not installed",
-            why=f"no module is called {missing.name!r}",
-            fix="pip install 'credenza[report]'",
-        ) from missing
     return render(result)
 
 

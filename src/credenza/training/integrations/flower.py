@@ -14,21 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credenza.core.errors import CredenzaError, UsageError
+from credenza.core.errors import CredenzaError
+from credenza.core.extras import needs_extra
 from credenza.training.aggregation.findings import findings_of
 from credenza.training.aggregation.updates import Unfit
 from credenza.training.builtin import AGGREGATORS, aggregator
 
-try:
+with needs_extra("federated", "a Flower strategy"):
     from flwr.app import Array, ArrayRecord, MetricRecord
     from flwr.serverapp.strategy import FedAvg
-except ModuleNotFoundError as missing:
-    raise UsageError(
-        "federated-not-installed",
-        "Flower is not installed",
-        why=f"no module is called {missing.name!r}",
-        fix="pip install 'credenza[federated]'",
-    ) from missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
