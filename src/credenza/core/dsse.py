@@ -84,15 +84,32 @@ def sign(
     Raises:
         UsageError: the envelope would be larger than ``verify`` accepts.
     """
-    message = pre_authentication_encoding(payload_type, payload)
-    signed = sorted((keyid_of(public_hex(key)), key.sign(message)) for key in keys)
+    return _sealed(Envelope(payload_type, payload, ()), keys)
+
+
+def cosign(envelope: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The envelope with one more signature: that of another key holder, elsewhere.
+
+    The signatures that are there are kept and **not** checked.
+
+    Raises:
+        UntrustedError: ``bad-envelope`` or ``bad-json``.
+        UsageError: the envelope would be larger than ``verify`` accepts.
+    """
+    return _sealed(parse(envelope), [key])
+
+
+def _sealed(found: Envelope, keys: Iterable[Ed25519PrivateKey]) -> bytes:
+    message = pre_authentication_encoding(found.payload_type, found.payload)
+    signed = [Signature(keyid_of(public_hex(key)), key.sign(message)) for key in keys]
     signatures: list[Json] = [
-        {"keyid": keyid, "sig": base64.b64encode(sig).decode("ascii")} for keyid, sig in signed
+        {"keyid": keyid, "sig": base64.b64encode(sig).decode("ascii")}
+        for keyid, sig in sorted([*found.signatures, *signed])
     ]
     envelope = canonical_json(
         {
-            "payload": base64.b64encode(payload).decode("ascii"),
-            "payloadType": payload_type,
+            "payload": base64.b64encode(found.payload).decode("ascii"),
+            "payloadType": found.payload_type,
             "signatures": signatures,
         }
     )

@@ -88,10 +88,14 @@ class Source:
 
     Attributes:
         id: lower-case name, unique in the workspace.
-        keys: Ed25519 public keys as 64 hex digits, by distinct key *material*.
+        keys: Ed25519 public keys as 64 hex digits, by distinct key *material*; none when
+            the key ring delegates nothing to it.
         group: sources of one declared group count once in every campaign test.
         standing: frozen and revoked sources submit nothing.
         limits: bounds on each of its submissions.
+        threshold: how many of its keys must sign a batch.
+        datasets: those it may send to; None for any.
+        until_s: when its keys lapse, in seconds since the epoch; None for never.
     """
 
     id: str
@@ -99,6 +103,9 @@ class Source:
     group: str = ""
     standing: Standing = Standing.ACTIVE
     limits: Limits = field(default_factory=Limits)
+    threshold: int = 1
+    datasets: tuple[str, ...] | None = None
+    until_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +150,13 @@ class Batch:
 
     Attributes:
         digest: SHA-256 of ``envelope`` in hex: the batch's name everywhere.
-        keyid: the key that signed, as SHA-256 of its raw bytes in hex.
+        keyids: the keys that signed, each as SHA-256 of its raw bytes in hex.
     """
 
     digest: str
     manifest: Manifest
     envelope: bytes
-    keyid: str
+    keyids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,7 @@ _FOLDS: Mapping[str, Callable[[Transaction, Entry, Document], None]] = {
     "policy": _nothing,
     "refusal": _nothing,
     "source": _nothing,
+    "ring": _nothing,
     "submission": _submission,
     "verdict": _verdict,
     "settlement": _settlement,

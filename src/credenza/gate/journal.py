@@ -60,6 +60,10 @@ class Journal:
         self.blobs = blobs
         self.catalog = catalog
 
+    def now_s(self) -> int:
+        """The time that the next entry would carry, in seconds since the epoch."""
+        return self._clock()
+
     def lock(self) -> None:
         """Become the workspace's one writer, or say who is.
 

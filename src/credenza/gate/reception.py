@@ -167,7 +167,14 @@ class _Desk:
             place = (claimed.source, claimed.dataset)
             taken = self._within_quota(place, claimed)
             heads = {place: self._head(*place)}
-            verified = verify(envelope, copied, self._roster, heads, claimed.dataset)
+            verified = verify(
+                envelope,
+                copied,
+                self._roster,
+                heads,
+                claimed.dataset,
+                at_s=self._stores.journal.now_s(),
+            )
             shape = self._shape(verified)
             profiled = _profile(verified, shape, self._policy)
         except UntrustedError as refusal:
@@ -249,7 +256,7 @@ def _submission(profiled: Profiled, table: str, state: str) -> dict[str, Json]:
         "records": manifest.records,
         "label": manifest.label,
         "window": profiled.window,
-        "keyid": profiled.batch.keyid,
+        "keyids": list(profiled.batch.keyids),
         "table": table,
         "profile": state,
     }

@@ -1,41 +1,104 @@
-"""Registered senders: each change is an event in the ledger, and the roster is their sum."""
+"""Registered senders and the key ring: each change is an event, and the roster is their sum."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from credenza.core.errors import UsageError
+from credenza.core.canonical import sha256_hex
+from credenza.core.errors import ConflictError, UsageError
 from credenza.gate.journal import Event
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from credenza.core.canonical import Json
     from credenza.core.types import Source
     from credenza.gate.stores import Stores
+    from credenza.provenance.ring import Ring, RingFiles
     from credenza.provenance.roster import Roster
+
+RING = "ring"
+MAX_RING_FILE_BYTES = 2**20
 
 
 def roster(stores: Stores) -> Roster:
-    """Every registered source, as the ledger says.
+    """Every registered source and the keys that sign for it, as the ledger says.
 
     Complexity:
         One document for each registration ever made; later calls read the new ones only.
     """
     with stores.journal.catalog.snapshot() as index:
-        entries = index.find(EntryRow, kind="source")
+        entries = index.find(EntryRow, kind=["source", RING])
     known = stores.roster
     for entry in entries[known.events :]:
-        known.roster = known.roster.after(stores.journal.document(entry.digest))
+        document = stores.journal.document(entry.digest)
+        if entry.kind == RING:
+            from credenza.provenance.ring import follow  # noqa: PLC0415 - tuf: where there is a ring
+
+            known.ring = follow(known.ring, _ring_files(stores, document))
+            known.roster = known.roster.under(known.ring.mandates)
+        else:
+            known.roster = known.roster.after(document)
         known.events += 1
     return known.roster
 
 
-def add_source(stores: Stores, name: str, keys: tuple[str, ...], group: str) -> Source:
-    """Register a sender.
+def ring(stores: Stores) -> Ring | None:
+    """The key ring that is followed now, or None."""
+    roster(stores)
+    return stores.roster.ring
+
+
+def follow_ring(stores: Stores, files: RingFiles) -> Ring:
+    """Take what the ring's keepers published, if TUF's client rules allow it.
+
+    From the first ring on, keys, scope, threshold and expiry of every source are those
+    that the ring delegates; registrations keep saying which sources there are.
 
     Raises:
-        CredenzaError: the name is taken or unfit, a key is unfit or belongs to another.
+        UntrustedError: see ``ring.follow`` and ``ring.check_fresh``; or a delegated key
+            was another source's.
+        ConflictError: this is the ring that is followed already.
     """
+    from credenza.provenance.ring import check_fresh, follow  # noqa: PLC0415 - tuf: used by rings
+
+    stores.journal.lock()
+    known = roster(stores)
+    before = stores.roster.ring
+    now = follow(before, files)
+    check_fresh(now, stores.journal.now_s())
+    known.under(now.mandates)  # refused before it is recorded
+    if before is not None and now.digest == before.digest:
+        raise ConflictError(
+            "same-ring",
+            "this is the key ring that is followed already",
+            why=f"its timestamp is version {now.versions['timestamp']}",
+            fix="nothing needs to be done until its keepers publish another",
+        )
+    parts = [files.timestamp, files.snapshot, files.targets]
+    timestamp, snapshot, targets = map(sha256_hex, parts)
+    document: dict[str, Json] = {
+        "roots": [sha256_hex(root) for root in files.roots],
+        "timestamp": timestamp,
+        "snapshot": snapshot,
+        "targets": targets,
+    }
+    stores.journal.record([Event(RING, document)], [*files.roots, *parts])
+    roster(stores)
+    return now
+
+
+def add_source(stores: Stores, name: str, keys: tuple[str, ...], group: str) -> Source:
+    """Register a sender; where a key ring is followed, no keys stand for those it delegates.
+
+    Raises:
+        CredenzaError: the name is taken or unfit, a key is unfit, belongs to another, or
+            is not delegated.
+    """
+    mandate = (roster(stores).mandates or {}).get(name)
+    if not keys and mandate is not None:
+        keys = mandate.keys
     event: dict[str, Json] = {"event": "source-added", "source": name, "keys": list(keys)}
     if group:
         event["group"] = group
@@ -59,3 +122,20 @@ def _record(stores: Stores, name: str, event: dict[str, Json]) -> Source:
     roster(stores).after(event)  # refused before it is recorded
     stores.journal.record([Event("source", event)])
     return roster(stores).source(name)
+
+
+def _ring_files(stores: Stores, document: Mapping[str, Json]) -> RingFiles:
+    from credenza.provenance.ring import RingFiles  # noqa: PLC0415 - tuf: where there is a ring
+
+    blobs = stores.journal.blobs
+
+    def part(digest: Json) -> bytes:
+        return blobs.get(str(digest), max_bytes=MAX_RING_FILE_BYTES)
+
+    roots = cast("list[Json]", document["roots"])
+    return RingFiles(
+        tuple(part(root) for root in roots),
+        part(document["timestamp"]),
+        part(document["snapshot"]),
+        part(document["targets"]),
+    )

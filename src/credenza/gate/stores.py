@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from credenza.gate.journal import Journal
     from credenza.gate.reference import Reference
     from credenza.gate.shape import Shape
+    from credenza.provenance.ring import Ring
     from credenza.store.rows import BatchRow
 
 MAX_TABLE_BYTES = 16 * 2**30
@@ -24,9 +25,10 @@ MAX_TABLE_BYTES = 16 * 2**30
 
 @dataclass(slots=True)
 class KnownRoster:
-    """The roster as far as it was read: a cache, rebuilt from the ledger."""
+    """The roster and the key ring as far as they were read: a cache of the ledger."""
 
     roster: Roster = field(default_factory=Roster)
+    ring: Ring | None = None
     events: int = 0
 
 
@@ -36,7 +38,7 @@ class Stores:
 
     Attributes:
         references: fitted references by dataset: a cache, rebuilt from the journal.
-        roster: registered sources: a cache, likewise.
+        roster: registered sources and the key ring: a cache, likewise.
         charter: who may do what: a cache, read from the ledger alone.
         shapes: columns, types and label by dataset: a cache, likewise.
     """

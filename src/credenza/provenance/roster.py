@@ -1,4 +1,8 @@
-"""The roster of sources that registrations add up to."""
+"""The roster: who may send, and which keys sign for whom until when.
+
+Registrations say which sources there are. Their keys are those they were registered with,
+or, once a key ring is followed, those that the ring delegates: a roster has one answer.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +25,38 @@ SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
-    """Every registered source, as the registrations so far say.
+class Mandate:
+    """What a key ring lets one source do.
 
-    A value: ``after`` gives the next roster and leaves this one alone. It never forgets
-    a key, so a key that was once a source's can never become another's.
+    Attributes:
+        keys: public keys as 64 hex digits, by distinct key material.
+        threshold: how many of them must sign a batch.
+        datasets: those it may send to.
+        until_s: when this lapses, in seconds since the epoch.
+    """
+
+    keys: tuple[str, ...]
+    threshold: int
+    datasets: tuple[str, ...]
+    until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Every registered source, as the registrations and the key ring so far say.
+
+    A value: ``after`` and ``under`` give the next roster and leave this one alone. It
+    never forgets a key, so a key that was once a source's can never become another's.
 
     Attributes:
         sources: source by id.
-        owners: source id by key id.
+        owners: source id by key id, of delegated sources too that are not registered yet.
+        mandates: what the key ring lets each source do; None without a ring.
     """
 
     sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
     owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    mandates: Mapping[str, Mandate] | None = None
 
     @staticmethod
     def fold(events: Iterable[Mapping[str, Json]]) -> Roster:
@@ -60,7 +83,8 @@ class Roster:
             {"event": "source-revoked", "source": ID, "reason"?: TEXT}
 
         Raises:
-            UntrustedError: ``bad-registration``, ``bad-key``, ``key-taken``.
+            UntrustedError: ``bad-registration``, ``bad-key``, ``key-taken``, or
+                ``not-delegated`` when there is a key ring and it says otherwise.
             ConflictError: the source exists already.
             NotFoundError: the source does not exist.
         """
@@ -76,6 +100,23 @@ class Roster:
         if not isinstance(source, str) or not SOURCE_ID.match(source):
             raise _bad("a source's id is 1 to 64 of a-z, 0-9, '.', '_', '-'")
         return apply(self, source, event)
+
+    def under(self, mandates: Mapping[str, Mandate]) -> Roster:
+        """The roster from the moment on at which a key ring says that.
+
+        A source keeps its group, standing and limits; whose role the ring does not have
+        keeps no key, and so sends nothing.
+
+        Raises:
+            UntrustedError: ``key-taken``: a key was another source's before.
+        """
+        owners = dict(self.owners)
+        for name, mandate in mandates.items():
+            for key in mandate.keys:
+                if owners.setdefault(keyid_of(key), name) != name:
+                    raise _taken(name, owners[keyid_of(key)])
+        sources = {name: _mandated(source, mandates) for name, source in self.sources.items()}
+        return Roster(MappingProxyType(sources), MappingProxyType(owners), mandates)
 
     def source(self, source_id: str) -> Source:
         """The source of that id.
@@ -95,25 +136,61 @@ class Roster:
         return found
 
     def owner(self, keyid: str) -> Source | None:
-        """The one source that the key was registered for, or None."""
-        found = self.owners.get(keyid)
-        return None if found is None else self.sources[found]
+        """The one source whose key it is or once was, or None."""
+        return self.sources.get(self.owners.get(keyid, ""))
 
     def _with(self, source: Source, new_keys: tuple[str, ...] = ()) -> Roster:
         owners = dict(self.owners)
-        for key in new_keys:
-            taken = owners.get(keyid_of(key))
-            if taken is not None:
-                raise UntrustedError(
-                    "key-taken",
-                    f"a key of {source.id!r} is registered already",
-                    why=f"it belongs to {taken!r}; one key under two names would count twice",
-                    fix="make a new key with `credenza key new`",
-                )
-            owners[keyid_of(key)] = source.id
+        if self.mandates is None:
+            for key in new_keys:
+                if keyid_of(key) in owners:
+                    raise _taken(source.id, owners[keyid_of(key)])
+                owners[keyid_of(key)] = source.id
+        else:
+            _check_delegated(source.id, new_keys, self.mandates)
+            source = _mandated(source, self.mandates)
         return Roster(
-            MappingProxyType({**self.sources, source.id: source}), MappingProxyType(owners)
+            MappingProxyType({**self.sources, source.id: source}),
+            MappingProxyType(owners),
+            self.mandates,
         )
+
+
+def _mandated(source: Source, mandates: Mapping[str, Mandate]) -> Source:
+    found = mandates.get(source.id)
+    if found is None:
+        return dataclasses.replace(source, keys=(), threshold=1, datasets=(), until_s=None)
+    return dataclasses.replace(
+        source,
+        keys=found.keys,
+        threshold=found.threshold,
+        datasets=found.datasets,
+        until_s=found.until_s,
+    )
+
+
+def _check_delegated(name: str, keys: tuple[str, ...], mandates: Mapping[str, Mandate]) -> None:
+    """With a ring, nobody registers a key that the ring's keepers did not delegate."""
+    found = mandates.get(name)
+    if not keys or (found is not None and set(keys) <= set(found.keys)):
+        return
+    raise UntrustedError(
+        "not-delegated",
+        f"the key ring does not give {name!r} such a key",
+        why="it has no role of that name"
+        if found is None
+        else f"its role has {len(found.keys)} keys, all of them others",
+        fix="have the ring's keepers run `credenza ring delegate`, then `credenza ring import`",
+    )
+
+
+def _taken(name: str, other: str) -> UntrustedError:
+    return UntrustedError(
+        "key-taken",
+        f"a key of {name!r} is registered already",
+        why=f"it belongs to {other!r}; one key under two names would count twice",
+        fix="make a new key with `credenza key new`",
+    )
 
 
 def _added(roster: Roster, source_id: str, event: Mapping[str, Json]) -> Roster:

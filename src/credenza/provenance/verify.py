@@ -7,12 +7,14 @@ digest fits.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError
+from credenza.core.keys import keyid_of
 from credenza.core.rows import row_root, schema_digest
 from credenza.core.types import Batch, Standing
 from credenza.provenance.intake.sandbox import read_sandboxed
@@ -45,6 +47,7 @@ def verify(
     heads: Mapping[tuple[str, str], tuple[int, str]],
     dataset: str,
     *,
+    at_s: int,
     read: Reader = read_sandboxed,
 ) -> Verified:
     """The batch in ``envelope``, if everything that it states is so.
@@ -59,20 +62,23 @@ def verify(
         roster: the registered sources.
         heads: sequence and digest of the last batch taken, by source and dataset.
         dataset: the one it was sent to.
+        at_s: now, in seconds since the epoch: keys lapse.
         read: how files become rows.
 
     Raises:
         UntrustedError: in this order ``bad-envelope`` or ``bad-json``,
-            ``unknown-source``, ``wrong-key``, ``bad-signature``, ``bad-manifest``,
-            ``source-frozen`` or ``source-revoked``, ``wrong-dataset``, ``replay``,
-            ``out-of-order``, ``previous-mismatch``, ``empty-batch``, ``file-set``,
-            ``file-digest``, what ``read`` refuses, ``records-mismatch``,
-            ``schema-digest``, ``row-root``, ``missing-label``.
+            ``unknown-source``, ``wrong-key``, ``bad-signature``, ``too-few-signatures``,
+            ``bad-manifest``, ``source-frozen`` or ``source-revoked``, ``keys-lapsed``,
+            ``out-of-scope``, ``wrong-dataset``, ``replay``, ``out-of-order``,
+            ``previous-mismatch``, ``empty-batch``, ``file-set``, ``file-digest``, what
+            ``read`` refuses, ``records-mismatch``, ``schema-digest``, ``row-root``,
+            ``missing-label``.
     """
-    source, keyid, payload = _signed(envelope, roster)
-    manifest = decode_manifest(payload)
+    source, signed = _signed(envelope, roster)
+    manifest = decode_manifest(signed.payload)
     _check_standing(source, manifest)
-    batch = Batch(sha256_hex(envelope), manifest, envelope, keyid)
+    _check_mandate(source, manifest, at_s)
+    batch = Batch(sha256_hex(envelope), manifest, envelope, signed.keyids)
     _check_place(batch, dataset, heads.get((source.id, dataset), (0, "")))
     _check_files(manifest, files, source)
     table = read({file.name: files[file.name] for file in manifest.files}, source.limits)
@@ -80,20 +86,18 @@ def verify(
     return Verified(batch, table)
 
 
-def _signed(data: bytes, roster: Roster) -> tuple[Source, str, bytes]:
-    """The source that signed, its key, and the payload that it signed."""
+def _signed(data: bytes, roster: Roster) -> tuple[Source, dsse.Signed]:
+    """The one source whose keys signed, enough of them, and what they signed."""
     envelope = dsse.parse(data)
-    if len(envelope.signatures) != 1:
-        raise _refused(
-            "bad-envelope",
-            "a batch has one signature",
-            why=f"this one has {len(envelope.signatures)}",
-        )
     source = roster.owner(envelope.signatures[0].keyid)
     if source is None:
         raise _stranger(envelope, roster)
-    opened = dsse.verify(data, source.keys)
-    return source, opened.keyids[0], opened.payload
+    current = {keyid_of(key) for key in source.keys}
+    for signature in envelope.signatures:
+        if signature.keyid not in current:
+            why = f"key id {signature.keyid[:16]} is not, or no longer, one of its keys"
+            raise _wrong_key(source.id, why)
+    return source, dsse.verify(data, source.keys, threshold=source.threshold)
 
 
 def _stranger(envelope: dsse.Envelope, roster: Roster) -> UntrustedError:
@@ -128,6 +132,25 @@ def _check_standing(source: Source, manifest: Manifest) -> None:
             f"the source {source.id!r} may submit nothing",
             why=f"it is {source.standing.value}",
             fix="ask the data steward",
+        )
+
+
+def _check_mandate(source: Source, manifest: Manifest, at_s: int) -> None:
+    """The key ring still lets the source send, and to this dataset."""
+    if source.until_s is not None and at_s >= source.until_s:
+        until = dt.datetime.fromtimestamp(source.until_s, tz=dt.UTC)
+        raise _refused(
+            "keys-lapsed",
+            f"the keys of {source.id!r} may sign nothing any more",
+            why=f"the key ring said so until {until:%Y-%m-%dT%H:%M:%SZ}",
+            fix="have the ring renewed by its keepers, then run `credenza ring import`",
+        )
+    if source.datasets is not None and manifest.dataset not in source.datasets:
+        raise _refused(
+            "out-of-scope",
+            f"{source.id!r} may not send to {manifest.dataset!r}",
+            why=f"the key ring lets it send to: {', '.join(source.datasets) or 'none'}",
+            fix="send it to one of these, or have the ring's keepers delegate more",
         )
 
 
