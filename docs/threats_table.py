@@ -113,8 +113,20 @@ THREATS = (
         "A release on the signed recall list is refused, with the reason, whoever signed it "
         "again; an expired one too.",
     ),
-    Threat("15", "An error in the policy engine skips a prohibition", "", "issue 3"),
-    Threat("16", "One insider does both halves of a decision", "", "issue 3"),
+    Threat(
+        "15",
+        "An error in the policy engine skips a prohibition",
+        "Cedar's Allow counts only where no rule failed while it was evaluated; rules are checked "
+        "against a schema whenever they are loaded.",
+    ),
+    Threat(
+        "16",
+        "One insider does both halves of a decision",
+        "Requests and approvals are signed, bound to exact terms, rules, policy and ledger, used "
+        "once, and counted by person and key material; neither submitter, requester nor owner "
+        "approves, an admin promotes nothing; members and approvals are read from the ledger, "
+        "never from the catalog, and an audit recomputes every warrant.",
+    ),
     Threat(
         "i1",
         "Intake: Parquet bombs, flipped footers, deep nesting, endless parsing",

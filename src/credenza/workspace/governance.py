@@ -261,8 +261,8 @@ class Governance:
                 "event": event,
                 "member": name,
                 "keys": list(keys),
-                "roles": sorted(set(roles)),
-                "sources": sorted(set(sources)),
+                "roles": [*sorted(set(roles))],
+                "sources": [*sorted(set(sources))],
             }
         )
         return governance.charter(self._stores).members[name]
@@ -311,7 +311,19 @@ class Governance:
         return self.standing()
 
     def adopt_rules(self, path: Path | None = None) -> Standing:
-        """Put other rules in force: a file, or the workspace's own edited ``governance.cedar``."""
+        """Put other rules in force: a file, or the workspace's own edited ``governance.cedar``.
+
+        Raises:
+            UsageError: they do not fit the schema, would lock the workspace, or it is not
+                governed yet and needs no adoption.
+        """
+        if not governance.charter(self._stores).is_governed:
+            raise UsageError(
+                "not-governed",
+                "this workspace is not governed yet",
+                why="its governance.cedar is what `governance start` will put in force",
+                fix="edit that file, then run `credenza governance start`",
+            )
         text = (homes.read_file(path) if path else self._rules_draft().encode()).decode("utf-8")
         terms: dict[str, Json] = {"digest": Rules(text).digest, "text": text}
         with self.warrant("change-rules", terms):
