@@ -50,7 +50,13 @@ def excision(stores: Stores, dataset: str, gone: Mapping[str, Spans], rationale:
             f"the newest version of {dataset!r} holds none of these rows",
             why="they were excised already, rolled back, or never admitted",
         )
-    return Event("excision", {"dataset": dataset, "parts": parts, "rationale": rationale})
+    document: dict[str, Json] = {
+        "dataset": dataset,
+        "parts": parts,
+        "rationale": rationale,
+        "at": stores.journal.ledger.size,  # excised, reinstated and excised again is two of them
+    }
+    return Event("excision", document)
 
 
 def held_now(stores: Stores, dataset: str, batches: Mapping[str, object]) -> Held:

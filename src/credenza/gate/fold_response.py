@@ -116,6 +116,7 @@ RESPONSE_FOLDS: Mapping[str, Callable[[Transaction, Entry, Document], None]] = {
     "recovery-step": _recovery_step,
     "recovery-signature": _nothing,
     "measure": _nothing,
+    "declaration": _nothing,
     "rescreen": _nothing,
     "rehearsal": _nothing,
 }

@@ -47,6 +47,33 @@ def holdings(stores: Stores, dataset: str, wanted: Mapping[str, Spans]) -> dict[
     return found
 
 
+def segments(stores: Stores, dataset: str, version: int) -> list[tuple[str, Spans]]:
+    """Batch and positions of every run of rows of a version, in the version's order.
+
+    What the dataset must hold if the ledger is right: batches in the order in which they
+    were added, each less what was excised since.
+    """
+    with stores.journal.catalog.snapshot() as index:
+        versions = {row.number: row for row in index.find(VersionRow, dataset=dataset)}
+        records = {row.digest: row.records for row in index.find(BatchRow, dataset=dataset)}
+    everything = {digest: whole(count) for digest, count in records.items()}
+    line: list[VersionRow] = []
+    at: int | None = version
+    while at is not None:
+        line.append(versions[at])
+        at = versions[at].parent
+    found: list[tuple[str, Spans]] = []
+    for made in reversed(line):
+        for batch, came, went in _changes(stores, made, everything, records):
+            if went:
+                found = [
+                    (name, minus(rows, went) if name == batch else rows) for name, rows in found
+                ]
+            if came:
+                found.append((batch, came))
+    return [(batch, rows) for batch, rows in found if rows]
+
+
 def whole(records: int) -> Spans:
     """Every row of a batch."""
     return ((0, records),) if records else ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
+from credenza.core.spans import common, from_json, minus, size, spans_of, to_json, united
 from credenza.gate.excision import refuse_excised, reinstated
 from credenza.gate.journal import Event
 from credenza.gate.publication import finish_pending
@@ -13,6 +14,7 @@ from credenza.store.rows import BatchRow, VersionRow
 
 if TYPE_CHECKING:
     from credenza.core.canonical import Json
+    from credenza.core.spans import Spans
     from credenza.core.types import Version
     from credenza.gate.stores import Stores
 
@@ -33,40 +35,49 @@ class Decision:
     version: int | None
 
 
-def decide_batch(stores: Stores, digest: str, outcome: str, reason: str) -> Decision:
+def decide_batch(
+    stores: Stores, digest: str, outcome: str, reason: str, rows: Spans | None = None
+) -> Decision:
     """Admit or reject what was held, quarantined, or kept out of an admitted batch.
 
-    Admitting also ends the watch on the batch's source: a person has looked at it.
+    Admitting all that was open also ends the watch on the batch's source: a person has
+    looked at it.
+
+    Args:
+        stores: the workspace.
+        digest: of the batch.
+        outcome: "admit" or "reject".
+        reason: goes into the ledger.
+        rows: positions in the batch that it is about; the others go on waiting. All that
+            is open by default.
 
     Raises:
-        UsageError: no such outcome, or no reason.
+        UsageError: no such outcome, no reason, or rows that are not open.
         ConflictError: nothing of the batch waits for a decision.
     """
     if outcome not in ("admit", "reject"):
         raise UsageError("bad-outcome", f"a review ends in admit or reject, not {outcome!r}")
-    if not reason.strip():
-        raise UsageError(
-            "no-reason",
-            "a decision needs a reason",
-            why="whoever reads the log in a year must learn why",
-            fix="add --reason",
-        )
+    _check_reason(reason, "a decision")
     stores.journal.lock()  # from here on nobody else decides on it
-    with stores.journal.catalog.snapshot() as index:
-        row = index.get(BatchRow, digest)
-    if row is None:
-        raise NotFoundError("no-such-batch", f"no batch is {digest[:16]}")
-    split = row.status == "admitted" and row.quarantined_rows > 0
-    if row.status not in REVIEWABLE and not split:
+    row = _known(stores, digest)
+    waiting = open_rows(stores, row)
+    if not waiting:
         raise ConflictError(
             "nothing-to-review",
             f"batch {row.digest[:16]} is {row.status}",
             why="only what is held, quarantined or kept out can be decided on",
             fix="run `credenza review list`",
         )
-    only: Json = None
-    if split and row.verdict_index is not None:
-        only = stores.event(row.verdict_index)["quarantined_rows"]
+    meant = waiting if rows is None else united(rows)
+    if not meant or common(meant, waiting) != meant:
+        raise UsageError(
+            "rows-not-open",
+            f"some of these rows of batch {row.digest[:16]} do not wait for a decision",
+            why=f"{size(minus(meant, waiting))} of {size(meant)} rows; open are {size(waiting)}",
+            fix="run `credenza review list`, and count rows from 0",
+        )
+    whole = meant == ((0, row.records),)
+    only: Json = None if whole else [place for start, stop in meant for place in range(start, stop)]
     publish: list[Json] = []
     if outcome == "admit":
         publish = [{"batch": row.digest, "only": only, "without": []}]
@@ -74,12 +85,73 @@ def decide_batch(stores: Stores, digest: str, outcome: str, reason: str) -> Deci
         "batch": row.digest,
         "outcome": outcome,
         "reason": reason,
+        "decided": to_json(meant),
+        "remaining": to_json(minus(waiting, meant)),
         "publish": publish,
         "rationale": f"reviewed: {reason}",
     }
     stores.journal.record([Event("decision", document)])
     versions = finish_pending(stores)
     return Decision(row.digest, outcome, reason, versions[-1].number if versions else None)
+
+
+def reopen(stores: Stores, digest: str, reason: str) -> None:
+    """Take a rejection back: what it rejected waits for a decision again.
+
+    Raises:
+        UsageError: no reason.
+        ConflictError: the batch was not rejected by a decision.
+    """
+    _check_reason(reason, "reopening")
+    stores.journal.lock()
+    row = _known(stores, digest)
+    last = {} if row.decided_index is None else stores.event(row.decided_index)
+    if row.status != "rejected" or last.get("outcome") != "reject" or "decided" not in last:
+        raise ConflictError(
+            "not-rejected",
+            f"batch {row.digest[:16]} is {row.status}",
+            why="only what a decision rejected can be opened again",
+            fix="run `credenza batch list --status rejected`",
+        )
+    remaining = last["decided"]
+    document: dict[str, Json] = {
+        "batch": row.digest,
+        "outcome": "hold",
+        "reason": reason,
+        "remaining": remaining,
+    }
+    stores.journal.record([Event("reopening", document)])
+
+
+def open_rows(stores: Stores, row: BatchRow) -> Spans:
+    """Positions of a batch that wait for a person: () when none do."""
+    split = row.status == "admitted" and row.quarantined_rows > 0
+    if row.status not in REVIEWABLE and not split:
+        return ()
+    if row.decided_index is not None:
+        return from_json(stores.event(row.decided_index)["remaining"])
+    if split and row.verdict_index is not None:
+        kept = cast("list[int]", stores.event(row.verdict_index)["quarantined_rows"])
+        return spans_of(kept)
+    return ((0, row.records),) if row.records else ()
+
+
+def _known(stores: Stores, digest: str) -> BatchRow:
+    with stores.journal.catalog.snapshot() as index:
+        row = index.get(BatchRow, digest)
+    if row is None:
+        raise NotFoundError("no-such-batch", f"no batch is {digest[:16]}")
+    return row
+
+
+def _check_reason(reason: str, what: str) -> None:
+    if not reason.strip():
+        raise UsageError(
+            "no-reason",
+            f"{what} needs a reason",
+            why="whoever reads the log in a year must learn why",
+            fix="add --reason",
+        )
 
 
 def roll_back(
@@ -99,8 +171,7 @@ def roll_back(
         UsageError: no reason.
         ConflictError: it holds excised rows, and they are not to be reinstated.
     """
-    if not reason.strip():
-        raise UsageError("no-reason", "a rollback needs a reason", fix="add --reason")
+    _check_reason(reason, "a rollback")
     stores.journal.lock()
     with stores.journal.catalog.snapshot() as index:
         known = index.find(VersionRow, dataset=dataset)
@@ -116,6 +187,7 @@ def roll_back(
         "version": version,
         "rationale": f"rolled back to version {version}: {reason}",
         "reinstated": reinstated(stores, dataset, version),
+        "at": stores.journal.ledger.size,  # going back to it twice is two rollbacks
     }
     if document["reinstated"] and not reinstate:
         refuse_excised(stores, dataset, version)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keys import SigningKey
     from credenza.workspace.incidents import Incidents
+    from credenza.workspace.response import Response
 
 
 class Workspace:
@@ -488,6 +489,13 @@ class Workspace:
         return Incidents(
             self._stores, self.governance.policy_in_force(), lambda: int(self._clock())
         )
+
+    @property
+    def response(self) -> Response:
+        """How far something reached, and the way back: channels, training runs, recoveries."""
+        from credenza.workspace.response import Response  # noqa: PLC0415 - loads the response room
+
+        return Response(self, self._stores)
 
     # -- the ledger, the parts
 

@@ -20,6 +20,7 @@ EXIT_OF_STATUS: Mapping[str, int] = {
     "admitted": 0,
     "rejected": 1,
     "quarantined": 1,
+    "excised": 1,
     "held": 4,
     "waiting": 4,
 }

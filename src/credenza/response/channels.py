@@ -1,0 +1,222 @@
+"""Channels: names such as ``prod`` that point to a version or a release of a dataset.
+
+A move is a ledger event and nothing else, so going back costs the same for ten rows and
+for ten billion. A channel says what *should* be trained on; what was, the training runs
+say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from credenza.core.errors import ConflictError, NotFoundError, UsageError
+from credenza.gate.excision import refuse_excised
+from credenza.gate.journal import Event
+from credenza.store.rows import ChannelRow, ReleaseRow, VersionRow
+
+if TYPE_CHECKING:
+    from credenza.gate.stores import Stores
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where a channel points.
+
+    Attributes:
+        version: None when it was emptied.
+        release: digest; "" for a version that was not released.
+        index: ledger index of the move that brought it here.
+        previous: ledger index of the move before, None for the first.
+    """
+
+    dataset: str
+    name: str
+    version: int | None
+    release: str
+    reason: str
+    index: int
+    previous: int | None
+
+
+def channels(stores: Stores, dataset: str | None = None) -> list[Channel]:
+    """Every channel where it points now, by dataset and name."""
+    wanted = {} if dataset is None else {"dataset": dataset}
+    with stores.journal.catalog.snapshot() as index:
+        moves = index.find(ChannelRow, **wanted)
+    newest = {(move.dataset, move.channel): _channel(move) for move in moves}
+    return [newest[key] for key in sorted(newest)]
+
+
+def channel(stores: Stores, dataset: str, name: str) -> Channel:
+    """One channel.
+
+    Raises:
+        NotFoundError: nothing was ever moved there.
+    """
+    with stores.journal.catalog.snapshot() as index:
+        move = index.newest(ChannelRow, dataset=dataset, channel=name)
+    if move is None:
+        known = ", ".join(one.name for one in channels(stores, dataset)) or "none"
+        raise NotFoundError(
+            "no-such-channel",
+            f"{dataset!r} has no channel {name[:70]!r}",
+            why=f"its channels are: {known}",
+            fix=f"run `credenza channel move {dataset} NAME --version N`",
+        )
+    return _channel(move)
+
+
+def history(stores: Stores, dataset: str, name: str) -> list[Channel]:
+    """Where a channel pointed, oldest move first."""
+    with stores.journal.catalog.snapshot() as index:
+        moves = index.find(ChannelRow, dataset=dataset, channel=name)
+    return [_channel(move) for move in moves]
+
+
+def move(  # noqa: PLR0917 - the words of one move
+    stores: Stores, dataset: str, name: str, version: int | None, release: str, reason: str
+) -> Channel:
+    """Point a channel to a version, or to a release by the first digits of its digest.
+
+    Args:
+        stores: the workspace.
+        dataset: its name.
+        name: the channel, made by its first move.
+        version: of the dataset; the release's own when a release is given.
+        release: "" for none.
+        reason: goes into the ledger.
+
+    Raises:
+        UsageError: no reason, an unfit name, or neither version nor release.
+        NotFoundError: no such version or release.
+        ConflictError: it was recalled, or holds excised rows.
+    """
+    stores.journal.lock()
+    event = moved(stores, dataset, name, version, release, reason)
+    stores.journal.record([event])
+    return channel(stores, dataset, name)
+
+
+def roll_back(stores: Stores, dataset: str, name: str, reason: str) -> Channel:
+    """Point a channel to where it pointed before; again, to where it pointed before that.
+
+    Raises:
+        NotFoundError: no such channel, or it never pointed anywhere else.
+        ConflictError: that was recalled, or holds excised rows.
+    """
+    stores.journal.lock()
+    now = channel(stores, dataset, name)
+    before = _at(stores, now, now.previous)
+    if before is None:
+        raise NotFoundError(
+            "no-earlier-target",
+            f"channel {name!r} of {dataset!r} never pointed anywhere else",
+            fix="move it to a version or a release",
+        )
+    stores.journal.record([rolled_back(stores, before, reason)])
+    return channel(stores, dataset, name)
+
+
+def moved(  # noqa: PLR0917 - the words of one move
+    stores: Stores, dataset: str, name: str, version: int | None, release: str, reason: str
+) -> Event:
+    """The event of a move, if it may be made; see ``move``."""
+    if not _NAME.match(name):
+        raise UsageError(
+            "bad-channel-name",
+            f"{name[:80]!a} cannot name a channel",
+            why="a name has up to 64 of a-z, 0-9, - and _, and starts with a letter or digit",
+        )
+    if release:
+        found = _release(stores, dataset, release)
+        release, version = found.digest, found.version
+    _check(stores, dataset, version)
+    with stores.journal.catalog.snapshot() as index:
+        now = index.newest(ChannelRow, dataset=dataset, channel=name)
+    return _event(dataset, name, version, release, None if now is None else now.index, reason)
+
+
+def emptied(now: Channel, reason: str) -> Event:
+    """The event after which a channel points nowhere, so that nobody trains from it."""
+    return _event(now.dataset, now.name, None, "", now.index, reason)
+
+
+def rolled_back(stores: Stores, before: Channel, reason: str) -> Event:
+    """The event that makes an earlier move of a channel its present one, if it may be."""
+    if before.version is not None:
+        _check(stores, before.dataset, before.version)
+    if before.release:
+        _release(stores, before.dataset, before.release)
+    return _event(
+        before.dataset, before.name, before.version, before.release, before.previous, reason
+    )
+
+
+def _event(  # noqa: PLR0917 - the fields of the event
+    dataset: str, name: str, version: int | None, release: str, previous: int | None, reason: str
+) -> Event:
+    if not reason.strip():
+        raise UsageError("no-reason", "moving a channel needs a reason", fix="add --reason")
+    return Event(
+        "channel",
+        {
+            "dataset": dataset,
+            "channel": name,
+            "version": version,
+            "release": release,
+            "previous": previous,
+            "reason": reason,
+        },
+    )
+
+
+def _check(stores: Stores, dataset: str, version: int | None) -> None:
+    if version is None:
+        raise UsageError("no-target", "name a version or a release for the channel")
+    with stores.journal.catalog.snapshot() as index:
+        known = index.get(VersionRow, dataset, version)
+    if known is None:
+        raise NotFoundError(
+            "no-such-version",
+            f"{dataset!r} has no version {version}",
+            fix=f"run `credenza dataset log {dataset}`",
+        )
+    refuse_excised(stores, dataset, version)
+
+
+def _release(stores: Stores, dataset: str, prefix: str) -> ReleaseRow:
+    with stores.journal.catalog.snapshot() as index:
+        known = index.find(ReleaseRow, dataset=dataset)
+    found = [row for row in known if len(prefix) > 3 and row.digest.startswith(prefix)]
+    if len(found) != 1:
+        raise NotFoundError(
+            "no-such-release",
+            f"no one release of {dataset!r} begins with {prefix[:70]!r}",
+            why=f"it has {len(known)} releases",
+        )
+    if found[0].standing != "good":
+        raise ConflictError(
+            "recalled",
+            f"release {found[0].digest[:16]} is {found[0].standing}",
+            why=found[0].reason,
+            fix="point the channel to another release",
+        )
+    return found[0]
+
+
+def _at(stores: Stores, now: Channel, place: int | None) -> Channel | None:
+    if place is None:
+        return None
+    with stores.journal.catalog.snapshot() as index:
+        found = index.get(ChannelRow, now.dataset, now.name, place)
+    return None if found is None else _channel(found)
+
+
+def _channel(row: ChannelRow) -> Channel:
+    return Channel(
+        row.dataset, row.channel, row.version, row.release, row.reason, row.index, row.previous
+    )
