@@ -7,12 +7,14 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from credenza.interfaces.look import GREY, INK
+
 if TYPE_CHECKING:
     from credenza.training.certified import Curve
 
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 56, 48
-INK, GREY, BLUE, GREEN = "#1c1f24", "#6b7080", "#1f5fa8", "#2f7d46"
+BLUE, GREEN = "#1f5fa8", "#2f7d46"
 
 
 def certified_curve_svg(curve: Curve, title: str) -> str:

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from credenza.interfaces.cli.terminal import plain
+from credenza.interfaces.look import GREY, INK, PALE, RED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 960, 360
 LEFT, RIGHT, TOP, BOTTOM = 56, 24, 64, 44
-INK, GREY, PALE, RED, AMBER = "#1c1f24", "#6b7080", "#c3c6d0", "#c9472b", "#b07a1e"
+OCHRE = "#b07a1e"
 # Lines that a reader can tell apart without colour.
 DASHES = ("", "8 4", "2 3", "10 3 2 3")
 MOST_LEGENDS = 8
@@ -144,7 +145,7 @@ def _number(facts: object, name: str) -> float:
 
 
 def _colour(part: str) -> str:
-    return RED if part == "named" else AMBER
+    return RED if part == "named" else OCHRE
 
 
 def _axes(frame: _Frame, chart: ControlChart) -> Iterator[str]:

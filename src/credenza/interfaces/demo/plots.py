@@ -1,34 +1,20 @@
-"""The report's pictures, as SVG text.
-
-Names come from senders: mathematical markup is off, and the report embeds each
-picture as an image, where nothing in it can run.
-"""
+"""The demo's pictures, as SVG text."""
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from credenza.interfaces.cli.terminal import plain
+from credenza.interfaces.look import AMBER, GREY, INK, PALE, RED, TEAL, plot, svg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from credenza.interfaces.demo.tale import Chart, Tale, Trio
 
-INK, GREY, PALE, TEAL, RED, AMBER = (
-    "#1c1f24",
-    "#6b7080",
-    "#c3c6d0",
-    "#0b6b66",
-    "#c9472b",
-    "#d9a441",
-)
 # Outcome → how it is called, and its colour.
 OUTCOMES = {
     "admit": ("admitted", TEAL),
@@ -38,25 +24,12 @@ OUTCOMES = {
 }
 # Lines that a reader can tell apart without colour, for the named sources.
 _NAMED_STYLES = ("-", "--", "-.", ":")
-_LOOK = {
-    "font.size": 10.0,
-    "text.color": INK,
-    "axes.labelcolor": GREY,
-    "axes.edgecolor": PALE,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "credenza",
-}
 
 
 def weekly_verdicts(tale: Tale) -> str:
     """Batches by outcome and week, with the attack's start and the catch marked."""
-    with mpl.rc_context(_LOOK):
-        figure, axes = _canvas(9.6, 2.9)
+    with plot(9.6, 2.9) as figure:
+        axes = figure.subplots()
         numbers = [week.number for week in tale.weeks]
         base = [0] * len(numbers)
         for outcome, (word, colour) in OUTCOMES.items():
@@ -74,13 +47,13 @@ def weekly_verdicts(tale: Tale) -> str:
         axes.set(xlabel="week", ylabel="batches", ylim=(0, top * 1.28), xlim=(0.3, None))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         figure.legend(loc="outside upper right", ncols=4)
-        return _svg(figure)
+        return svg(figure)
 
 
 def control_chart(chart: Chart, named: Sequence[str], weeks: Mapping[str, int], tale: Tale) -> str:
     """One statistic over the weeks: named sources in colour, all others in grey."""
-    with mpl.rc_context(_LOOK):
-        figure, axes = _canvas(9.6, 3.6)
+    with plot(9.6, 3.6) as figure:
+        axes = figure.subplots()
         numbers = [weeks.get(window, math.nan) for window in chart.windows]
         for source, values in chart.values.items():
             if source not in named:
@@ -104,7 +77,7 @@ def control_chart(chart: Chart, named: Sequence[str], weeks: Mapping[str, int], 
         axes.set(xlabel="week", ylabel="standard units", ylim=(low, high + (high - low) * 0.16))
         if axes.get_legend_handles_labels()[0]:
             figure.legend(loc="outside upper right", ncols=6)
-        return _svg(figure)
+        return svg(figure)
 
 
 def learned(accuracy: Trio, attack_success: Trio) -> str:
@@ -112,12 +85,11 @@ def learned(accuracy: Trio, attack_success: Trio) -> str:
     measures = [("accuracy on weeks it never saw", accuracy)]
     if attack_success.clean is not None:
         measures.append(("attack success: lower is better", attack_success))
-    with mpl.rc_context(_LOOK):
-        figure = Figure(figsize=(9.6, 2.4), layout="constrained")
+    with plot(9.6, 2.4) as figure:
         panels = figure.subplots(1, len(measures), squeeze=False)[0]
         for axes, (title, trio) in zip(panels, measures, strict=True):
             _bars(axes, title, trio)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _bars(axes: Any, title: str, trio: Trio) -> None:  # noqa: ANN401 - matplotlib is untyped
@@ -146,17 +118,3 @@ def _mark(axes: Any, week: int | None, word: str, height: float, side: str) -> N
         axes.axvline(place, color=INK, lw=1, ls=(0, (3, 2)))
         gap = -0.25 if side == "right" else 0.25
         axes.text(place + gap, height, word, ha=side, va="center", color=INK)
-
-
-def _canvas(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _svg(figure: Figure) -> str:
-    figure.patch.set_alpha(0)
-    for axes in figure.axes:
-        axes.patch.set_alpha(0)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()

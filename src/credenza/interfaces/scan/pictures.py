@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib import image as mpl_image
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from credenza.interfaces.cli.terminal import plain
-from credenza.interfaces.demo.plots import GREY, INK, PALE, RED
+from credenza.interfaces.look import GREY, INK, PALE, RED, plot, svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,26 +20,12 @@ if TYPE_CHECKING:
 
 MAX_SOURCES = 20
 MIN_SHOWN_SIDE = 56
-_LOOK = {
-    "font.size": 10.0,
-    "text.color": INK,
-    "axes.labelcolor": GREY,
-    "axes.edgecolor": PALE,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": GREY,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "credenza",
-}
 
 
 def source_rates(sources: Sequence[SourceEvidence]) -> str:
     """The share of flagged rows by source, with 95 % intervals; named sources in red."""
     shown = list(sources[:MAX_SOURCES])[::-1]
-    with mpl.rc_context(_LOOK):
-        figure = Figure(figsize=(6.2, 0.6 + 0.3 * len(shown)), layout="constrained")
+    with plot(6.2, 0.6 + 0.3 * len(shown)) as figure:
         axes = figure.subplots()
         for place, one in enumerate(shown):
             share = one.flagged / max(one.rows, 1)
@@ -51,14 +35,13 @@ def source_rates(sources: Sequence[SourceEvidence]) -> str:
         axes.set_yticks(range(len(shown)), [plain(one.source, limit=28) for one in shown])
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlim(0, max(0.01, 1.05 * max(one.high for one in shown)))
-        axes.tick_params(left=False)
+        axes.tick_params(axis="y", left=False, labelcolor=INK)
         return svg(figure)
 
 
 def scatter(places: Floats, flagged: Bools) -> str:
     """Rows in two directions, flagged ones on top in red."""
-    with mpl.rc_context(_LOOK):
-        figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+    with plot(6.2, 4.2) as figure:
         axes = figure.subplots()
         for mask, colour, size, word in (
             (~flagged, PALE, 7, "accepted"),
@@ -90,13 +73,3 @@ def thumbnail(picture: np.ndarray[Any, Any], box: tuple[int, ...] = ()) -> bytes
     file = io.BytesIO()
     mpl_image.imsave(file, np.ascontiguousarray(large), format="png")
     return file.getvalue()
-
-
-def svg(figure: Figure) -> str:
-    """A figure as text, transparent, without a date."""
-    figure.patch.set_alpha(0)
-    for axes in figure.axes:
-        axes.patch.set_alpha(0)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
