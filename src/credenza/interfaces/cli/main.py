@@ -56,9 +56,18 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("dataset", "dataset", "Versions of a dataset: look, check out, roll back."),
             ("release", "release", "Make, verify and recall signed releases."),
+            ("channel", "channel", "Names that point to what should be trained on."),
+            ("train-run", "train_run", "Record which model came from which release."),
             ("lineage", "lineage", "Where a row, a batch or a source's data went."),
             ("certify", "certify", "How many colluding sources cannot change a model."),
             ("audit-model", "audit_model", "Compare a trained model with a verified baseline."),
+        ),
+    ),
+    (
+        "Answer an incident",
+        (
+            ("blast", "blast", "How far suspicious rows got."),
+            ("recover", "recover", "The way back: plan, apply, sign."),
         ),
     ),
     (
