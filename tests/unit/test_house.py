@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -41,6 +42,19 @@ def test_the_import_contracts_of_the_house_are_kept() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_no_test_is_skipped_for_want_of_a_package() -> None:
+    """`importorskip` is for a contributor's laptop; the lock of `make test` has every extra."""
+    asked = {
+        call.args[0].value
+        for path in sorted((REPOSITORY / "tests").rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and _dotted(call.func) == "pytest.importorskip"
+        if isinstance(call.args[0], ast.Constant)
+    }
+    assert len(asked) > 10
+    assert [name for name in sorted(asked) if importlib.util.find_spec(name) is None] == []
 
 
 def test_only_the_hall_asks_the_machine_where_it_is() -> None:
