@@ -47,9 +47,13 @@ class Evidence:
         watched_since: window of the campaign that put its source under watch, or "".
         watched_until: last window of the watch, "" when only a person ends it.
         held_for: incident for which its source is held since then, or "".
+        same_source: how many other batches of its source are held or quarantined.
         flagged_rows: positions in the batch of rows that screening flagged.
         alarms: of the other lanes.
         late: its window was judged before it came.
+        accepted: windows in which batches of its source were accepted since it last changed
+            how it collects; None where nobody counts.
+        changed: what it declared otherwise when it last did.
     """
 
     batch: str
@@ -59,12 +63,15 @@ class Evidence:
     watched_since: str = ""
     watched_until: str = ""
     held_for: str = ""
+    same_source: int = 0
     flagged_rows: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     silences: tuple[Silence, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     late: bool = False
+    accepted: int | None = None
+    changed: tuple[str, ...] = ()
 
 
 def decide(evidence: Evidence, policy: Policy) -> Verdict:
@@ -134,6 +141,16 @@ def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         )
 
 
+def _same_source(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    if evidence.same_source and policy.outcomes.same_source is not Outcome.ADMIT:
+        yield Reason(
+            "same-source",
+            policy.outcomes.same_source,
+            f"{evidence.same_source} other batches of {evidence.source} wait for a person, and "
+            "the policy pauses a source until they are decided on",
+        )
+
+
 def _lanes(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
     outcomes = {
         "source": policy.outcomes.source,
@@ -187,13 +204,28 @@ def _late(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         yield Reason("late", policy.outcomes.late, "it came after its window had been judged")
 
 
+def _probation(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    wanted = policy.sources.probation
+    if evidence.accepted is None or evidence.accepted >= wanted or evidence.vouched:
+        return
+    since = f" since {evidence.source} declared another {', '.join(evidence.changed)}"
+    yield Reason(
+        "probation",
+        policy.outcomes.probation,
+        f"{evidence.accepted} of {wanted} windows of {evidence.source} were accepted"
+        + (since if evidence.changed else "; it is new"),
+    )
+
+
 RULES: tuple[Callable[[Evidence, Policy], Iterator[Reason]], ...] = (
     _vouched,
     _campaign,
     _watched,
+    _same_source,
     _lanes,
     _rows,
     _spoken,
     _silence,
     _late,
+    _probation,
 )

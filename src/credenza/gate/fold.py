@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.errors import InternalError
+from credenza.core.spans import from_json, size
 from credenza.gate.fold_response import RESPONSE_FOLDS, reinstate
 from credenza.store.rows import (
     BatchRow,
@@ -123,20 +124,40 @@ def _incident(index: Transaction, entry: Entry, document: Document) -> None:  # 
 def _decision(index: Transaction, entry: Entry, document: Document) -> None:
     batch = _batch(index, document)
     admitted = document["outcome"] == "admit"
-    index.upsert(
-        replace(
-            batch,
-            status="admitted" if admitted else "rejected",
-            outcome=_text(document, "outcome"),
-            quarantined_rows=0 if admitted else batch.quarantined_rows,
-        )
+    left = size(from_json(document.get("remaining", [])))
+    decided = replace(
+        batch,
+        status="admitted" if admitted else "rejected",
+        outcome=_text(document, "outcome"),
+        quarantined_rows=left if admitted else batch.quarantined_rows,
+        decided_index=entry.index,
     )
+    if left and not admitted:  # some rows are rejected, the others wait as before
+        out = left if batch.status == "admitted" else batch.quarantined_rows
+        decided = replace(batch, quarantined_rows=out, decided_index=entry.index)
+    index.upsert(decided)
     watch = index.get(WatchRow, batch.dataset, batch.source)
-    if admitted and not (watch and watch.incident):
+    if admitted and not left and not (watch and watch.incident):
         # A person has looked at the source: the watch ends, unless an incident holds it.
         index.upsert(WatchRow(batch.dataset, batch.source, ""))
     if document["publish"]:
         index.upsert(IntentRow(entry.digest, batch.dataset, entry.kind, entry.index))
+
+
+def _reopening(index: Transaction, entry: Entry, document: Document) -> None:
+    """A rejection is taken back: what it rejected waits for a person again."""
+    batch = _batch(index, document)
+    left = size(from_json(document["remaining"]))
+    split = left < batch.records
+    index.upsert(
+        replace(
+            batch,
+            status="admitted" if split and batch.version is not None else "held",
+            outcome=_text(document, "outcome"),
+            quarantined_rows=left if split else 0,
+            decided_index=entry.index,
+        )
+    )
 
 
 def _rollback(index: Transaction, entry: Entry, document: Document) -> None:
@@ -223,6 +244,7 @@ _FOLDS: Mapping[str, Callable[[Transaction, Entry, Document], None]] = {
     "verdict": _verdict,
     "settlement": _settlement,
     "decision": _decision,
+    "reopening": _reopening,
     "hold": _hold,
     "incident": _incident,
     "validation": _nothing,

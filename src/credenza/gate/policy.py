@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UsageError
 from credenza.core.types import Outcome
+from credenza.provenance.manifest import PROVENANCE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,10 +121,48 @@ class Quota:
     Attributes:
         batches: open batches.
         rows: rows of open batches.
+        findings: reasons for which its batches wait for a person.
     """
 
     batches: int = 200
     rows: int = 50_000_000
+    findings: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRule:
+    """What happens to what is held, quarantined or kept out.
+
+    Attributes:
+        queues: who looks at a batch, by the rule that weighed most in its verdict;
+            "review" for rules that are not named.
+        validators: that look at every batch that is held, when `credenza validate` is run.
+        expire_days: undecided for so long, it is rejected; 0 for never. Its bytes stay, and
+            `credenza review reopen` takes the rejection back.
+        backlog_batches: a queue that is longer is over its limit; 0 for no limit.
+        backlog_days: a queue whose oldest batch waits longer is over its limit; 0 for none.
+    """
+
+    queues: Mapping[str, str] = field(default_factory=dict)
+    validators: tuple[str, ...] = ("recompute", "rescreen")
+    expire_days: int = 0
+    backlog_batches: int = 0
+    backlog_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesRule:
+    """From when on a source is known well enough to be let in without a person.
+
+    Attributes:
+        probation: windows in which its batches must have been accepted before; 0 asks for
+            none. Windows that a steward vouches for count.
+        review_again: fields of the signed manifest that say how data is collected, and by
+            whom; whoever declares another value begins anew.
+    """
+
+    probation: int = 0
+    review_again: tuple[str, ...] = ("data-issuer", "method", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +183,11 @@ class Outcomes:
         disagreement: rows say something else than other sources of the same key; ADMIT
             lets the batch pass without them.
         diversity: it sends more than the policy's caps allow.
+        same_source: other batches of its source are held or quarantined; ADMIT lets
+            clean ones go on and says nothing.
         silence: a configured detector could not assess it.
         late: it came after its window was judged.
+        probation: its source is new, or changed how it collects; see ``SourcesRule``.
     """
 
     campaign_named: Outcome = Outcome.QUARANTINE
@@ -160,8 +202,10 @@ class Outcomes:
     drift: Outcome = Outcome.ADMIT
     disagreement: Outcome = Outcome.ADMIT
     diversity: Outcome = Outcome.HOLD
+    same_source: Outcome = Outcome.ADMIT
     silence: Outcome = Outcome.HOLD
     late: Outcome = Outcome.HOLD
+    probation: Outcome = Outcome.HOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +224,8 @@ class Policy:
     reconcile: ReconcileRule = field(default_factory=ReconcileRule)
     diversity: DiversityRule = field(default_factory=DiversityRule)
     quota: Quota = field(default_factory=Quota)
+    sources: SourcesRule = field(default_factory=SourcesRule)
+    quarantine: QuarantineRule = field(default_factory=QuarantineRule)
     detectors: tuple[str, ...] = DEFAULT_DETECTORS
     campaigns: bool = True
 
@@ -225,6 +271,18 @@ dominant = 0.8              # share of a slice from which on it is warned of
 [quota]                     # most that one source may have waiting, held or quarantined
 batches = 200
 rows = 50_000_000
+findings = 2_000            # reasons for which batches of it wait for a person
+
+[sources]
+probation = 0               # accepted windows before a new source needs no reviewer; 0 is off
+review_again = ["data-issuer", "method", "source"]  # declared otherwise: it begins anew
+
+[quarantine]                # what happens to what is held
+queues = {}                 # who looks at it, by rule: { campaign-named = "security" }
+validators = ["recompute", "rescreen"]  # by `credenza validate pending`
+expire_days = 0             # undecided for so long, it is rejected; 0 is never
+backlog_batches = 0         # a longer queue is over its limit; 0 is no limit
+backlog_days = 0            # a queue whose oldest batch waits longer is, too
 
 [outcomes]
 campaign_named = "quarantine"
@@ -239,8 +297,10 @@ rows = "admit"              # admit the batch without its flagged rows
 drift = "admit"             # column drift is noted
 disagreement = "admit"      # admit the batch without rows that other sources contradict
 diversity = "hold"          # a source sends more than [diversity] allows
+same_source = "admit"       # "hold" pauses a source while a batch of it is held
 silence = "hold"            # what could not be assessed does not pass
 late = "hold"               # came after its window was judged
+probation = "hold"          # a source that is new, or changed how it collects
 """
 
 
@@ -252,6 +312,8 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "reconcile": ReconcileRule,
     "diversity": DiversityRule,
     "quota": Quota,
+    "sources": SourcesRule,
+    "quarantine": QuarantineRule,
 }
 
 
@@ -306,6 +368,10 @@ def _typed(value: object, default: object, key: str) -> object:
         return names[str(value)]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(default, dict) and isinstance(value, dict):
+        if all(isinstance(item, str) for item in value.values()):
+            return value
+        raise _bad(f"{key} = {value!r} has the wrong type", "expected names by rule")
     if isinstance(default, tuple) and isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return tuple(value)
@@ -335,12 +401,22 @@ def _check_ranges(policy: Policy) -> None:
         "diversity.dominant": (policy.diversity.dominant, 0.01, 1.0),
         "quota.batches": (policy.quota.batches, 1, 10**9),
         "quota.rows": (policy.quota.rows, 1, 10**15),
+        "quota.findings": (policy.quota.findings, 1, 10**9),
+        "sources.probation": (policy.sources.probation, 0, 10_000),
+        "quarantine.expire_days": (policy.quarantine.expire_days, 0, 10_000),
+        "quarantine.backlog_batches": (policy.quarantine.backlog_batches, 0, 10**9),
+        "quarantine.backlog_days": (policy.quarantine.backlog_days, 0, 10_000),
     }
     for key, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise _bad(f"{key} = {value} is out of range", f"expected {low} to {high}")
     if bool(policy.reconcile.key) != bool(policy.reconcile.values):
         raise _bad("[reconcile] needs both 'key' and 'values'", "one of them is empty")
+    if strangers := sorted(set(policy.sources.review_again) - PROVENANCE_FIELDS):
+        raise _bad(
+            f"sources.review_again names {strangers[0]!r}, which no manifest declares",
+            f"the fields are: {', '.join(sorted(PROVENANCE_FIELDS))}",
+        )
 
 
 def _bad(what: str, why: str) -> UsageError:

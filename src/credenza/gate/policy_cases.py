@@ -66,6 +66,11 @@ REQUIRED: tuple[tuple[str, Evidence, tuple[Outcome, ...]], ...] = (
         _STOPS,
     ),
     (
+        "a source that is held for an incident does not pass",
+        replace(_PLAIN, watched_since="case", held_for="case"),
+        _STOPS,
+    ),
+    (
         "what could not be assessed does not pass",
         replace(_PLAIN, silences=(Silence("case", "too few trusted rows"),)),
         _STOPS,
@@ -100,7 +105,10 @@ _FIELDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "flagged_rows": lambda value: {"flagged_rows": tuple(range(int(value)))},
     "vouched": lambda value: {"vouched": bool(value)},
     "late": lambda value: {"late": bool(value)},
+    "accepted": lambda value: {"accepted": int(value)},
     "watched_since": lambda value: {"watched_since": str(value)},
+    "same_source": lambda value: {"same_source": int(value)},
+    "held_for": lambda value: {"held_for": str(value)},
     "alarms": lambda value: {"alarms": tuple(_alarm(lane) for lane in value)},
     "silences": lambda value: {"silences": tuple(Silence(str(name), "case") for name in value)},
     "findings": lambda value: {

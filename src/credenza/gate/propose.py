@@ -42,6 +42,7 @@ SETTING = {
     "structure": "structure",
     "common_cause": "common_cause",
     "watched": "watched",
+    "same-source": "same_source",
     "rows": "rows",
     "drift": "drift",
     "disagreement": "disagreement",

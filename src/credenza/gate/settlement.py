@@ -17,9 +17,11 @@ from credenza.gate.beside import screen_beside
 from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.journal import Event
 from credenza.gate.panel import PanelWindow, judge_panel
+from credenza.gate.probation import known_for
 from credenza.gate.publication import finish_pending
-from credenza.gate.records import to_json
+from credenza.gate.records import evidence_document, to_json
 from credenza.gate.reference import reference_for
+from credenza.gate.review import REVIEWABLE
 from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
@@ -154,7 +156,7 @@ def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
     if reference is not None:
         found = _assess(stores, policy, reference, window, vouched=vouched)
     evidence = tuple(
-        _evidence(stores, window, position, vouched=vouched, found=found)
+        _evidence(stores, policy, window, position, vouched=vouched, found=found)
         for position in range(len(window.rows))
     )
     return Screened(
@@ -246,12 +248,21 @@ def _screen_rows(
 
 
 def _evidence(
-    stores: Stores, window: _Window, position: int, *, vouched: bool, found: _Assessment
+    stores: Stores,
+    policy: Policy,
+    window: _Window,
+    position: int,
+    *,
+    vouched: bool,
+    found: _Assessment,
 ) -> Evidence:
     row = window.rows[position]
     start, stop = window.span(position)
     with stores.journal.catalog.snapshot() as index:
         watch = index.get(WatchRow, window.dataset, row.source)
+        waiting = index.count(
+            BatchRow, dataset=window.dataset, source=row.source, status=list(REVIEWABLE)
+        )
     plain = Evidence(
         row.digest,
         row.source,
@@ -260,11 +271,13 @@ def _evidence(
         watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
         watched_until=watch.until if watch else "",
         held_for=watch.incident if watch and watch.since else "",
+        same_source=waiting,
         late=window.late,
         silences=found.silences,
     )
     if vouched:
         return plain
+    accepted, changed = known_for(stores, policy.sources, row)
     flagged = {place - start for place in found.across.rows if start <= place < stop}
     findings = found.across.findings
     if found.screening is not None:
@@ -281,6 +294,8 @@ def _evidence(
         ),
         campaigns=found.campaigns(),
         alarms=found.panel.alarms.get(row.source, ()),
+        accepted=accepted,
+        changed=changed,
     )
 
 
@@ -331,10 +346,7 @@ def _to_publish(judged: Judged) -> list[Json]:
 
 def _verdict_document(evidence: Evidence, verdict: Verdict) -> dict[str, Json]:
     document = cast("dict[str, Json]", to_json(verdict))
-    return document | {
-        "findings": to_json(evidence.findings),
-        "silences": to_json(evidence.silences),
-    }
+    return document | evidence_document(evidence)
 
 
 def _settlement_document(  # noqa: PLR0917 - the parts of one record

@@ -1,24 +1,28 @@
-"""The verbs of playbooks and the validators that credenza ships."""
+"""The validators that credenza ships."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from credenza.response import verbs
+from credenza.core.catalog import Catalog
+from credenza.response.validators.recompute import Recompute
+from credenza.response.validators.reconcile import Reconcile
+from credenza.response.validators.rederive import Rederive
+from credenza.response.validators.relabel import Relabel
+from credenza.response.validators.rescreen import Rescreen
+from credenza.response.validators.with_and_without import WithAndWithout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from credenza.response.case import Validator
 
-    from credenza.response.verbs import Verb
-
-VERBS: Mapping[str, Verb] = {
-    "check-contained": verbs.check_contained,
-    "check-eradicated": verbs.check_eradicated,
-    "export-evidence": verbs.export_evidence,
-    "freeze-sources": verbs.freeze_sources,
-    "hold-sources": verbs.hold_sources,
-    "plan-recovery": verbs.plan_recovery,
-    "propose-rules": verbs.propose_rules,
-    "recall-releases": verbs.recall_releases,
-    "reject-held": verbs.reject_held,
-}
+VALIDATORS: Catalog[Validator] = Catalog(
+    "validator",
+    {
+        "recompute": Recompute,
+        "reconcile": Reconcile,
+        "rederive": Rederive,
+        "relabel": Relabel,
+        "rescreen": Rescreen,
+        "with-and-without": WithAndWithout,
+    },
+)

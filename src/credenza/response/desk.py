@@ -26,27 +26,37 @@ if TYPE_CHECKING:
 KIND = "incident"
 
 
-class Recovery(Protocol):
-    """Draws up the way back; ``credenza recover plan`` shows the same."""
+class Levers(Protocol):
+    """What an incident may move; in a governed workspace, only with the approvals it takes."""
 
-    def __call__(self, incident: Incident) -> Mapping[str, object]:
-        """The plan's name, its steps in words and what is unknown; nothing is changed."""
+    def freeze_source(self, name: str, reason: str) -> object:
+        """Refuse everything that a sender submits from now on."""
+        ...
+
+    def recall(self, digest: str, reason: str) -> None:
+        """Say that a release must not be used any more."""
+        ...
+
+    def decide(self, prefix: str, outcome: str, reason: str) -> object:
+        """Admit or reject what is held."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The gate, its policy, its clock, and the room that plans recoveries.
+    """The gate, its policy, its clock, and what may be moved.
 
     Attributes:
-        text: the policy file as it stands.
+        text: the policy in force.
         clock: seconds since the epoch.
+        plan: draws up the way back from an incident; changes nothing.
     """
 
     stores: Stores
     text: bytes
     clock: Callable[[], int]
-    recovery: Recovery
+    levers: Levers
+    plan: Callable[[Incident], Mapping[str, object]]
 
     @property
     def policy(self) -> Policy:

@@ -16,11 +16,10 @@ from credenza.core.types import Standing
 from credenza.gate.journal import Event
 from credenza.gate.questions import explain
 from credenza.gate.records import to_json
-from credenza.gate.registry import freeze_source, roster
-from credenza.gate.releases import reach_of_batch, recall
-from credenza.gate.review import REVIEWABLE, decide_batch
+from credenza.gate.registry import roster
+from credenza.gate.releases import reach_of_batch
+from credenza.gate.review import REVIEWABLE
 from credenza.response.desk import batch_rows, rows_left
-from credenza.response.lessons import lessons
 from credenza.response.timeline import timeline
 from credenza.store.rows import BatchRow, ReleaseRow, WatchRow
 
@@ -48,7 +47,7 @@ def freeze_sources(desk: Desk, incident: Incident) -> Act:
         name
         for name in incident.sources
         if known.source(name).standing is Standing.ACTIVE
-        and freeze_source(desk.stores, name, f"{incident.id}: {incident.title}")
+        and desk.levers.freeze_source(name, f"{incident.id}: {incident.title}")
     ]
     return Act(
         f"{_count(len(incident.sources), 'source')} may not submit, {len(frozen)} of them "
@@ -88,7 +87,7 @@ def reject_held(desk: Desk, incident: Incident) -> Act:
     rejected = []
     for row in batch_rows(desk.stores, incident.batches):
         if row.status in REVIEWABLE:
-            decide_batch(desk.stores, row.digest, "reject", f"{incident.id}: {incident.title}")
+            desk.levers.decide(row.digest, "reject", f"{incident.id}: {incident.title}")
             rejected.append(row.digest)
     return Act(
         f"{_count(len(rejected), 'held batch', 'held batches')} rejected", {"rejected": rejected}
@@ -100,7 +99,7 @@ def recall_releases(desk: Desk, incident: Incident) -> Act:
     held = _releases(desk, incident)
     good = [row.digest for row in held if row.standing == "good"]
     for digest in good:
-        recall(desk.stores, digest, f"{incident.id}: {incident.title}")
+        desk.levers.recall(digest, f"{incident.id}: {incident.title}")
     return Act(
         f"{_count(len(held), 'release')} held rows of it, {len(good)} recalled now",
         {"releases": [row.digest for row in held], "recalled_now": good},
@@ -183,12 +182,14 @@ def check_eradicated(desk: Desk, incident: Incident) -> Act:
 
 def plan_recovery(desk: Desk, incident: Incident) -> Act:
     """Draw up the way back, without taking a step of it."""
-    plan = dict(desk.recovery(incident))
+    plan = dict(desk.plan(incident))
     return Act("a recovery is planned, and nothing of it is done yet", plan)
 
 
 def propose_rules(desk: Desk, incident: Incident) -> Act:
     """Look for rules that would have stopped it, and try them on what is known."""
+    from credenza.response.lessons import lessons  # noqa: PLC0415 - the models: seconds to load
+
     found = lessons(desk, incident)
     kept = [one for one in found if one.holds]
     return Act(
@@ -214,3 +215,16 @@ def _lasting(row: WatchRow) -> bool:
 
 def _count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+VERBS: Mapping[str, Verb] = {
+    "check-contained": check_contained,
+    "check-eradicated": check_eradicated,
+    "export-evidence": export_evidence,
+    "freeze-sources": freeze_sources,
+    "hold-sources": hold_sources,
+    "plan-recovery": plan_recovery,
+    "propose-rules": propose_rules,
+    "recall-releases": recall_releases,
+    "reject-held": reject_held,
+}

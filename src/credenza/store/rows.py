@@ -39,6 +39,7 @@ class BatchRow:
         reasons: JSON text.
         version: number of the dataset version that holds its rows.
         quarantined_rows: how many of its rows stayed out.
+        decided_index: ledger index of the newest decision, which says what is still open.
     """
 
     digest: str
@@ -54,6 +55,7 @@ class BatchRow:
     reasons: str = "[]"
     version: int | None = None
     quarantined_rows: int = 0
+    decided_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from credenza.core.canonical import Json
+    from credenza.core.spans import Spans
     from credenza.core.types import Release, Source, Version
     from credenza.datasets.lineage import Origin, Reach
     from credenza.gate.monitor import CampaignRecord, Standing
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keys import SigningKey
     from credenza.workspace.incidents import Incidents
+    from credenza.workspace.quarantine import Quarantine
+    from credenza.workspace.validations import Validations
     from credenza.workspace.response import Response
 
 
@@ -358,13 +361,17 @@ class Workspace:
         """Batches that wait for a person: held, quarantined, or admitted without some rows."""
         return questions.reviews(self._stores)
 
-    def decide(self, prefix: str, outcome: str, reason: str) -> Decision:
-        """A reviewer's word on a batch: "admit" or "reject"."""
+    def decide(
+        self, prefix: str, outcome: str, reason: str, *, rows: Spans | None = None
+    ) -> Decision:
+        """A reviewer's word on a batch, or on some of its rows: "admit" or "reject"."""
         self.governance.recorded_policy()
         batch = self._row(prefix).digest
         terms: dict[str, Json] = {"batch": batch, "outcome": outcome, "reason": reason}
+        if rows is not None:
+            terms["rows"] = [[*span] for span in rows]
         with self.governance.warrant(outcome if outcome == "admit" else "reject", terms):
-            return review.decide_batch(self._stores, batch, outcome, reason)
+            return review.decide_batch(self._stores, batch, outcome, reason, rows)
 
     # -- datasets and releases
 
@@ -486,9 +493,7 @@ class Workspace:
         """Incidents: opened, answered by a playbook, closed, and learnt from."""
         from credenza.workspace.incidents import Incidents  # noqa: PLC0415 - loads the response room
 
-        return Incidents(
-            self._stores, self.governance.policy_in_force(), lambda: int(self._clock())
-        )
+        return Incidents(self, self._stores, lambda: int(self._clock()))
 
     @property
     def response(self) -> Response:
@@ -496,6 +501,20 @@ class Workspace:
         from credenza.workspace.response import Response  # noqa: PLC0415 - loads the response room
 
         return Response(self, self._stores)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What waits for a person: queues, expiry, decisions on parts of it."""
+        from credenza.workspace.quarantine import Quarantine  # noqa: PLC0415 - loads the response room
+
+        return Quarantine(self, self._stores, lambda: int(self._clock()))
+
+    @property
+    def validations(self) -> Validations:
+        """Independent looks at what is held."""
+        from credenza.workspace.validations import Validations  # noqa: PLC0415 - loads the models
+
+        return Validations(self, self._stores)
 
     # -- the ledger, the parts
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from credenza.core.errors import ConflictError, CredenzaError, UsageError
+from credenza.core.errors import (
+    ConflictError,
+    CredenzaError,
+    ForbiddenError,
+    PendingError,
+    UsageError,
+)
 from credenza.gate import monitor, questions, registry, releases
 from credenza.gate.journal import Event
 from credenza.gate.records import to_json
 from credenza.response import desk as desks
-from credenza.response.builtin import VERBS
 from credenza.response.desk import Desk
 from credenza.response.incident import State, overdue, severity_of
 from credenza.response.playbook import playbook as find_playbook
 from credenza.response.postmortem import postmortem, verdicts_of
 from credenza.response.timeline import timeline
+from credenza.response.verbs import VERBS
 from credenza.store.rows import EntryRow, WindowRow
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from credenza.gate.stores import Stores
     from credenza.response.incident import Escalation, Incident
     from credenza.response.timeline import Happening
+    from credenza.workspace.hall import Workspace
 
 MACHINE = "credenza"
 """Who is on record for what no person did."""
@@ -33,13 +40,14 @@ class Incidents:
     """What can be done about something that was found, and what was done.
 
     Args:
+        workspace: whose use-cases freeze, recall and decide, under its governance.
         stores: the gate's.
-        text: the policy file as it stands.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, stores: Stores, text: bytes, clock: Callable[[], int]) -> None:
-        self._desk = Desk(stores, text, clock, self._plan)
+    def __init__(self, workspace: Workspace, stores: Stores, clock: Callable[[], int]) -> None:
+        text = workspace.governance.policy_in_force()
+        self._desk = Desk(stores, text, clock, workspace, self._plan)
         self._stores = stores
 
     # -- looking
@@ -264,7 +272,7 @@ class Incidents:
                 continue
             try:
                 act = VERBS[step.does](self._desk, self.show(name))
-            except ConflictError as wrong:
+            except (ConflictError, ForbiddenError, PendingError) as wrong:
                 refused.append(wrong)
                 continue
             exhibits = cast("Json", to_json(dict(act.exhibits)))

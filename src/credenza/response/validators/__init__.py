@@ -1,0 +1,1 @@
+"""Independent looks at what is under suspicion, one file each."""
