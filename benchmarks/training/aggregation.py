@@ -89,11 +89,14 @@ def table(clients: int, dimension: int, f: int, rounds: int) -> None:
     rows = np.random.default_rng(0).standard_normal((clients, dimension), dtype=np.float32)
     far = rows.copy()
     far[0] += 1e4
+    turned = np.ascontiguousarray(rows.T)
+    close = rows * np.float32(1e-3) + rows[0]
     lines: Lines = {
         "reading": rows.sum,
         "(numpy copy)": rows.copy,
         "(numpy mean)": lambda: rows.mean(axis=0),
         "(numpy uncentred Gram)": lambda: rows @ rows.T,
+        "(numpy sort of a transposed copy)": lambda: np.sort(turned, axis=1),
     }
     for name in (*AGGREGATORS, *MIXED):
         rule = made(name, dimension, f)
@@ -101,23 +104,24 @@ def table(clients: int, dimension: int, f: int, rounds: int) -> None:
     krum = made("krum", dimension, f)
     lines["krum, verdicts too"] = lambda: krum.settle(rows)
     lines["krum, one far client first"] = lambda: krum.combine(far)
+    lines["krum, updates near one another"] = lambda: krum.combine(close)
     took = least(lines, rounds)
     reading = took["reading"]
     print(
         f"n={clients} d={dimension} f={f}: reading {1e3 * reading:.1f} ms, numpy {np.__version__}"
     )
-    print(f"{'rule':28}{'ms':>9}{'x reading':>12}{'goal':>8}")
+    print(f"{'rule':34}{'ms':>9}{'x reading':>12}{'goal':>8}")
     for name, seconds in took.items():
         goal = f"{GOALS[name]:8.0f}" if name in GOALS else ""
-        print(f"{name:28}{1e3 * seconds:9.1f}{seconds / reading:12.1f}{goal}", flush=True)
+        print(f"{name:34}{1e3 * seconds:9.1f}{seconds / reading:12.1f}{goal}", flush=True)
     # The peers are slow: two rounds of them, beside ours and the reading, tell enough.
     beside = {"reading": rows.sum} | {name: lines[name] for name in PEERS} | peers(rows, f)
     slow = least(beside, min(rounds, 2))
-    print(f"\n{'peer, in one run with ours':28}{'ms':>9}{'x reading':>12}{'x ours':>8}")
+    print(f"\n{'peer, in one run with ours':34}{'ms':>9}{'x reading':>12}{'x ours':>8}")
     for name, seconds in slow.items():
         ours = next((own for own, theirs in PEERS.items() if name.endswith(f" {theirs}")), None)
         ratio = f"{seconds / slow[ours]:8.1f}" if ours else ""
-        print(f"{name:28}{1e3 * seconds:9.1f}{seconds / slow['reading']:12.1f}{ratio}", flush=True)
+        print(f"{name:34}{1e3 * seconds:9.1f}{seconds / slow['reading']:12.1f}{ratio}", flush=True)
 
 
 def memory(clients: int, dimensions: tuple[int, ...], f: int) -> None:

@@ -48,6 +48,9 @@ def carry_out(plan: Plan, rows: Sequence[Row], dimension: int) -> Floats:
 
 
 def _sum(weights: Floats, rows: Sequence[Row], output: Floats) -> None:
+    if len(rows) == 1:
+        np.multiply(rows[0], weights[0], out=output)
+        return
     heaviest, *others = np.argsort(-np.abs(weights), kind="stable")
     dtype = _working_type(rows)
     narrow = weights.astype(dtype)

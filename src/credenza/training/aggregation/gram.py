@@ -2,20 +2,22 @@
 
 Pairwise distances of updates that differ little from one another cancel in float32
 unless a common part is subtracted first. Any vector serves as the centre, one made of
-pieces too, so each block of coordinates has its own: one client's row, which costs least
-and is exact where rows are close. Should that client lie far from the others, the block's
-distances cancel again, which shows in the result; then another client's row is tried, and
-at last the coordinate-wise median, which no minority can drag away.
+pieces too, so each block of coordinates has its own. The origin costs nothing and serves
+updates that differ as much as they are long; that a block's distances cancel shows in the
+result. Then one client's row is the centre, which is exact where rows are close; should that
+client lie far from the others, another's is tried, and at last the coordinate-wise median,
+which no minority can drag away.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from credenza.core.errors import UsageError
-from credenza.training.aggregation.blocks import blocks, lay, scratch, width_within
+from credenza.training.aggregation.blocks import as_matrix, blocks, lay, scratch, width_within
 from credenza.training.aggregation.coordinate import middle
 from credenza.training.aggregation.updates import LARGEST, non_finite, widened
 
@@ -29,16 +31,16 @@ CANCELLED_BELOW = 0.05
 """Squared reach of a majority over squared distance from the centre."""
 
 ROW_TRIES = 3
-"""Rows that are tried as a block's centre before its median."""
+"""Rows that are tried as a block's centre between the origin and its median."""
 
 STAGE_BYTES = 2**22
 """A block of all rows: long enough pieces of each to stream, short enough for a cache."""
 
-PIECE = 784
+PIECE = 1_600
 """Coordinates multiplied at once: BLAS takes products of up to a million steps as they lie,
-without repacking, at twice the speed; 49 cache lines, so that rows spread over the cache."""
+without repacking, at twice the speed; 100 cache lines, so that rows spread over the cache."""
 
-STRIP = 16
+STRIP = 8
 """Clients multiplied at once with all after them, since the matrix is symmetric."""
 
 STRIPS_UP_TO = 64
@@ -123,15 +125,41 @@ def _reach(gram: Floats) -> Floats:
     return np.asarray(ordered[:, majority], dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The rows of a round, as they lie and as they are laid out block by block.
+
+    Attributes:
+        rows: vectors of as many values.
+        whole: the same as one float32 matrix, when they lie so in memory.
+        stage: what a block is copied to.
+    """
+
+    rows: tuple[Row, ...]
+    whole: Row | None
+    stage: Row
+
+    def about(self, part: slice, centre: int | None) -> Row:
+        """``(n, width)`` float32 values about a row, or about the origin: uncopied if they can."""
+        if centre is not None:
+            return lay(self.rows, part, self.stage, widened(self.rows[centre][part]))
+        return lay(self.rows, part, self.stage) if self.whole is None else self.whole[:, part]
+
+
+def _shelved(rows: tuple[Row, ...]) -> _Shelf:
+    width = width_within(STAGE_BYTES, len(rows)) // PIECE * PIECE or PIECE
+    stage, whole = scratch(len(rows), width), as_matrix(rows)
+    return _Shelf(rows, None if whole is None or whole.dtype != stage.dtype else whole, stage)
+
+
 def _gram(updates: Round, anchors: Sequence[Row], largest: float) -> Floats:
     """The sum over blocks, up to the first with a row of more than ``largest`` squared length."""
-    rows = (*updates.rows, *anchors)
-    gram = np.zeros((len(rows), len(rows)))
-    stage = scratch(len(rows), width_within(STAGE_BYTES, len(rows)) // PIECE * PIECE or PIECE)
-    centre = 0
+    shelf = _shelved((*updates.rows, *anchors))
+    gram = np.zeros((len(shelf.rows), len(shelf.rows)))
+    centre: int | None = None
     with np.errstate(invalid="ignore", over="ignore"):
-        for part in blocks(updates.dimension, stage.shape[1]):
-            found, centre = _block(rows, len(updates.rows), part, stage, centre)
+        for part in blocks(updates.dimension, shelf.stage.shape[1]):
+            found, centre = _block(shelf, len(updates.rows), part, centre)
             gram += found
             if not _within(gram, largest):
                 break
@@ -139,35 +167,33 @@ def _gram(updates: Round, anchors: Sequence[Row], largest: float) -> Floats:
 
 
 def _block(
-    rows: Sequence[Row], clients: int, part: slice, stage: Row, centre: int
-) -> tuple[Floats, int]:
-    """The Gram matrix of a block about a centre that serves, and the row to try next time."""
-    for _ in range(ROW_TRIES):
-        lay(rows, part, stage, widened(rows[centre][part]))
-        found = _product(stage, part.stop - part.start)
+    shelf: _Shelf, clients: int, part: slice, centre: int | None
+) -> tuple[Floats, int | None]:
+    """The Gram matrix of a block about a centre that serves, and the one to try next time."""
+    for _ in range(1 + ROW_TRIES):
+        found = _product(shelf.about(part, centre))
         near = found[:clients, :clients]
         if not _within(near, np.inf) or not cancelled(near):
             return found, centre
         centre = int(_reach(near).argmin())
-    ordered = np.ascontiguousarray(np.stack([row[part] for row in rows[:clients]]).T)
+    ordered = np.ascontiguousarray(np.stack([row[part] for row in shelf.rows[:clients]]).T)
     ordered.sort(axis=1)
-    lay(rows, part, stage, middle(ordered))
-    return _product(stage, part.stop - part.start), centre
+    return _product(lay(shelf.rows, part, shelf.stage, middle(ordered))), centre
 
 
-def _product(stage: Row, width: int) -> Floats:
-    """``(n, n)`` float64 inner products of the rows' first ``width`` values."""
-    size = len(stage)
-    stage[:, width:] = 0.0
+def _product(block: Row) -> Floats:
+    """``(n, n)`` float64 inner products of the rows."""
+    size, width = block.shape
     if size > STRIPS_UP_TO:
-        return np.asarray(stage @ stage.T, dtype=np.float64)
-    used = -(-width // PIECE)
-    pieces = stage[:, : used * PIECE].reshape(size, used, PIECE).transpose(1, 0, 2)
+        return np.asarray(block @ block.T, dtype=np.float64)
+    whole = width // PIECE * PIECE
+    pieces = block[:, :whole].reshape(size, -1, PIECE).transpose(1, 0, 2)
     found = np.zeros((size, size))
     for first in range(0, size, STRIP):
         strip, rest = pieces[:, first : first + STRIP], pieces[:, first:]
         found[first : first + STRIP, first:] = (strip @ rest.transpose(0, 2, 1)).sum(axis=0)
-    return np.triu(found) + np.triu(found, 1).T
+    left = block[:, whole:]
+    return np.triu(found) + np.triu(found, 1).T + left @ left.T
 
 
 def _within(gram: Floats, largest: float) -> bool:
