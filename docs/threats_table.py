@@ -56,9 +56,11 @@ THREATS = (
     ),
     Threat(
         "05",
-        "Rotation, revocation, expiry and rollback of keys",
-        "A frozen or revoked source submits nothing; a key never changes hands.",
-        "the key ring with thresholds and expiry: issue 3",
+        "Rotation, revocation, expiry and rollback of keys; a ring that is frozen, mixed or "
+        "fast-forwarded",
+        "A frozen or revoked source submits nothing; a key never changes hands. A key ring on TUF "
+        "metadata is followed by TUF's client rules; a source's keys, scope, threshold and expiry "
+        "are those that it delegates.",
     ),
     Threat(
         "06",

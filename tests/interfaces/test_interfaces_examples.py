@@ -91,6 +91,19 @@ credenza witness vkey --name eyes.example/w1 --key w1.key
 credenza witness serve --name eyes.example/w1 --key w1.key --log LOG_VKEY --state w1 --stop-after 1
 credenza catalog rebuild
 credenza catalog parts
+credenza ring init ring --root r1.key.pub --root r2.key.pub --root r3.key.pub \
+ --targets t1.key.pub --online o1.key.pub
+credenza ring delegate ring acme --key acme.key.pub --dataset flights
+credenza ring sign ring --key r1.key
+credenza ring sign ring --key env:R2_KEY
+credenza ring sign ring --key t1.key
+credenza ring publish ring --key o1.key
+credenza ring import ring
+credenza ring show
+credenza ring renew ring targets
+credenza ring rotate ring online --key o2.key.pub
+credenza ring revoke ring acme
+credenza ring show ring
 credenza source freeze acme --reason "key may be stolen"
 """
 LINES = [line for line in STORY.replace("\\\n", "").strip().splitlines() if line]
@@ -238,7 +251,10 @@ def desk(
     pq.write_table(rows(0), tmp_path / "june.parquet")
     csv.write_csv(rows(1), tmp_path / "july.csv")
     (tmp_path / "trust.txt").write_text("quorum none\n", encoding="utf-8")
-    Workspace.new_key(tmp_path / "w1.key")
+    for name in ("w1", "r1", "r2", "r3", "t1", "o1", "o2"):
+        public = Workspace.new_key(tmp_path / f"{name}.key")
+        (tmp_path / f"{name}.key.pub").write_text(public, encoding="utf-8")
+    monkeypatch.setenv("R2_KEY", (tmp_path / "r2.key").read_text("utf-8"))
     return Desk(tmp_path, capsys)
 
 

@@ -90,19 +90,22 @@ def follow_ring(stores: Stores, files: RingFiles) -> Ring:
 
 
 def add_source(stores: Stores, name: str, keys: tuple[str, ...], group: str) -> Source:
-    """Register a sender; where a key ring is followed, no keys stand for those it delegates.
+    """Register a sender.
 
     Raises:
         CredenzaError: the name is taken or unfit, a key is unfit, belongs to another, or
-            is not delegated.
+            is not delegated by the key ring where one is followed.
     """
-    mandate = (roster(stores).mandates or {}).get(name)
-    if not keys and mandate is not None:
-        keys = mandate.keys
     event: dict[str, Json] = {"event": "source-added", "source": name, "keys": list(keys)}
     if group:
         event["group"] = group
     return _record(stores, name, event)
+
+
+def delegated(stores: Stores, name: str) -> tuple[str, ...]:
+    """Keys that the key ring delegates to a sender, none without a ring."""
+    mandate = (roster(stores).mandates or {}).get(name)
+    return () if mandate is None else mandate.keys
 
 
 def freeze_source(stores: Stores, name: str, reason: str) -> Source:

@@ -1,4 +1,4 @@
-"""Ed25519 keys in files.
+"""Ed25519 keys, made, and kept in files.
 
 One algorithm, fixed by the registration: an envelope cannot choose another.
 """
@@ -86,7 +86,7 @@ def load_key(path: Path, *, passphrase: str | None = None) -> SigningKey:
 
     Raises:
         NotFoundError: there is no such file.
-        UsageError: others can read it, the passphrase is wrong, or it is no Ed25519 key.
+        UsageError: others can read it, or see ``key_from_pem``.
     """
     path = Path(path)
     try:
@@ -103,19 +103,28 @@ def load_key(path: Path, *, passphrase: str | None = None) -> SigningKey:
             why=f"its mode is {stat.S_IMODE(mode):o}",
             fix=f"run `chmod 600 {path.name}`, and replace the key if others saw it",
         )
+    return key_from_pem(pem, path.name, passphrase=passphrase)
+
+
+def key_from_pem(pem: bytes, name: str, *, passphrase: str | None = None) -> SigningKey:
+    """The private key in a PKCS#8 PEM text; ``name`` says in messages where it stands.
+
+    Raises:
+        UsageError: the passphrase is missing or wrong, or it is no Ed25519 key.
+    """
     try:
         private = load_pem_private_key(pem, passphrase.encode("utf-8") if passphrase else None)
     except (ValueError, TypeError) as wrong:
         raise UsageError(
             "bad-key-file",
-            f"{path.name} holds no key that can be opened",
+            f"{name} holds no key that can be opened",
             why="it is not PKCS#8 PEM, or the passphrase is missing or wrong",
-            fix="check the passphrase, or make a key with `credenza key new`",
+            fix="set $CREDENZA_PASSPHRASE, or make a key with `credenza key new`",
         ) from wrong
     if not isinstance(private, Ed25519PrivateKey):
         raise UsageError(
             "not-ed25519",
-            f"{path.name} holds a key of another kind",
+            f"{name} holds a key of another kind",
             why=f"it is {type(private).__name__}; signatures here are Ed25519 only",
             fix="make one with `credenza key new`",
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.keys import check_public_key
@@ -29,7 +31,7 @@ from credenza.gate.reception import Receipt, receive, receive_together
 from credenza.gate.stores import Stores
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
-from credenza.provenance.keys import load_key, new_key, save_key
+from credenza.provenance.keys import new_key, save_key
 from credenza.provenance.sign import sign_batch
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
@@ -37,11 +39,11 @@ from credenza.store.ledger.ledger import Ledger
 from credenza.store.rows import BatchRow, HeadRow
 from credenza.workspace import home as homes
 from credenza.workspace.governance import Acting, Governance
+from credenza.workspace.keys import key_of
 from credenza.workspace.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     from credenza.core.canonical import Json
@@ -56,9 +58,11 @@ if TYPE_CHECKING:
     from credenza.provenance.intake.together import Reader
     from credenza.provenance.keys import SigningKey
     from credenza.workspace.incidents import Incidents
+    from credenza.workspace.oversight import Oversight
     from credenza.workspace.quarantine import Quarantine
-    from credenza.workspace.validations import Validations
     from credenza.workspace.response import Response
+    from credenza.workspace.ring import Followed
+    from credenza.workspace.validations import Validations
 
 
 class Workspace:
@@ -110,6 +114,7 @@ class Workspace:
         home: Path | None = None,
         *,
         catalog_url: str = "",
+        signer: str = "",
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """Make a workspace: its key, its ledger, and a policy file to edit.
@@ -118,13 +123,15 @@ class Workspace:
             home: a directory that does not exist or is empty; by default at
                 ``$CREDENZA_HOME``, or ``.credenza`` here.
             catalog_url: SQLAlchemy URL of a PostgreSQL database; SQLite by default.
+            signer: the operator's key, a reference as ``keys.key_of`` takes it; a new key
+                in a file by default.
             clock: seconds since the epoch.
 
         Raises:
             ConflictError: something lies there already.
         """
         home = homes.new_home(home)
-        key = homes.make_home(home, catalog_url)
+        key = homes.make_home(home, catalog_url, signer)
         origin = proofs.origin_of(key.public)
         workspace = cls(home, clock=clock)
         workspace._stores.journal.record(
@@ -183,11 +190,16 @@ class Workspace:
         save_key(key, path, passphrase=passphrase)
         return key.public
 
-    def add_source(self, name: str, keys: Sequence[str], group: str = "") -> Source:
-        """Register a sender and its public keys (64 hex digits each)."""
-        terms: dict[str, Json] = {"source": name, "keys": list(keys), "event": "source-added"}
+    def add_source(self, name: str, keys: Sequence[str] = (), group: str = "") -> Source:
+        """Register a sender and its public keys (64 hex digits each).
+
+        Where a key ring is followed, its keys are those that the ring delegates, and
+        need not be given.
+        """
+        held = tuple(keys) or registry.delegated(self._stores, name)
+        terms: dict[str, Json] = {"source": name, "keys": list(held), "event": "source-added"}
         with self.governance.warrant("add-source", terms | ({"group": group} if group else {})):
-            return registry.add_source(self._stores, name, tuple(keys), group)
+            return registry.add_source(self._stores, name, held, group)
 
     def sources(self) -> list[Source]:
         """All registered senders, by name."""
@@ -210,7 +222,7 @@ class Workspace:
         files: Sequence[Path],
         *,
         source: str,
-        key: Path,
+        key: str | Path | Sequence[str | Path],
         dataset: str,
         label: str = "",
         collected: tuple[str, str] | None = None,
@@ -219,20 +231,26 @@ class Workspace:
     ) -> Receipt:
         """Sign files as the source's next batch and hand them to the gate.
 
+        ``key`` is a reference as ``keys.key_of`` takes it, or several where the source's
+        threshold asks for several signatures.
+
         Raises:
             UsageError: the files cannot be described (no rows, unknown format, …).
             UntrustedError: the gate refuses them; the refusal is in the ledger.
         """
+        first, *others = [key] if isinstance(key, (str, Path)) else key
         envelope = self.sign(
             files,
             source=source,
-            key=load_key(key),
+            key=key_of(first),
             dataset=dataset,
             label=label,
             collected=collected,
             licence=licence,
             provenance=provenance,
         )
+        for other in others:
+            envelope = dsse.cosign(envelope, key_of(other).private)
         terms: dict[str, Json] = {
             "source": source,
             "dataset": dataset,
@@ -510,6 +528,13 @@ class Workspace:
         return Quarantine(self, self._stores, lambda: int(self._clock()))
 
     @property
+    def oversight(self) -> Oversight:
+        """Figures on the gate itself, and evidence for controls."""
+        from credenza.workspace.oversight import Oversight  # noqa: PLC0415 - loads the response room
+
+        return Oversight(self, self._stores, lambda: int(self._clock()))
+
+    @property
     def validations(self) -> Validations:
         """Independent looks at what is held."""
         from credenza.workspace.validations import Validations  # noqa: PLC0415 - loads the models
@@ -517,6 +542,13 @@ class Workspace:
         return Validations(self, self._stores)
 
     # -- the ledger, the parts
+
+    @property
+    def ring(self) -> Followed:
+        """The key ring that says which keys sign for whom, if one is followed."""
+        from credenza.workspace.ring import Followed  # noqa: PLC0415 - tuf: where there is a ring
+
+        return Followed(self._stores)
 
     @property
     def log(self) -> Log:

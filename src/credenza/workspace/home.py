@@ -10,8 +10,9 @@ from typing import cast
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
 from credenza.gate import proofs
 from credenza.gate.policy import DEFAULT_POLICY
-from credenza.provenance.keys import SigningKey, load_key, new_key, save_key
+from credenza.provenance.keys import SigningKey, new_key, save_key
 from credenza.store.ledger.ledger import Ledger
+from credenza.workspace.keys import key_of
 
 HOME_VARIABLE = "CREDENZA_HOME"
 HOME_NAME = ".credenza"
@@ -46,8 +47,14 @@ def find_home(home: Path | None) -> Path:
     )
 
 
-def make_home(home: Path, catalog_url: str) -> SigningKey:
+def make_home(home: Path, catalog_url: str, signer: str = "") -> SigningKey:
     """Write the files of a new workspace; the operator's key.
+
+    Args:
+        home: where.
+        catalog_url: SQLAlchemy URL, or "" for SQLite.
+        signer: reference of the key to sign with, see ``keys.key_of``; a new file by
+            default.
 
     Raises:
         ConflictError: something lies there already.
@@ -60,11 +67,12 @@ def make_home(home: Path, catalog_url: str) -> SigningKey:
             fix="choose another directory, or open the one that is there",
         )
     (home / "keys").mkdir(parents=True, mode=0o700)
-    key = new_key()
-    save_key(key, _key_path(home))
+    key = key_of(signer) if signer else new_key()
+    if not signer:
+        save_key(key, _key_path(home))
     Ledger.create(home / "ledger", proofs.origin_of(key.public), key.private).close()
     (home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
-    config = {"schema": SCHEMA, "key": key.public, "catalog": catalog_url}
+    config = {"schema": SCHEMA, "key": key.public, "catalog": catalog_url, "signer": signer}
     (home / "workspace.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return key
 
@@ -90,8 +98,23 @@ def catalog_url(home: Path, config: dict[str, object]) -> str:
 
 
 def operator_key(home: Path) -> SigningKey:
-    """The key that signs checkpoints and releases."""
-    return load_key(_key_path(home))
+    """The key that signs checkpoints and releases.
+
+    Raises:
+        UsageError: the reference leads to another key than the workspace was made with.
+    """
+    config = read_config(home)
+    signer = str(config.get("signer", ""))
+    key = key_of(signer or _key_path(home))
+    if key.public != config["key"]:
+        raise UsageError(
+            "wrong-operator-key",
+            "the operator's key is not the one that this workspace was made with",
+            why=f"{signer or 'the key file'} holds {key.public[:16]}…, not "
+            f"{str(config['key'])[:16]}…",
+            fix="put the first key back; a ledger is signed by one key",
+        )
+    return key
 
 
 def read_file(path: Path) -> bytes:

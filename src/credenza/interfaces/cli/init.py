@@ -9,6 +9,7 @@ import click
 
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import use_case
+from credenza.interfaces.cli.key import REFERENCE
 
 if TYPE_CHECKING:
     from credenza.interfaces.cli.terminal import Screen
@@ -22,7 +23,13 @@ NEXT = "credenza key new acme.key, then credenza source add acme --key acme.key.
     examples=("credenza init", "credenza init partners/.credenza"),
 )
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
-def command(directory: Path | None) -> Answer:
+@click.option(
+    "--key",
+    default="",
+    metavar="KEY",
+    help=f"The operator's key, in place of a new one. {REFERENCE}",
+)
+def command(directory: Path | None, key: str) -> Answer:
     """Make a workspace: ledger, content store, datasets, policy, signing key.
 
     DIRECTORY is $CREDENZA_HOME by default, or .credenza here. Other commands find
@@ -31,11 +38,11 @@ def command(directory: Path | None) -> Answer:
     """
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
 
-    with Workspace.init(directory) as workspace:
-        home, key = str(workspace.home), workspace.public_key
+    with Workspace.init(directory, signer=key) as workspace:
+        home, public = str(workspace.home), workspace.public_key
 
     def show(screen: Screen) -> None:
         screen.line(f"workspace {home}")
-        screen.fields([("public key", key), ("next", NEXT)])
+        screen.fields([("public key", public), ("next", NEXT)])
 
-    return Answer("credenza.init/1", {"home": home, "public_key": key}, show)
+    return Answer("credenza.init/1", {"home": home, "public_key": public}, show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from credenza.interfaces.cli.terminal import Screen
 
 HEX_DIGITS = 64
+REFERENCE = "Private key: a file, env:NAME, or pkcs11:token=…;object=…?module-path=…"
 _MAX_KEY_FILE_BYTES = 4_096
 
 
@@ -25,13 +27,18 @@ def command() -> None:
 
 @command.use_case("new", at_home=False, examples=("credenza key new acme.key",))
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-def new(path: Path) -> Answer:
+@click.option(
+    "--encrypt", is_flag=True, help="With the passphrase in $CREDENZA_PASSPHRASE, or one you type."
+)
+def new(path: Path, *, encrypt: bool) -> Answer:
     """Make a key pair: PATH is the private key, PATH.pub the public one.
 
     Hand the public key to whoever runs the gate; the private one stays with the
-    sender and is never overwritten.
+    sender and is never overwritten. An encrypted key is used with its passphrase in
+    $CREDENZA_PASSPHRASE.
     """
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
+    from credenza.workspace.keys import PASSPHRASE_VARIABLE  # noqa: PLC0415
 
     public_path = path.with_name(path.name + ".pub")
     if public_path.exists():
@@ -41,7 +48,12 @@ def new(path: Path) -> Answer:
             why="a key that is overwritten is lost",
             fix="choose another name, or move the old key away",
         )
-    public = Workspace.new_key(path)
+    passphrase = None
+    if encrypt:
+        passphrase = os.environ.get(PASSPHRASE_VARIABLE) or click.prompt(
+            "Passphrase", hide_input=True, confirmation_prompt=True, err=True
+        )
+    public = Workspace.new_key(path, passphrase)
     public_path.write_text(public + "\n", encoding="ascii")
 
     def show(screen: Screen) -> None:

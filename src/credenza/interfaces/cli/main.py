@@ -28,6 +28,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("init", "init", "Make a workspace."),
             ("key", "key", "Make signing keys."),
             ("source", "source", "Register, list and freeze the senders of data."),
+            ("ring", "ring", "Who may sign for which source, kept by several people."),
             ("policy", "policy", "The policy: show, test, replay, explain and adopt."),
         ),
     ),

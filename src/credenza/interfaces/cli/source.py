@@ -9,7 +9,7 @@ import click
 from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.key import public_key
-from credenza.interfaces.cli.terminal import Screen, count, short
+from credenza.interfaces.cli.terminal import Screen, count, instant, short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,9 @@ def command() -> None:
     "--key",
     "keys",
     multiple=True,
-    required=True,
     metavar="KEY",
-    help="Public key: 64 hex digits or a .pub file. May be given several times.",
+    help="Public key: 64 hex digits or a .pub file. May be given several times. Not needed "
+    "where a key ring is followed.",
 )
 @click.option("--group", default="", help="Sources of one group count once in campaign tests.")
 def add(home: Path | None, source: str, keys: tuple[str, ...], group: str) -> Answer:
@@ -86,6 +86,9 @@ def _one(source: Source) -> Answer:
                 ("standing", source.standing),
                 ("group", source.group),
                 *(("key", key) for key in source.keys),
+                *([("signatures", source.threshold)] if source.threshold > 1 else []),
+                *([("datasets", " ".join(source.datasets))] if source.datasets else []),
+                *([("keys until", instant(source.until_s))] if source.until_s else []),
                 (
                     "limits",
                     f"{limits.rows:,} rows, {limits.columns:,} columns, {limits.files} files",

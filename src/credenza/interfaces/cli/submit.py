@@ -12,6 +12,7 @@ import click
 from credenza.core.errors import UsageError
 from credenza.interfaces.cli.answer import Answer, exit_of, jsonable
 from credenza.interfaces.cli.command import open_workspace, use_case
+from credenza.interfaces.cli.key import REFERENCE
 from credenza.interfaces.cli.terminal import Screen, short
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
 @click.option("--source", required=True, help="Who sends it; registered by `source add`.")
 @click.option(
     "--key",
+    "keys",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The source's private key file.",
+    multiple=True,
+    metavar="KEY",
+    help=f"{REFERENCE} Several where the source's threshold asks for several signatures.",
 )
 @click.option("--dataset", required=True, help="The dataset it is meant for.")
 @click.option("--label", default="", metavar="COL", help="The column a model will predict.")
@@ -82,7 +85,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     hold_s: float,
     allow_private: bool,
     source: str,
-    key: Path,
+    keys: tuple[str, ...],
     dataset: str,
     label: str,
     collected: tuple[str, str] | None,
@@ -112,7 +115,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
         receipt = workspace.submit(
             list(files),
             source=source,
-            key=key,
+            key=keys,
             dataset=dataset,
             label=label,
             collected=collected,

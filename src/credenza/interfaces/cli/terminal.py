@@ -6,6 +6,7 @@ terminal but through ``plain``; JSON is pure ASCII for the same reason.
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import unicodedata
 from typing import TYPE_CHECKING
@@ -129,3 +130,8 @@ def short(digest: str) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: 1 row, 1,204 rows."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def instant(time_s: int) -> str:
+    """Seconds since the epoch as a time in UTC."""
+    return f"{dt.datetime.fromtimestamp(time_s, tz=dt.UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -9,6 +9,7 @@ import click
 
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import family
+from credenza.interfaces.cli.key import REFERENCE
 from credenza.interfaces.cli.terminal import Screen
 
 
@@ -21,18 +22,13 @@ def command() -> None:
     "vkey", at_home=False, examples=("credenza witness vkey --name eyes.example/w1 --key w1.key",)
 )
 @click.option("--name", required=True, help="The witness's name, as it stands in cosignatures.")
-@click.option(
-    "--key",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Its private key file, used for nothing else.",
-)
-def vkey(name: str, key: Path) -> Answer:
+@click.option("--key", required=True, metavar="KEY", help=f"{REFERENCE} Used for nothing else.")
+def vkey(name: str, key: str) -> Answer:
     """Print the witness's public key on one line, for trust policies."""
-    from credenza.provenance.keys import load_key  # noqa: PLC0415 - help stays light
     from credenza.store.ledger.note import COSIGNATURE, Verifier, write_vkey  # noqa: PLC0415
+    from credenza.workspace.keys import key_of  # noqa: PLC0415 - help stays light
 
-    line = write_vkey(Verifier(name, load_key(key).private.public_key(), COSIGNATURE))
+    line = write_vkey(Verifier(name, key_of(key).private.public_key(), COSIGNATURE))
 
     def show(screen: Screen) -> None:
         screen.line(line)
@@ -51,12 +47,7 @@ def vkey(name: str, key: Path) -> Answer:
     ),
 )
 @click.option("--name", required=True, help="The witness's name, as it stands in cosignatures.")
-@click.option(
-    "--key",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Its private key file, used for nothing else.",
-)
+@click.option("--key", required=True, metavar="KEY", help=f"{REFERENCE} Used for nothing else.")
 @click.option(
     "--log",
     "logs",
@@ -76,7 +67,7 @@ def vkey(name: str, key: Path) -> Answer:
 @click.option("--stop-after", "stop_after_s", type=float, help="Serve for so many seconds only.")
 def serve(  # noqa: PLR0917 - click passes each option by its name
     name: str,
-    key: Path,
+    key: str,
     logs: tuple[str, ...],
     state: Path,
     host: str,
@@ -91,12 +82,12 @@ def serve(  # noqa: PLR0917 - click passes each option by its name
     import threading  # noqa: PLC0415
 
     from credenza.interfaces.web import WitnessServer  # noqa: PLC0415
-    from credenza.provenance.keys import load_key  # noqa: PLC0415
     from credenza.store.ledger.note import ED25519, read_vkey  # noqa: PLC0415
     from credenza.store.ledger.witness import Witness  # noqa: PLC0415
+    from credenza.workspace.keys import key_of  # noqa: PLC0415
 
     known = {log.name: log for log in (read_vkey(line, ED25519) for line in logs)}
-    witness = Witness(state, name, load_key(key).private, known)
+    witness = Witness(state, name, key_of(key).private, known)
     with WitnessServer((host, port), witness.add_checkpoint) as server:
         url = server.url
         Screen(sys.stderr).line(f"witness {name} listens on {url}")
