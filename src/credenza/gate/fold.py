@@ -111,7 +111,9 @@ def _hold(index: Transaction, entry: Entry, document: Document) -> None:
     day = dt.datetime.fromtimestamp(entry.time_s, tz=dt.UTC).date().isoformat()
     dataset, incident = _text(document, "dataset"), _text(document, "incident")
     for source in _texts(document, "sources"):
-        index.upsert(WatchRow(dataset, source, day, incident=incident))
+        known = index.get(WatchRow, dataset, source)
+        held = incident or (known.incident if known is not None and known.since else "")
+        index.upsert(WatchRow(dataset, source, day, incident=held))
 
 
 def _incident(index: Transaction, entry: Entry, document: Document) -> None:  # noqa: ARG001  # one signature

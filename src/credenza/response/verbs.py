@@ -182,8 +182,14 @@ def check_eradicated(desk: Desk, incident: Incident) -> Act:
 
 def plan_recovery(desk: Desk, incident: Incident) -> Act:
     """Draw up the way back, without taking a step of it."""
-    plan = dict(desk.plan(incident))
-    return Act("a recovery is planned, and nothing of it is done yet", plan)
+    if not incident.batches:
+        return Act("nothing was handed in that would have to be taken out")
+    plan = desk.plan(incident)
+    return Act(
+        f"recovery {str(plan['plan'])[:12]} is planned and nothing of it is done; it would "
+        f"{', '.join(map(str, cast('list[str]', plan['steps'])))}",
+        plan,
+    )
 
 
 def propose_rules(desk: Desk, incident: Incident) -> Act:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from credenza.core.canonical import canonical_json
 from credenza.core.errors import (
     ConflictError,
     CredenzaError,
@@ -11,7 +12,8 @@ from credenza.core.errors import (
     PendingError,
     UsageError,
 )
-from credenza.gate import monitor, questions, registry, releases
+from credenza.core.spans import spans_of
+from credenza.gate import monitor, questions, registry
 from credenza.gate.journal import Event
 from credenza.gate.records import to_json
 from credenza.response import desk as desks
@@ -19,6 +21,7 @@ from credenza.response.desk import Desk
 from credenza.response.incident import State, overdue, severity_of
 from credenza.response.playbook import playbook as find_playbook
 from credenza.response.postmortem import postmortem, verdicts_of
+from credenza.response.suspicion import Suspicion
 from credenza.response.timeline import timeline
 from credenza.response.verbs import VERBS
 from credenza.store.rows import EntryRow, WindowRow
@@ -49,6 +52,7 @@ class Incidents:
         text = workspace.governance.policy_in_force()
         self._desk = Desk(stores, text, clock, workspace, self._plan)
         self._stores = stores
+        self._workspace = workspace
 
     # -- looking
 
@@ -332,8 +336,15 @@ class Incidents:
         )
 
     def _plan(self, incident: Incident) -> Mapping[str, object]:
-        reaches = [
-            releases.reach_of_batch(self._stores, row)
-            for row in desks.batch_rows(self._stores, incident.batches)
-        ]
-        return {"versions": sorted({v for one in reaches for v in one.versions})}
+        """The recovery that fits the incident, as `credenza recover plan` would draw it up."""
+        whole = tuple(digest for digest in incident.batches if digest not in incident.rows)
+        rows = {digest: spans_of(own) for digest, own in incident.rows.items()}
+        plan = self._workspace.response.plan(
+            Suspicion(incident.dataset, batches=whole, rows=rows, sources=())
+        )
+        steps = [str(one["step"]) for one in cast("list[dict[str, Json]]", plan.document["steps"])]
+        return {
+            "plan": plan.digest,
+            "document": self._stores.journal.blobs.put(canonical_json(plan.document)),
+            "steps": steps,
+        }

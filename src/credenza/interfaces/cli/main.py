@@ -67,6 +67,9 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Answer an incident",
         (
+            ("incident", "incident", "Open, answer by a playbook, close, and learn from it."),
+            ("validate", "validate", "Look at suspects by independent means."),
+            ("relabel", "relabel", "Let people label suspects again, blindly."),
             ("blast", "blast", "How far suspicious rows got."),
             ("recover", "recover", "The way back: plan, apply, sign."),
         ),
@@ -78,6 +81,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("witness", "witness", "Cosign the ledgers of others."),
             ("drill", "drill", "Attack a copy, and see what notices."),
             ("catalog", "catalog", "Rebuild the index from the ledger; list the parts."),
+            ("metrics", "metrics", "False alarms, times, backlog, lineage, counted."),
+            ("report", "report", "Evidence for controls of several frameworks."),
         ),
     ),
 )

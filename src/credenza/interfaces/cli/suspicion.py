@@ -52,12 +52,12 @@ def suspicion_of(told: dict[str, Any]) -> Suspicion:
 
     rows: dict[str, Spans] = {}
     for batch, text in told.pop("rows"):
-        rows[batch] = united([*rows.get(batch, ()), *_ranges(text)])
+        rows[batch] = united([*rows.get(batch, ()), *row_ranges(text)])
     names = ("dataset", "batches", "sources", "keys", "detectors", "since", "until")
     return Suspicion(rows=rows, **{name: told.pop(name) for name in names})
 
 
-def _ranges(text: str) -> list[tuple[int, int]]:
+def row_ranges(text: str) -> list[tuple[int, int]]:
     """Such as 0-99,120, both ends counted."""
     found = []
     for part in text.split(","):

@@ -1,0 +1,340 @@
+"""How well the gate and whoever answers for it do: false alarms, times, backlog, lineage.
+
+Every figure is counted from the ledger and comes with its numbers, so that a share of three
+cases cannot pass for a rate. Two realised rates are kept apart. Of what was stopped and then
+decided on, how much a reviewer let in: that is what an alarm is worth. And of all honest
+batches that were judged, how many were stopped: that is what it costs. Both are blind to what
+nobody decided on, and to reviewers who are wrong; blind relabelling is the check on them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from credenza.core.types import Outcome
+from credenza.gate.propose import case_of, lower_bound
+from credenza.gate.questions import explain
+from credenza.response.desk import batch_rows, incidents
+from credenza.response.incident import State
+from credenza.response.quarantine import held, queues
+from credenza.store.rows import BatchRow, EntryRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from credenza.gate.policy import QuarantineRule
+    from credenza.gate.stores import Stores
+    from credenza.response.incident import Incident
+    from credenza.response.quarantine import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``k`` of ``n`` with a 95 % interval (Wilson)."""
+
+    k: int
+    n: int
+
+    @property
+    def low(self) -> float:
+        """Lower bound; 0 without cases."""
+        return lower_bound(self.k, self.n)
+
+    @property
+    def high(self) -> float:
+        """Upper bound; 1 without cases."""
+        return 1.0 - lower_bound(self.n - self.k, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Durations in seconds.
+
+    Attributes:
+        known: one for each incident that got so far, shortest first.
+        open: incidents that did not get so far yet: a median of ``known`` flatters as long
+            as there are any.
+    """
+
+    known: tuple[int, ...] = ()
+    open: int = 0
+
+    @property
+    def median(self) -> int | None:
+        """The lower median; None without cases."""
+        return self.known[(len(self.known) - 1) // 2] if self.known else None
+
+    @property
+    def longest(self) -> int | None:
+        """The longest; None without cases."""
+        return self.known[-1] if self.known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """What alarms of one kind came to.
+
+    Attributes:
+        false: of the batches that were stopped and decided on, those a reviewer admitted.
+        cost: of the honest batches that were judged, those that were stopped; a batch
+            counts as honest once it was admitted, by the gate or by a reviewer.
+    """
+
+    false: Share
+    cost: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All of it.
+
+    Attributes:
+        all, by_source, by_rule, by_detector, by_window: alarms, together and apart. A batch
+            that several rules stopped counts for each of them.
+        blind: of the suspects' labels that people gave again blindly, those they confirmed.
+        detect: from the first batch of an incident to the evidence that gave it away.
+        contain, recover: from that evidence on.
+        backlog: how long each batch waits that waits, by source.
+        queues: and their limits.
+        lineage: rows of the datasets' newest versions whose batch, sender and position the
+            ledger knows.
+    """
+
+    all: Alarms
+    by_source: Mapping[str, Alarms]
+    by_rule: Mapping[str, Alarms]
+    by_detector: Mapping[str, Alarms]
+    by_window: Mapping[str, Alarms]
+    blind: Share
+    detect: Times
+    contain: Times
+    recover: Times
+    backlog: Mapping[str, Times]
+    queues: tuple[Queue, ...]
+    lineage: Share
+    incidents: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One judged batch.
+
+    Attributes:
+        stopped: the gate did not admit it, or not all of it.
+        decided: "admit", "reject" or "".
+    """
+
+    row: BatchRow
+    stopped: bool
+    decided: str
+    rules: frozenset[str]
+    detectors: frozenset[str]
+
+
+def metrics(
+    stores: Stores,
+    rule: QuarantineRule,
+    now_s: int,
+    lineage: Share,
+    dataset: str | None = None,
+) -> Metrics:
+    """Count everything anew from the ledger.
+
+    Args:
+        stores: the workspace.
+        rule: of the queues.
+        now_s: seconds since the epoch.
+        lineage: as ``datasets.lineage`` counts it.
+        dataset: this one only.
+
+    Complexity:
+        One document for each judged batch.
+    """
+    wanted = {} if dataset is None else {"dataset": dataset}
+    with stores.journal.catalog.snapshot() as index:
+        rows = [row for row in index.find(BatchRow, **wanted) if row.verdict_index is not None]
+    judged = [_judged(stores, row) for row in rows]
+    known = [one for one in incidents(stores).values() if dataset is None or one.dataset == dataset]
+    waiting = [one for one in held(stores, rule) if dataset is None or one.dataset == dataset]
+    ages: dict[str, list[int]] = defaultdict(list)
+    for one in waiting:
+        ages[one.source].append(now_s - one.since_s)
+    return Metrics(
+        all=_alarms(judged),
+        by_source=_by(judged, lambda one: [one.row.source]),
+        by_rule=_by(judged, lambda one: one.rules),
+        by_detector=_by(judged, lambda one: one.detectors),
+        by_window=_by(judged, lambda one: [one.row.window]),
+        blind=_blind(stores, dataset),
+        detect=_times(_detected(stores, one) for one in known),
+        contain=_times(_reached(one, State.CONTAINED) for one in known),
+        recover=_times(_reached(one, State.RECOVERED) for one in known),
+        backlog={name: Times(tuple(sorted(own))) for name, own in sorted(ages.items())},
+        queues=tuple(queues(waiting, rule, now_s)),
+        lineage=lineage,
+        incidents=dict(Counter(str(one.state) for one in known)),
+    )
+
+
+def _judged(stores: Stores, row: BatchRow) -> _Judged:
+    case = case_of(stores, row)
+    stopping = {rule for rule, outcome in case.rules if outcome is not Outcome.ADMIT}
+    split = case.outcome() is Outcome.ADMIT and any(rule == "rows" for rule, _ in case.rules)
+    told = explain(stores, row) if stopping or split else None
+    detectors = {one.detector for one in told.findings} if told is not None else set()
+    return _Judged(
+        row,
+        bool(stopping) or split,
+        case.decided or ("admit" if split and not row.quarantined_rows else ""),
+        frozenset(stopping | ({"rows"} if split else set())),
+        frozenset(detectors),
+    )
+
+
+def _alarms(judged: Sequence[_Judged]) -> Alarms:
+    decided = [one for one in judged if one.stopped and one.decided]
+    freed = sum(one.decided == "admit" for one in decided)
+    passed = sum(not one.stopped and one.row.status == "admitted" for one in judged)
+    return Alarms(Share(freed, len(decided)), Share(freed, freed + passed))
+
+
+def _by(judged: Sequence[_Judged], names: Callable[[_Judged], Iterable[str]]) -> dict[str, Alarms]:
+    """Alarms by name; what passed is the same for every rule, so it counts for each."""
+    passed = [one for one in judged if not one.stopped]
+    groups: dict[str, list[_Judged]] = defaultdict(list)
+    for one in judged:
+        for name in names(one):
+            groups[name].append(one)
+    named = {name for one in passed for name in names(one)}
+    return {
+        name: _alarms(own if named else [*own, *passed]) for name, own in sorted(groups.items())
+    }
+
+
+def _blind(stores: Stores, dataset: str | None) -> Share:
+    with stores.journal.catalog.snapshot() as index:
+        entries = index.find(EntryRow, kind="validation")
+    confirmed = given = 0
+    for entry in entries:
+        found = stores.journal.document(entry.digest)
+        if found["validator"] != "relabel" or dataset not in (None, found["dataset"]):
+            continue
+        exhibits = cast("Mapping[str, int]", found["exhibits"])
+        confirmed += exhibits["suspects_confirmed"]
+        given += exhibits["suspects_confirmed"] + exhibits["suspects_contradicted"]
+    return Share(confirmed, given)
+
+
+def _detected(stores: Stores, known: Incident) -> int | None:
+    """From the first of its batches to the evidence."""
+    rows = batch_rows(stores, known.batches)
+    if not rows:
+        return None
+    with stores.journal.catalog.snapshot() as index:
+        first = index.get(EntryRow, rows[0].submitted_index)
+    return None if first is None else max(0, known.began_s - first.time_s)
+
+
+def _reached(known: Incident, state: State) -> int | None:
+    reached = known.entered_s.get(state)
+    return None if reached is None else reached - known.began_s
+
+
+def _times(found: Iterable[int | None]) -> Times:
+    everything = list(found)
+    known = sorted(one for one in everything if one is not None)
+    return Times(tuple(known), len(everything) - len(known))
+
+
+# ------------------------------------------------------------------ Prometheus
+
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+
+
+def prometheus(found: Metrics) -> str:
+    """The figures in Prometheus' text format, for a node exporter's textfile collector.
+
+    Label values may be an attacker's: they are reduced to printable ASCII and escaped.
+    """
+    lines: list[str] = []
+    for name, help_text, samples in _families(found):
+        lines += [f"# HELP credenza_{name} {help_text}", f"# TYPE credenza_{name} gauge"]
+        for labels, value in samples:
+            marked = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
+            lines.append(f"credenza_{name}{{{marked}}} {value:g}")
+    return "\n".join([*lines, ""])
+
+
+def _families(
+    found: Metrics,
+) -> Iterator[tuple[str, str, list[tuple[dict[str, str], float]]]]:
+    groups = {
+        "": {"": found.all},
+        "source": found.by_source,
+        "rule": found.by_rule,
+        "detector": found.by_detector,
+    }
+    parts = [
+        ({"by": by, "name": name}, alarms)
+        for by, group in groups.items()
+        for name, alarms in group.items()
+    ]
+    yield (
+        "false_alarms",
+        "stopped batches that a reviewer admitted",
+        [(labels, float(one.false.k)) for labels, one in parts],
+    )
+    yield (
+        "decided_alarms",
+        "stopped batches that a reviewer decided on",
+        [(labels, float(one.false.n)) for labels, one in parts],
+    )
+    yield (
+        "honest_batches",
+        "batches that were admitted in the end",
+        [(labels, float(one.cost.n)) for labels, one in parts],
+    )
+    yield (
+        "blind_labels",
+        "labels of suspects given again blindly",
+        [({"said": "confirmed"}, found.blind.k), ({"said": "all"}, found.blind.n)],
+    )
+    times = {"detect": found.detect, "contain": found.contain, "recover": found.recover}
+    yield (
+        "time_seconds",
+        "median time of incidents to each stage",
+        [({"to": to}, float(one.median)) for to, one in times.items() if one.median is not None],
+    )
+    yield (
+        "incidents",
+        "incidents by state",
+        [({"state": state}, float(count)) for state, count in found.incidents.items()],
+    )
+    yield (
+        "queue_batches",
+        "batches that wait for a person",
+        [({"queue": one.name}, float(one.batches)) for one in found.queues],
+    )
+    yield (
+        "queue_oldest_seconds",
+        "how long the oldest batch of a queue waits",
+        [({"queue": one.name}, float(one.oldest_s)) for one in found.queues],
+    )
+    yield (
+        "queue_over_limit",
+        "1 when a queue exceeds what the policy allows",
+        [({"queue": one.name}, float(bool(one.over))) for one in found.queues],
+    )
+    yield (
+        "lineage_rows",
+        "rows of the newest versions, and those whose origin is known",
+        [({"origin": "known"}, found.lineage.k), ({"origin": "any"}, found.lineage.n)],
+    )
+
+
+def _label(text: str) -> str:
+    shown = _UNSAFE.sub("?", text[:200])
+    return shown.replace("\\", "\\\\").replace('"', '\\"')
