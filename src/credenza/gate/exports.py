@@ -8,13 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credenza.core import dsse
-from credenza.core.canonical import MAX_BYTES
 from credenza.core.errors import NotFoundError
 from credenza.datasets.attestation import ATTESTATION, read_attestation
 from credenza.datasets.verify_release import verify_release
 from credenza.provenance.exports.builtin import EXPORTS
 from credenza.provenance.exports.released import Released
-from credenza.provenance.manifest import decode_manifest
 from credenza.store.rows import ReleaseRow
 
 if TYPE_CHECKING:
@@ -68,11 +66,7 @@ def _released(stores: Stores, directory: Path, gate: str) -> Released:
         if index.get(ReleaseRow, release.digest) is None:
             raise NotFoundError("no-such-release", "this workspace did not make that release")
     attested = read_attestation((directory / ATTESTATION).read_bytes(), [gate])
-    blobs = stores.journal.blobs
-    batches = tuple(
-        (digest, decode_manifest(dsse.parse(blobs.get(digest, max_bytes=MAX_BYTES)).payload))
-        for digest in release.batches
-    )
+    batches = tuple((digest, stores.manifest(digest)) for digest in release.batches)
     schema = pq.read_schema(directory / release.files[0].name)
     return Released(
         release=release,

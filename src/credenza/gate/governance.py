@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from credenza.core import dsse
-from credenza.core.canonical import MAX_BYTES
 from credenza.core.errors import (
     CredenzaError,
     ForbiddenError,
@@ -22,14 +20,13 @@ from credenza.core.errors import (
 from credenza.core.keys import check_public_key, keyid_of
 from credenza.gate.approvals import Request, Signed, instant, read_approval, read_request
 from credenza.gate.governance_rules import ACTIONS, ROLES, Rules, Thing
-from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.roster import SOURCE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from credenza.core.canonical import Json
-    from credenza.core.types import Entry, Manifest
+    from credenza.core.types import Entry
     from credenza.gate.stores import Stores
 
     Document = Mapping[str, Json]
@@ -291,7 +288,7 @@ def _source(stores: Stores, known: Charter, name: str, terms: Document) -> Thing
 
 
 def _batch(stores: Stores, known: Charter, name: str, terms: Document) -> Thing:  # noqa: ARG001 - one signature
-    manifest = _manifest(stores, name)
+    manifest = stores.manifest(name)
     owners = _owners_of(known, {manifest.source}) | known.handed_in.get(name, set())
     return Thing(
         "Batch", name, owners, (("Source", manifest.source), ("Dataset", manifest.dataset))
@@ -309,7 +306,7 @@ def _dataset(stores: Stores, known: Charter, name: str, terms: Document) -> Thin
         at = made.parent if made else None
     owners = frozenset[str]().union(*(known.handed_in.get(one, set()) for one in batches))
     if any(_owned_by(known, member) for member in known.active.values()):
-        sources = {_manifest(stores, digest).source for digest in batches}
+        sources = {stores.manifest(digest).source for digest in batches}
         owners |= _owners_of(known, sources)
     return Thing("Dataset", name, owners)
 
@@ -321,11 +318,6 @@ _THINGS = {
     "Batch": _batch,
     "Dataset": _dataset,
 }
-
-
-def _manifest(stores: Stores, digest: str) -> Manifest:
-    envelope = stores.journal.blobs.get(digest, max_bytes=MAX_BYTES)
-    return decode_manifest(dsse.parse(envelope).payload)
 
 
 def _owners_of(known: Charter, sources: Iterable[str], keys: Iterable[str] = ()) -> frozenset[str]:

@@ -166,6 +166,20 @@ class SourcesRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseRule:
+    """What a version must prove before it is released.
+
+    Attributes:
+        certified_against: colluding sources, whatever they sent, that must not sway an
+            ensemble by source learnt from it; 0 demands nothing.
+        certified_accuracy: share of predictions that must be right and stay so.
+    """
+
+    certified_against: int = 0
+    certified_accuracy: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Outcomes:
     """What each kind of evidence does to a batch.
 
@@ -226,6 +240,7 @@ class Policy:
     quota: Quota = field(default_factory=Quota)
     sources: SourcesRule = field(default_factory=SourcesRule)
     quarantine: QuarantineRule = field(default_factory=QuarantineRule)
+    release: ReleaseRule = field(default_factory=ReleaseRule)
     detectors: tuple[str, ...] = DEFAULT_DETECTORS
     campaigns: bool = True
 
@@ -284,6 +299,10 @@ expire_days = 0             # undecided for so long, it is rejected; 0 is never
 backlog_batches = 0         # a longer queue is over its limit; 0 is no limit
 backlog_days = 0            # a queue whose oldest batch waits longer is, too
 
+[release]
+certified_against = 0       # colluding sources that must not sway a model of it; 0 asks nothing
+certified_accuracy = 0.5    # share of its predictions that stay right whatever they sent
+
 [outcomes]
 campaign_named = "quarantine"
 campaign_suspected = "hold"
@@ -314,6 +333,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "quota": Quota,
     "sources": SourcesRule,
     "quarantine": QuarantineRule,
+    "release": ReleaseRule,
 }
 
 
@@ -406,6 +426,8 @@ def _check_ranges(policy: Policy) -> None:
         "quarantine.expire_days": (policy.quarantine.expire_days, 0, 10_000),
         "quarantine.backlog_batches": (policy.quarantine.backlog_batches, 0, 10**9),
         "quarantine.backlog_days": (policy.quarantine.backlog_days, 0, 10_000),
+        "release.certified_against": (policy.release.certified_against, 0, 10_000),
+        "release.certified_accuracy": (policy.release.certified_accuracy, 0.0, 1.0),
     }
     for key, (value, low, high) in bounds.items():
         if not low <= value <= high:

@@ -7,7 +7,6 @@ workspace's policy, the next command that judges writes it into the ledger.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -19,37 +18,19 @@ from credenza.core.types import Outcome
 from credenza.gate.monitor import CLEARED, campaigns
 from credenza.gate.policy import load_policy
 from credenza.gate.policy_cases import run_cases
+from credenza.gate.replay import SETTING, case_of, replay
 from credenza.store.rows import BatchRow, WindowRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from credenza.gate.policy import Policy
+    from credenza.gate.replay import Case, Replay
     from credenza.gate.stores import Stores
 
 SURE = 0.75
 """Lower bound of the share of decisions that speak for a change: 12 of 12, 19 of 20."""
 NORMAL_95 = 1.96
-
-# Rule in a verdict to the setting that gave its outcome. What is not here (vouched,
-# batch-rows) has no outcome of its own and is replayed as it was.
-SETTING = {
-    "campaign-named": "campaign_named",
-    "campaign-suspected": "campaign_suspected",
-    "campaign-changed": "campaign_changed",
-    "campaign-payload": "payload",
-    "source": "source",
-    "structure": "structure",
-    "common_cause": "common_cause",
-    "watched": "watched",
-    "same-source": "same_source",
-    "rows": "rows",
-    "drift": "drift",
-    "disagreement": "disagreement",
-    "diversity": "diversity",
-    "silence": "silence",
-    "late": "late",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +41,6 @@ class Change:
     before: str
     after: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The same windows under two policies.
-
-    Attributes:
-        windows, batches: how many were replayed.
-        before, after: batches by outcome.
-        released: batches that stopped then and would pass now, reviewers' word unknown.
-        released_rejected: of those that would pass now, how many a reviewer rejected.
-        stopped: batches that passed then and would stop now.
-    """
-
-    windows: int
-    batches: int
-    before: Mapping[str, int]
-    after: Mapping[str, int]
-    released: int
-    released_rejected: int
-    stopped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +59,6 @@ class Proposal:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A judged batch.
-
-    Attributes:
-        rules: rule and outcome of each of its reasons.
-        decided: "admit" or "reject" where a reviewer spoke, else "".
-    """
-
-    rules: tuple[tuple[str, Outcome], ...]
-    decided: str
-
-    def outcome(self, policy: Policy | None = None) -> Outcome:
-        """As it was, or under another policy."""
-        return max((self._under(*rule, policy) for rule in self.rules), default=Outcome.ADMIT)
-
-    @staticmethod
-    def _under(rule: str, was: Outcome, policy: Policy | None) -> Outcome:
-        if policy is None or rule not in SETTING:
-            return was
-        return cast("Outcome", getattr(policy.outcomes, SETTING[rule]))
-
-
 def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Proposal:
     """Settings that reviewers' decisions of the last ``days`` speak for, with their replay.
 
@@ -131,10 +68,9 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
     of. The accepted rate of campaigns is halved once more than twice as many as accepted
     were cleared. Nothing is proposed that a required case forbids.
 
-    Outcomes are replayed exactly, from the reasons in the ledger. Thresholds are not: what a
-    looser one would have found was never recorded. Blind to what reviewers never saw, and no
-    judge of reviewers: whoever can decide can bend the next proposal, so it is a person who
-    adopts it, and the ledger that remembers.
+    Replayed from the recorded evidence: see ``replay`` for what that can tell. Blind to what
+    reviewers never saw, and no judge of reviewers: whoever can decide can bend the next
+    proposal, so it is a person who adopts it, and the ledger that remembers.
 
     Args:
         stores: the workspace.
@@ -143,7 +79,7 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
         days: back from the newest settled window.
     """
     policy = load_policy(data)
-    since, windows, rows = _recent(stores, dataset, days)
+    since, rows = _recent(stores, dataset, days)
     cases = [case_of(stores, row) for row in rows]
     changes: list[Change] = []
     text = data.decode("utf-8")
@@ -153,7 +89,7 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
         if all(case.passed for case in run_cases(load_policy(tried.encode())) if case.required):
             text = tried
             changes.append(change)
-    replayed = replay(cases, load_policy(text.encode()), windows)
+    replayed = replay(cases, load_policy(text.encode()))
     return Proposal(dataset, since, tuple(changes), replayed, text)
 
 
@@ -193,14 +129,13 @@ def lower_bound(hits: int, n: int) -> float:
     return (centre - half) / (1 + z * z / n)
 
 
-def _recent(stores: Stores, dataset: str, days: int) -> tuple[str, int, list[BatchRow]]:
+def _recent(stores: Stores, dataset: str, days: int) -> tuple[str, list[BatchRow]]:
     with stores.journal.catalog.snapshot() as index:
         settled = sorted(row.window for row in index.find(WindowRow, dataset=dataset))
         rows = index.find(BatchRow, dataset=dataset)
     since = _days_before(settled[-1], days) if settled else ""
-    windows = [window for window in settled if window >= since]
     judged = [row for row in rows if row.verdict_index is not None and row.window >= since]
-    return since, len(windows), judged
+    return since, judged
 
 
 def _days_before(window: str, days: int) -> str:
@@ -209,17 +144,6 @@ def _days_before(window: str, days: int) -> str:
         return (dt.date.fromisoformat(window) - dt.timedelta(days=days)).isoformat()
     except ValueError:
         return ""
-
-
-def case_of(stores: Stores, row: BatchRow) -> Case:
-    """A judged batch as its verdict's reasons and a reviewer's word tell it."""
-    rules = tuple(
-        (str(reason["rule"]), Outcome[str(reason["outcome"]).upper()])
-        for reason in json.loads(row.reasons)
-    )
-    verdict = stores.event(cast("int", row.verdict_index))
-    # A reviewer's decision changes the batch's outcome and leaves its verdict.
-    return Case(rules, row.outcome if row.outcome != verdict["outcome"] else "")
 
 
 def _outcome_changes(policy: Policy, cases: Sequence[Case]) -> Iterator[Change]:
@@ -273,31 +197,3 @@ def _rate_changes(stores: Stores, policy: Policy, dataset: str, since: str) -> I
             f"reviewers cleared {cleared} campaigns in {judged} windows; {rate:g} a window "
             "are accepted",
         )
-
-
-def replay(cases: Sequence[Case], policy: Policy, windows: int) -> Replay:
-    """What ``policy`` would have made of judged batches, from the reasons in the ledger."""
-    before = [case.outcome() for case in cases]
-    after = [case.outcome(policy) for case in cases]
-    freed = [
-        case
-        for case, was, now in zip(cases, before, after, strict=True)
-        if was is not Outcome.ADMIT and now is Outcome.ADMIT
-    ]
-    return Replay(
-        windows,
-        len(cases),
-        _by_outcome(before),
-        _by_outcome(after),
-        len(freed),
-        sum(case.decided == "reject" for case in freed),
-        sum(
-            was is Outcome.ADMIT and now is not Outcome.ADMIT
-            for was, now in zip(before, after, strict=True)
-        ),
-    )
-
-
-def _by_outcome(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    counts = Counter(outcomes)
-    return {outcome.name.lower(): counts[outcome] for outcome in Outcome}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +43,7 @@ class Open(NamedTuple):
 
     batches: int
     rows: int
+    findings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,11 @@ def _unreadable(unfit: CredenzaError) -> UntrustedError:
     )
 
 
+def open_findings(row: BatchRow) -> int:
+    """For how many reasons a batch waits for a person."""
+    return sum(reason["outcome"] != "admit" for reason in json.loads(row.reasons))
+
+
 class _Desk:
     """Takes batches one after another; what one changes, the next one finds.
 
@@ -195,15 +202,19 @@ class _Desk:
             source, dataset = place
             with self._stores.journal.catalog.snapshot() as index:
                 rows = index.find(BatchRow, dataset=dataset, source=source, status=list(OPEN))
-            open_now = Open(len(rows), sum(row.records for row in rows))
-        then = Open(open_now.batches + 1, open_now.rows + claimed.records)
+            open_now = Open(
+                len(rows), sum(row.records for row in rows), sum(map(open_findings, rows))
+            )
+        then = Open(open_now.batches + 1, open_now.rows + claimed.records, open_now.findings)
         quota = self._policy.quota
-        if then.batches > quota.batches or then.rows > quota.rows:
+        most = (quota.batches, quota.rows, quota.findings)
+        if any(count > limit for count, limit in zip(then, most, strict=True)):
             raise UntrustedError(
                 "over-quota",
                 f"{claimed.source!r} has too much open in {claimed.dataset!r} already",
-                why=f"{open_now.batches} batches with {open_now.rows} rows wait or are held; "
-                f"at most {quota.batches} and {quota.rows} may",
+                why=f"{open_now.batches} batches with {open_now.rows} rows wait or are held for "
+                f"{open_now.findings} reasons; at most {quota.batches}, {quota.rows} and "
+                f"{quota.findings} may",
                 fix="have them settled or decided on, then submit again",
             )
         return then

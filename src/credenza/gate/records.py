@@ -9,11 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from credenza.core.types import Campaign, Finding, Silence, Unit
+from credenza.gate.decide import Alarm, Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from credenza.core.canonical import Json
 
 
@@ -59,6 +62,46 @@ def finding_from(document: Mapping[str, Json]) -> Finding:
         rows=_integers(document["rows"]),
         names_rows=bool(document.get("names_rows", False)),
     )
+
+
+def evidence_document(evidence: Evidence) -> dict[str, Json]:
+    """What a verdict rested on, such that ``evidence_from`` gives it back.
+
+    Campaigns are left out: they are of a whole window, and stand in its settlement.
+    """
+    facts = {
+        field.name: to_json(getattr(evidence, field.name))
+        for field in dataclasses.fields(evidence)
+        if field.name not in ("batch", "findings", "silences", "campaigns")
+    }
+    return {
+        "findings": to_json(evidence.findings),
+        "silences": to_json(evidence.silences),
+        "evidence": facts,
+    }
+
+
+def evidence_from(verdict: Mapping[str, Json], campaigns: Iterable[Campaign]) -> Evidence | None:
+    """The evidence behind a recorded verdict; None for records of before it was kept whole.
+
+    Args:
+        verdict: the ledger's document.
+        campaigns: of its window.
+    """
+    facts = verdict.get("evidence")
+    if not isinstance(facts, dict):
+        return None
+    told = cast("dict[str, Any]", facts)
+    read = {
+        "batch": str(verdict["batch"]),
+        "flagged_rows": _integers(told["flagged_rows"]),
+        "alarms": tuple(Alarm(one["lane"], one["sentence"]) for one in told["alarms"]),
+        "changed": _strings(told["changed"]),
+        "findings": tuple(map(finding_from, cast("Any", verdict["findings"]))),
+        "silences": tuple(map(silence_from, cast("Any", verdict["silences"]))),
+        "campaigns": tuple(campaigns),
+    }
+    return Evidence(**{**told, **read})
 
 
 def silence_from(document: Mapping[str, Json]) -> Silence:

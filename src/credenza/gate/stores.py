@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from credenza.core import dsse
+from credenza.core.canonical import MAX_BYTES
 from credenza.gate.governance import Charter
+from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.roster import Roster
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
     from credenza.core.canonical import Json
+    from credenza.core.types import Manifest
     from credenza.datasets.versions import LanceDatasets
     from credenza.gate.journal import Journal
     from credenza.gate.reference import Reference
@@ -61,6 +65,11 @@ class Stores:
         if entry is None:
             raise LookupError(f"the catalog lacks entry {index}")
         return self.journal.document(entry.digest)
+
+    def manifest(self, digest: str) -> Manifest:
+        """What the sender of a batch signed, whatever the catalog says of it."""
+        envelope = self.journal.blobs.get(digest, max_bytes=MAX_BYTES)
+        return decode_manifest(dsse.parse(envelope).payload)
 
     def table(self, row: BatchRow) -> pa.Table:
         """The batch's rows, as verified and parsed when it was submitted."""

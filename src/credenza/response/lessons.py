@@ -22,8 +22,9 @@ from credenza.core.types import Outcome, Silence
 from credenza.gate.beside import screen_beside
 from credenza.gate.policy import load_policy
 from credenza.gate.policy_cases import run_cases
-from credenza.gate.propose import SETTING, case_of, edited, lower_bound
+from credenza.gate.propose import edited, lower_bound
 from credenza.gate.reference import reference_for
+from credenza.gate.replay import SETTING, case_of
 from credenza.gate.silence import assessed
 from credenza.response.desk import batch_rows
 from credenza.screening.builtin import DETECTORS
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from credenza.gate.policy import Policy
-    from credenza.gate.propose import Case
     from credenza.gate.reference import Reference
+    from credenza.gate.replay import Case
     from credenza.response.desk import Desk
     from credenza.response.incident import Incident
 

@@ -132,7 +132,7 @@ def _failed(incident: Incident, verdicts: Sequence[tuple[str, str, str]]) -> Ite
 
 def verdicts_of(desk: Desk, incident: Incident) -> list[tuple[str, str, str]]:
     """Of each judged batch of the incident: digest, the gate's outcome, its rules in words."""
-    from credenza.gate.propose import case_of  # noqa: PLC0415 - beside the models: slow to load
+    from credenza.gate.replay import case_of  # noqa: PLC0415 - beside the models: slow to load
     from credenza.response.desk import batch_rows  # noqa: PLC0415 - as above
 
     found = []

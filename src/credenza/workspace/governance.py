@@ -15,7 +15,7 @@ from credenza.core.errors import (
     PendingError,
     UsageError,
 )
-from credenza.gate import governance
+from credenza.gate import governance, questions
 from credenza.gate.approvals import (
     Request,
     instant,
@@ -29,6 +29,7 @@ from credenza.gate.governance_audit import audit_warrants
 from credenza.gate.governance_rules import ACTIONS, Rules, shipped_rules
 from credenza.gate.journal import Event
 from credenza.gate.policy import load_policy
+from credenza.gate.replay import judged_since, others, policy_recorded, replay, weigh
 from credenza.provenance.keys import load_key
 from credenza.workspace import home as homes
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from credenza.gate.governance import Asked, Charter, Member
     from credenza.gate.governance_audit import WarrantAudit
     from credenza.gate.policy import Policy
+    from credenza.gate.replay import Other, Replay, Weighing
     from credenza.gate.stores import Stores
 
 POLICY_FILE = "policy.toml"
@@ -382,6 +384,33 @@ class Governance:
         if made is None:
             raise NotFoundError("no-such-version", f"{dataset!r} has no version {version}")
         return made.digest
+
+    def replay_policy(
+        self, since: str, path: Path | None = None, dataset: str | None = None
+    ) -> tuple[Replay, list[Other]]:
+        """What another policy file would have made of what was judged; nothing is written.
+
+        Args:
+            since: first window, an ISO date; or the number of a ledger entry.
+            path: the policy to try; the workspace's own draft by default.
+            dataset: of this one only.
+        """
+        data = self.policy_draft() if path is None else homes.read_file(path)
+        policy, cases = load_policy(data), judged_since(self._stores, since, dataset)
+        return replay(cases, policy), list(others(cases, policy))
+
+    def weigh(self, prefix: str) -> Weighing:
+        """What decided about a batch, with the facts, and what would have changed it.
+
+        Raises:
+            ConflictError: it was not judged yet.
+        """
+        row = questions.batch_row(self._stores, prefix)
+        if row.verdict_index is None:
+            raise ConflictError("not-judged", f"batch {row.digest[:16]} was not judged yet")
+        digest = str(self._stores.event(row.verdict_index)["policy"])
+        now = load_policy(self.policy_in_force())
+        return weigh(self._stores, row, policy_recorded(self._stores, digest), now)
 
     # -- requests and approvals
 

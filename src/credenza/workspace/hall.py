@@ -21,6 +21,7 @@ from credenza.gate import (
     releases,
     review,
 )
+from credenza.gate.certification import refuse_uncertified
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import Policy, load_policy
@@ -45,6 +46,8 @@ from credenza.workspace.log import Log
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
+
+    import pyarrow as pa
 
     from credenza.core.canonical import Json
     from credenza.core.spans import Spans
@@ -425,7 +428,12 @@ class Workspace:
         return sorted(path for path in out.iterdir() if path.is_file())
 
     def release(
-        self, dataset: str, out: Path, version: int | None = None, expires: str = ""
+        self,
+        dataset: str,
+        out: Path,
+        version: int | None = None,
+        expires: str = "",
+        verified: pa.Table | None = None,
     ) -> Release:
         """Write a signed, exact file set that a training job can verify offline.
 
@@ -434,9 +442,14 @@ class Workspace:
             out: a directory that does not exist.
             version: the newest by default.
             expires: ISO date or time in UTC from which on it must not be used.
+            verified: rows that a certificate, if the policy demands one, is counted on.
+
+        Raises:
+            ConflictError: the policy demands a certificate that the version lacks.
         """
         policy = self.governance.recorded_policy()
         chosen = self.dataset(dataset, version)
+        refuse_uncertified(self._stores, chosen, policy.release, verified)
         expires = expires and instant_of(expires)
         terms: dict[str, Json] = {
             "dataset": dataset,

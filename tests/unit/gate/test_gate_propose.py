@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from credenza.core.errors import NotFoundError
-from credenza.core.types import Campaign, Outcome
+from credenza.core.types import Campaign, Finding, Outcome, Silence, Unit
+from credenza.gate.decide import Alarm, Evidence, decide
 from credenza.gate.journal import Event
 from credenza.gate.policy import DEFAULT_POLICY, load_policy
 from credenza.gate.propose import edited, lower_bound
-from credenza.gate.records import to_json
+from credenza.gate.records import evidence_document, to_json
 
 if TYPE_CHECKING:
     from tests.conftest import NewWorkspace
@@ -20,25 +21,38 @@ if TYPE_CHECKING:
     from credenza.workspace import Workspace
 
 DATASET = "trips"
+FACTS: dict[str, dict[str, Any]] = {
+    "diversity": {"findings": (Finding("source-diversity", Unit.SOURCE, (), 0.01, "too much"),)},
+    "late": {"late": True},
+    "source": {"alarms": (Alarm("source", "it moved"),)},
+    "drift": {"findings": (Finding("column-drift", Unit.BATCH, (), 0.01, "it drifted"),)},
+    "silence": {"silences": (Silence("duplicates", "too few rows"),)},
+}
+"""Facts of which each makes one rule speak."""
 
 
 def judged(
     workspace: Workspace,
-    rules: dict[str, str],
-    *,
+    *rules: str,
     decided: list[str],
     campaign: Campaign | None = None,
+    kept: bool = True,
 ) -> None:
-    """One settled window whose batches have these reasons, and reviewers' words on each."""
+    """One settled window whose batches gave rise to these rules, and reviewers' words on each.
+
+    ``kept`` False is a ledger from before evidence was kept whole.
+    """
     journal = workspace._stores.journal
     window = f"2024-02-{len(workspace.batches()) % 20 + 1:02}"
     names = [f"{len(workspace.batches()) + n:064x}" for n in range(len(decided))]
-    worst = max(rules.values(), key=lambda name: Outcome[name.upper()])
-    reasons: list[Json] = [
-        {"rule": rule, "outcome": outcome, "sentence": rule} for rule, outcome in rules.items()
-    ]
+    facts = {name: value for rule in rules for name, value in FACTS[rule].items()}
+    found = () if campaign is None else (campaign,)
     events: list[Event] = []
     for place, name in enumerate(names):
+        evidence = Evidence(name, f"s{place}", 10, campaigns=found, **facts)
+        verdict = cast("dict[str, Json]", to_json(decide(evidence, workspace.policy())))
+        if kept:
+            verdict |= evidence_document(evidence)
         events += [
             Event(
                 "submission",
@@ -51,23 +65,13 @@ def judged(
                     "records": 10,
                 },
             ),
-            Event(
-                "verdict",
-                {
-                    "batch": name,
-                    "outcome": worst,
-                    "reasons": reasons,
-                    "quarantined_rows": [],
-                    "findings": [],
-                    "silences": [],
-                },
-            ),
+            Event("verdict", verdict),
         ]
     settlement: dict[str, Json] = {
         "dataset": DATASET,
         "window": window,
         "late": False,
-        "campaigns": to_json([] if campaign is None else [campaign]),
+        "campaigns": to_json(found),
         "watch": [],
         "probation": [],
         "until": "",
@@ -91,42 +95,53 @@ def workspace(new_workspace: NewWorkspace) -> Workspace:
 def test_a_rule_that_reviewers_always_overrule_is_proposed_to_note_only(
     workspace: Workspace,
 ) -> None:
-    judged(workspace, {"watched": "hold", "source": "admit"}, decided=["admit"] * 12 + [""] * 3)
+    judged(workspace, "diversity", "source", decided=["admit"] * 12 + [""] * 3)
     found = workspace.propose_policy(DATASET)
     (change,) = found.changes
-    assert (change.key, change.before, change.after) == ("outcomes.watched", '"hold"', '"admit"')
+    assert (change.key, change.before, change.after) == ("outcomes.diversity", '"hold"', '"admit"')
     assert "12 of the 12 batches" in change.why
     assert found.replay.before["hold"] == 15
     assert found.replay.after == {"admit": 15, "hold": 0, "quarantine": 0, "reject": 0}
     assert (found.replay.released, found.replay.released_rejected) == (15, 0)
-    assert load_policy(found.text.encode()).outcomes.watched is Outcome.ADMIT
+    assert load_policy(found.text.encode()).outcomes.diversity is Outcome.ADMIT
 
 
 def test_nothing_is_adopted_and_the_ledger_is_as_it_was(workspace: Workspace) -> None:
-    judged(workspace, {"watched": "hold"}, decided=["admit"] * 12)
+    judged(workspace, "diversity", decided=["admit"] * 12)
     entries, policy = workspace.log.audit().entries, workspace.policy()
     workspace.propose_policy(DATASET)
     assert workspace.log.audit().entries == entries
     assert workspace.policy() == policy
 
 
+def test_verdicts_whose_evidence_was_not_kept_are_counted_and_not_replayed(
+    workspace: Workspace,
+) -> None:
+    judged(workspace, "diversity", decided=["", ""], kept=False)
+    judged(workspace, "late", decided=[""])
+    replayed, otherwise = workspace.governance.replay_policy("2024-01-01")
+    assert (replayed.unknown, replayed.batches, otherwise) == (2, 1, [])
+
+
 def test_few_or_mixed_decisions_propose_nothing(workspace: Workspace) -> None:
-    judged(workspace, {"watched": "hold"}, decided=["admit"] * 11)
-    judged(workspace, {"late": "hold"}, decided=["admit"] * 12 + ["reject"] * 4)
+    judged(workspace, "diversity", decided=["admit"] * 11)
+    judged(workspace, "late", decided=["admit"] * 12 + ["reject"] * 4)
     assert workspace.propose_policy(DATASET).changes == ()
 
 
 def test_a_rule_that_only_notes_what_reviewers_reject_is_proposed_to_hold(
     workspace: Workspace,
 ) -> None:
-    judged(workspace, {"drift": "admit", "late": "hold"}, decided=["reject"] * 13)
+    judged(workspace, "drift", "late", decided=["reject"] * 13)
     (change,) = workspace.propose_policy(DATASET).changes
     assert (change.key, change.after) == ("outcomes.drift", '"hold"')
 
 
 def test_what_every_policy_must_stop_is_never_proposed_to_pass(workspace: Workspace) -> None:
-    judged(workspace, {"silence": "hold"}, decided=["admit"] * 30)
-    judged(workspace, {"campaign-payload": "hold"}, decided=["admit"] * 30)
+    judged(workspace, "silence", decided=["admit"] * 30)
+    few = tuple(f"s{place}" for place in range(30))
+    marked = Campaign((), few, (), "a value", "up", "2024-02-01", 0.01, 0.0, {"mark": "a value"})
+    judged(workspace, decided=["admit"] * 30, campaign=marked)
     assert workspace.propose_policy(DATASET).changes == ()
 
 
@@ -134,15 +149,15 @@ def test_campaigns_that_reviewers_clear_halve_the_accepted_rate(workspace: Works
     for _ in range(2):
         batches = tuple(f"{len(workspace.batches()) + n:064x}" for n in range(2))
         found = Campaign(("s0", "s1"), (), batches, "surprise", "up", "2024-02-01", 0.01, 0.0)
-        judged(workspace, {"campaign-named": "quarantine"}, decided=["admit"] * 2, campaign=found)
+        judged(workspace, decided=["admit"] * 2, campaign=found)
     assert workspace.monitor(DATASET).campaigns == {"open": 0, "confirmed": 0, "cleared": 2}
     (change,) = workspace.propose_policy(DATASET, days=60).changes
     assert (change.key, change.after) == ("budget.campaign_rate", "0.005")
 
 
 def test_only_the_last_days_count(workspace: Workspace) -> None:
-    judged(workspace, {"watched": "hold"}, decided=["admit"] * 12)
-    judged(workspace, {"late": "hold"}, decided=["admit"] * 12)
+    judged(workspace, "diversity", decided=["admit"] * 12)
+    judged(workspace, "late", decided=["admit"] * 12)
     assert len(workspace.propose_policy(DATASET).changes) == 2
     assert [one.key for one in workspace.propose_policy(DATASET, days=1).changes] == [
         "outcomes.late"
