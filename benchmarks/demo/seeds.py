@@ -103,7 +103,9 @@ def main() -> int:
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     runs = [found for found in map(json.loads, lines) if "error" not in found]
     done = {(found["attack"], found["seed"]) for found in runs}
-    todo = [(a, s) for s in range(options.seeds) for a in options.attacks if (a, s) not in done]
+    cells = [(a, s) for s in range(options.seeds) for a in options.attacks]
+    # A year without an attack draws nothing from the seed: one run is all of them.
+    todo = [cell for cell in cells if cell not in done and (cell[0] != "none" or not cell[1])]
     if not options.table:
         with options.out.open("a") as out, ThreadPoolExecutor(options.workers) as pool:
             for found in pool.map(run, todo):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
-from credenza.campaigns.claim import SCALES, SUSPECTED_U, PanelCampaign, without
+from credenza.campaigns.claim import SCALES, PanelCampaign, without
 from credenza.campaigns.scan import berk_jones
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ ACCUSED_U = 3.3
 """Among 26 honest sources one lies as far by chance in 80 windows: enough to be held to it."""
 HONEST_KINDS = frozenset({"novelty", "shape", "structure"})
 """Kinds of statistics in which honest sources change together and for good."""
+PURSUED_U = 2.8
+"""Among 22 that are not accused and three averages, one in six windows."""
 PURSUED_SCALES = 3
 """A jump, a few windows, a slow ramp; a creep of many months is anybody's."""
 
@@ -96,7 +98,7 @@ def pursue(
         moved = u[:PURSUED_SCALES, :, trail.statistic] * sign
         far = np.nan_to_num(moved, nan=-np.inf).max(axis=0)
         known = {*trail.sources, *(s for one in claims for s in (*one.sources, *one.suspected))}
-        new = np.setdiff1d(np.flatnonzero(far >= SUSPECTED_U), list(known))
+        new = np.setdiff1d(np.flatnonzero(far >= PURSUED_U), list(known))
         if len(new):
             claims.append(_followed(trail, moved, far, new))
     return tuple(claims)
