@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError, UsageError
-from credenza.core.keys import check_public_key
-from credenza.datasets.versions import LanceDatasets
 from credenza.gate import (
     exports,
     monitor,
-    proofs,
     questions,
     registry,
     releases,
@@ -23,29 +19,23 @@ from credenza.gate import (
 )
 from credenza.gate.certification import refuse_uncertified
 from credenza.gate.chart import Panel, panel_of
-from credenza.gate.journal import Event, Journal
 from credenza.gate.policy import Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
 from credenza.gate.propose import propose
 from credenza.gate.publication import finish_pending
 from credenza.gate.reception import Receipt, receive, receive_together
-from credenza.gate.stores import Stores
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.keys import new_key, save_key
 from credenza.provenance.sign import sign_batch
-from credenza.store.blobs import BlobStore
-from credenza.store.catalog import Catalog
-from credenza.store.ledger.ledger import Ledger
 from credenza.store.rows import BatchRow, HeadRow
 from credenza.workspace import home as homes
-from credenza.workspace.governance import Acting, Governance
 from credenza.workspace.keys import key_of
 from credenza.workspace.log import Log
+from credenza.workspace.opened import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     import pyarrow as pa
 
@@ -68,121 +58,8 @@ if TYPE_CHECKING:
     from credenza.workspace.validations import Validations
 
 
-class Workspace:
-    """A directory with a gate in it.
-
-    Open it, use it, close it; or use it in a ``with`` block. Any number of processes may
-    read; one at a time writes, from its first write until it is closed.
-
-    Args:
-        home: the directory, made by ``init``.
-        clock: seconds since the epoch.
-
-    Attributes:
-        public_key: 64 hex digits of the operator's key, which signs checkpoints and releases.
-        governance: who may do what, and on whose word it is done.
-    """
-
-    def __init__(
-        self,
-        home: Path,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.home = home
-        self._clock = clock
-        config = homes.read_config(home)
-        self.public_key = check_public_key(str(config["key"]))
-        origin = proofs.origin_of(self.public_key)
-        public = proofs.key_of(self.public_key)
-        self._key: SigningKey | None = None
-        ledger_directory = home / "ledger"
-        catalog = Catalog(homes.catalog_url(home, config))
-        journal = Journal(
-            reader=Ledger.open(ledger_directory, origin, public),
-            open_writer=lambda: Ledger.open(ledger_directory, origin, self._operator.private),
-            blobs=BlobStore(home / "blobs"),
-            catalog=catalog,
-            clock=lambda: int(self._clock()),
-        )
-        self._stores = Stores(journal, LanceDatasets(home / "datasets"))
-        self.governance = Governance(self._stores, home, clock, self.public_key)
-        journal.catch_up()
-
-    # -- opening and closing
-
-    @classmethod
-    def init(
-        cls,
-        home: Path | None = None,
-        *,
-        catalog_url: str = "",
-        signer: str = "",
-        clock: Callable[[], float] = time.time,
-    ) -> Self:
-        """Make a workspace: its key, its ledger, and a policy file to edit.
-
-        Args:
-            home: a directory that does not exist or is empty; by default at
-                ``$CREDENZA_HOME``, or ``.credenza`` here.
-            catalog_url: SQLAlchemy URL of a PostgreSQL database; SQLite by default.
-            signer: the operator's key, a reference as ``keys.key_of`` takes it; a new key
-                in a file by default.
-            clock: seconds since the epoch.
-
-        Raises:
-            ConflictError: something lies there already.
-        """
-        home = homes.new_home(home)
-        key = homes.make_home(home, catalog_url, signer)
-        origin = proofs.origin_of(key.public)
-        workspace = cls(home, clock=clock)
-        workspace._stores.journal.record(
-            [
-                Event(
-                    "workspace",
-                    {"schema": homes.SCHEMA, "origin": origin, "key": key.public},
-                )
-            ]
-        )
-        return workspace
-
-    @classmethod
-    def open(
-        cls,
-        home: Path | None = None,
-        *,
-        clock: Callable[[], float] = time.time,
-        acting: Acting | None = None,
-    ) -> Self:
-        """Open the workspace at ``home``, at ``$CREDENZA_HOME``, or nearest upward.
-
-        Args:
-            home: the directory.
-            clock: seconds since the epoch.
-            acting: on whose word things are done, where it is governed.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        workspace = cls(homes.find_home(home), clock=clock)
-        workspace.governance.acting = acting or Acting()
-        return workspace
-
-    def close(self) -> None:
-        """Let other processes write."""
-        self._stores.journal.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        wrong: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+class Workspace(Opened):
+    """What can be done in a workspace; ``Opened`` says how to get one."""
 
     # -- keys and sources
 
@@ -593,12 +470,6 @@ class Workspace:
         return propose(self._stores, self.governance.policy_in_force(), dataset, days=days)
 
     # -- inside
-
-    @property
-    def _operator(self) -> SigningKey:
-        if self._key is None:
-            self._key = homes.operator_key(self.home)
-        return self._key
 
     def _next(self, dataset: str, source: str) -> tuple[int, str]:
         """Sequence number and previous digest of the source's next batch."""
