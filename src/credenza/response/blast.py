@@ -192,7 +192,9 @@ def _untold_releases(told: _Told) -> Iterator[Unknown]:
 
 def _unseen_runs(told: _Told) -> Iterator[Unknown]:
     known = {one.run for one in told.models}
-    unseen = tuple(run.run for run in told.runs if not run.verified and run.run not in known)
+    unseen = tuple(
+        run.run for run in told.runs if run.releases and not run.verified and run.run not in known
+    )
     if unseen:
         yield Unknown(
             "unseen-run",

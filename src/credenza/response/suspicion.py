@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES
-from credenza.core.errors import NotFoundError, UsageError
+from credenza.core.errors import NotFoundError, UntrustedError, UsageError
 from credenza.core.keys import keyid_of
 from credenza.core.spans import Spans, common, minus, spans_of, united
 from credenza.gate.holdings import whole
@@ -161,21 +161,33 @@ def _by_key(
 ) -> Iterator[tuple[str, Spans]]:
     if not suspicion.keys:
         return
-    known = {keyid_of(key): key for one in roster(stores).sources.values() for key in one.keys}
-    wanted = {keyid for keyid, key in known.items() if {keyid, key} & set(suspicion.keys)}
-    strangers = set(suspicion.keys) - wanted - {known[keyid] for keyid in wanted}
-    signers = {row.digest: str(stores.submission(row)["keyid"]) for row in rows}
-    wanted |= strangers & set(signers.values())  # a key that its source has since given up
-    if strangers - wanted:
-        raise NotFoundError(
-            "no-such-key",
-            f"no source has or had the key {min(strangers - wanted)[:70]!r}",
-            why="a key is named by its 64 hex digits, or by the SHA-256 of its bytes",
-            fix="run `credenza source list`",
-        )
+    signers = {row.digest: _signers(stores, row) for row in rows}
+    known = set(roster(stores).owners).union(*signers.values())
+    wanted = {name: _keyids(name) & known for name in suspicion.keys}
+    for name, found in wanted.items():
+        if not found:
+            raise NotFoundError(
+                "no-such-key",
+                f"no source has or had the key {name[:70]!r}",
+                why="a key is named by its 64 hex digits, or by the SHA-256 of its bytes",
+                fix="run `credenza source list`",
+            )
+    meant = set().union(*wanted.values())
     for row in rows:
-        if signers[row.digest] in wanted:
+        if meant & signers[row.digest]:
             yield row.digest, whole(row.records)
+
+
+def _keyids(name: str) -> set[str]:
+    """What a key may be known by: its id, or itself."""
+    try:
+        return {name, keyid_of(name)}
+    except UntrustedError:
+        return {name}
+
+
+def _signers(stores: Stores, row: BatchRow) -> set[str]:
+    return set(map(str, cast("list[Json]", stores.submission(row)["keyids"])))
 
 
 def _by_detector(
