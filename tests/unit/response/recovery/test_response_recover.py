@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow as pa
-    from tests.unit.response.conftest import Story
+    from tests.unit.response.recovery.conftest import Story
 
     from credenza.response.plan import Plan
     from credenza.workspace import Workspace

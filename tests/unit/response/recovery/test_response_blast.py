@@ -11,7 +11,7 @@ from credenza.response.suspicion import Suspicion
 from credenza.store.rows import IntentRow, VersionRow
 
 if TYPE_CHECKING:
-    from tests.unit.response.conftest import Story
+    from tests.unit.response.recovery.conftest import Story
 
     from credenza.workspace import Workspace
 
