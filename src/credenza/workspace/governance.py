@@ -298,6 +298,11 @@ class Governance:
             tuple(drafts),
         )
 
+    @property
+    def is_governed(self) -> bool:
+        """Whether rules say who may do what; else one person may do everything."""
+        return governance.charter(self._stores).is_governed
+
     def start(self) -> Standing:
         """Begin to govern: from here on the rules say who may do what.
 

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from credenza.core.errors import NotFoundError
 from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.command import family, open_workspace
-from credenza.interfaces.cli.terminal import Screen, count
+from credenza.interfaces.cli.governance import UNGOVERNED
+from credenza.interfaces.cli.request import request_answer
+from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from credenza.gate.replay import Other
+
 REFUSED_EXIT = 1
+GOVERNED = "governed: see `credenza governance show` for who may change it"
 
 
 @family("policy")
@@ -24,14 +30,125 @@ def command() -> None:
 
 @command.use_case("show", examples=("credenza policy show",))
 def show_policy(home: Path | None) -> Answer:
-    """Show the policy in force, with its digest and every default."""
+    """Show the policy in force, with its digest, every default, and who may change it."""
     with open_workspace(home) as workspace:
         body = _object(workspace.policy())
+        governed = workspace.governance.is_governed
+        draft = workspace.governance.policy_draft() != workspace.governance.policy_in_force()
 
     def show(screen: Screen) -> None:
         screen.fields(_settings(body))
+        screen.line(GOVERNED if governed else UNGOVERNED)
+        if draft:
+            screen.line("policy.toml differs from it: a draft until `credenza policy adopt`")
 
-    return Answer("credenza.policy-shown/1", {"policy": body}, show)
+    return Answer(
+        "credenza.policy-shown/1", {"policy": body, "governed": governed, "draft": draft}, show
+    )
+
+
+@command.use_case(
+    "adopt",
+    governed=True,
+    examples=("credenza policy adopt stricter.toml",),
+)
+@click.argument("path", required=False, type=click.Path(dir_okay=False, path_type=Path))
+def adopt(home: Path | None, path: Path | None) -> Answer:
+    """Put another policy in force: PATH, or the workspace's policy.toml as you edited it."""
+    with open_workspace(home) as workspace:
+        adopted = workspace.governance.adopt_policy(path)
+
+    def show(screen: Screen) -> None:
+        screen.line(f"policy {short(adopted.digest)} is in force")
+
+    return Answer("credenza.policy-adopted/1", {"policy": _object(adopted)}, show)
+
+
+@command.use_case(
+    "explain", examples=("credenza policy explain BATCH", "credenza policy explain REQUEST")
+)
+@click.argument("judged", metavar="BATCH_OR_REQUEST")
+def explain(home: Path | None, judged: str) -> Answer:
+    """Say which rule decided, on which facts, and what would have changed it.
+
+    Of a batch, every other fact was tried: the verdicts told are those that the policy
+    gives. Of a request, who may approve it and how many it takes.
+    """
+    with open_workspace(home) as workspace:
+        try:
+            found = workspace.governance.weigh(judged)
+        except NotFoundError:
+            return request_answer(workspace.governance.request(judged))
+
+    def show(screen: Screen) -> None:
+        screen.line(f"batch {short(found.batch)}: {found.outcome.name.lower()}")
+        for reason in found.reasons:
+            asked = f"{reason.outcome.name.lower()}, by {reason.setting or 'the rule itself'}"
+            screen.line(f"[{reason.rule}] {asked}: {reason.sentence}")
+            if reason.without is not found.outcome:
+                screen.line(f"  without this rule: {reason.without.name.lower()}")
+        for sentence, outcome in found.changes:
+            screen.line(f"with {sentence}: {outcome.name.lower()}")
+        if found.now is not None and found.now is not found.outcome:
+            screen.line(f"under the policy in force: {found.now.name.lower()}")
+        if found.decided:
+            screen.line(f"a reviewer decided: {found.decided}")
+
+    return Answer("credenza.policy-explained/1", {"weighing": jsonable(found)}, show)
+
+
+@command.use_case(
+    "replay",
+    examples=(
+        "credenza policy replay --since 2013-07-01",
+        "credenza policy replay --since 0 --policy stricter.toml --dataset flights",
+    ),
+)
+@click.option(
+    "--since", required=True, metavar="DATE|ENTRY", help="First window, or number of an entry."
+)
+@click.option(
+    "--policy",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The policy to try; policy.toml as it stands by default.",
+)
+@click.option("--dataset", help="Of this dataset only.")
+def replay(home: Path | None, since: str, path: Path | None, dataset: str | None) -> Answer:
+    """Decide again, under another policy, on everything that was judged. Nothing is written.
+
+    From the recorded evidence: outcomes, limits on flagged rows and probation are exact;
+    what a looser threshold would have found was never recorded.
+    """
+    with open_workspace(home) as workspace:
+        found, changed = workspace.governance.replay_policy(since, path, dataset)
+
+    def show(screen: Screen) -> None:
+        screen.table(
+            ("it was", "it would be", "batches"), [(a, b, str(n)) for a, b, n in found.moved]
+        )
+        if changed:
+            screen.table(
+                ("batch", "source", "window", "was", "would be", "rules", "reviewer"),
+                [
+                    (short(o.batch), o.source, o.window, o.before, o.after, *_words(o))
+                    for o in changed
+                ],
+            )
+        told = f"{count(found.batches, 'batch', 'batches')} of {count(found.windows, 'window')}"
+        screen.line(f"{told}, {len(changed)} judged otherwise")
+        if found.unknown:
+            screen.line(f"{found.unknown} besides, of which the ledger keeps no evidence")
+
+    return Answer(
+        "credenza.policy-replay/1",
+        {"replay": jsonable(found), "otherwise": [jsonable(one) for one in changed]},
+        show,
+    )
+
+
+def _words(other: Other) -> tuple[str, str]:
+    return " ".join(other.rules), other.decided
 
 
 @command.use_case(

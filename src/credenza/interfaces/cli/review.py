@@ -10,10 +10,10 @@ from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.batch import batches_answer, explain
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.suspicion import row_ranges
-from credenza.interfaces.cli.terminal import Screen, short
+from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -27,13 +27,32 @@ def command() -> None:
 @command.use_case("list", examples=("credenza review list", "credenza review list --queue review"))
 @click.option("--queue", help="Of this queue only.")
 def list_reviews(home: Path | None, queue: str | None) -> Answer:
-    """List the batches that wait for a person."""
+    """List what waits for a person: by cause, then batch by batch."""
+    from credenza.gate.causes import causes  # noqa: PLC0415 - help stays light
+
     with open_workspace(home) as workspace:
         records = workspace.reviews()
         if queue is not None:
             own = {one.batch for one in workspace.quarantine.held(queue)}
             records = [record for record in records if record.digest in own]
-        return batches_answer(records)
+    listed, grouped = batches_answer(records), causes(records)
+
+    def show(screen: Screen) -> None:
+        for cause in grouped:
+            held = f"{count(len(cause.batches), 'batch', 'batches')} of {_few(cause.sources)}"
+            first, last = cause.windows
+            screen.line(f"[{cause.rule}] {held} to {cause.dataset}, {first} to {last}")
+            screen.line(f"  {cause.sentence}")
+        listed.show(screen)
+
+    body = {**listed.body, "causes": [jsonable(cause) for cause in grouped]}
+    return Answer("credenza.reviews/1", body, show)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Some names, and how many more there are."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
 
 
 @command.use_case("queues", judges=True, examples=("credenza review queues --exit-zero",))
