@@ -35,10 +35,27 @@ def command() -> None:
 )
 @click.option("--version", type=int, help="The newest by default.")
 @click.option("--expires", default="", metavar="DATE", help="Refused from this day on.")
-def create(home: Path | None, dataset: str, out: Path, version: int | None, expires: str) -> Answer:
+@click.option(
+    "--verified",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Rows you vouch for, to count a certificate on, if the policy's [release] demands one.",
+)
+def create(
+    home: Path | None,
+    dataset: str,
+    *,
+    out: Path,
+    version: int | None,
+    expires: str,
+    verified: Path | None,
+) -> Answer:
     """Export a version as Parquet with a signed statement of exactly these files."""
+    from credenza.scanning.inputs import read  # noqa: PLC0415 - help stays light
+
+    rows = None if verified is None else read(verified).table
     with open_workspace(home) as workspace:
-        made = workspace.release(dataset, out, version=version, expires=expires)
+        made = workspace.release(dataset, out, version, expires, rows)
         key = workspace.public_key
 
     def show(screen: Screen) -> None:

@@ -193,7 +193,8 @@ def _product(block: Row) -> Floats:
         strip, rest = pieces[:, first : first + STRIP], pieces[:, first:]
         found[first : first + STRIP, first:] = (strip @ rest.transpose(0, 2, 1)).sum(axis=0)
     left = block[:, whole:]
-    return np.triu(found) + np.triu(found, 1).T + left @ left.T
+    both = np.triu(found) + np.triu(found, 1).T + left @ left.T
+    return np.asarray(both, dtype=np.float64)
 
 
 def _within(gram: Floats, largest: float) -> bool:
