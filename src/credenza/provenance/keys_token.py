@@ -33,7 +33,7 @@ class TokenKey(Ed25519PrivateKey):
         self._private = private
         self._public = Ed25519PublicKey.from_public_bytes(public)
 
-    def sign(self, data: bytes) -> bytes:
+    def sign(self, data: bytes | bytearray | memoryview) -> bytes:
         """Sign in the token."""
         return bytes(self._private.sign(bytes(data), mechanism=self._mechanism))  # type: ignore[attr-defined]  # untyped
 
@@ -76,7 +76,11 @@ def token_key(uri: str, *, pin: str | None, module: str | None = None) -> Signin
         from pkcs11 import exceptions  # noqa: PLC0415
     token, label, library = _parts(uri, module)
     try:
-        session = pkcs11.lib(library).get_token(token_label=token).open(user_pin=pin)
+        found = pkcs11.lib(library).get_token(token_label=token)
+        try:
+            session = found.open(user_pin=pin)
+        except exceptions.UserAlreadyLoggedIn:  # for another key: a login is the process's
+            session = found.open()
         private = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=label)
         public = session.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=label)
         point = bytes(public[pkcs11.Attribute.EC_POINT])

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tuf.api.metadata import Signed
+    from credenza.provenance.ring_form import Part
 
 ROOT, TIMESTAMP, SNAPSHOT, TARGETS = "root", "timestamp", "snapshot", "targets"
 NOW_S = 1_700_000_000
@@ -133,8 +133,8 @@ class RingSimulator:
         self.publish()
 
     @staticmethod
-    def signed(part: Signed, *signers: SigningKey) -> bytes:
-        found: Metadata[Signed] = Metadata(part)
+    def signed(part: Part, *signers: SigningKey) -> bytes:
+        found: Metadata[Part] = Metadata(part)
         for signer in signers:
             sign(found, signer.keyid, signer.private.sign(found.signed_bytes))
         return write(found)
@@ -144,7 +144,7 @@ class RingSimulator:
 
     def files(self, after: int) -> RingFiles:
         """As a reader fetches them: roots one after another as long as there is a next."""
-        roots = []
+        roots: list[bytes] = []
         while (data := self.file(f"{after + len(roots) + 1}.root.json")) is not None:
             roots.append(data)
         rest = [self.file(f"{role}.json") or b"" for role in (TIMESTAMP, SNAPSHOT, TARGETS)]

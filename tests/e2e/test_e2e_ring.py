@@ -1,0 +1,229 @@
+"""A workspace that follows a key ring: the ring says who signs, the ledger says what it said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError
+from credenza.core.keys import keyid_of
+from credenza.gate import registry
+from credenza.gate.journal import Event
+from credenza.provenance.keys import SigningKey, key_from_seed, save_key
+from credenza.provenance.ring_keeping import DAY_S, ONLINE_DAYS, Holders
+from credenza.workspace import Workspace
+from credenza.workspace.ring import Keepers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from credenza.gate.reception import Receipt
+
+NOW_S = 1_800_000_000.0
+
+
+class Clock:
+    """A time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = NOW_S
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Town:
+    """Keepers with their ring, a workspace, and senders, all with keys in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.keepers = Keepers(folder / "ring", clock=self.clock)
+        self.workspace = Workspace.init(folder / "home", clock=self.clock)
+        pq.write_table(pa.table({"hour": [7, 19], "late": ["no", "yes"]}), folder / "june.parquet")
+        root = Holders(tuple(self.key(name).public for name in "abc"), 2)
+        self.keepers.begin(root, self.holders("steward"), [self.key("online").public])
+        self.keepers.delegate("acme", self.holders("acme"), ["trips"])
+
+    def key(self, name: str) -> SigningKey:
+        made = key_from_seed(name.encode().ljust(32, b"."))
+        if not (self.folder / f"{name}.key").exists():
+            save_key(made, self.folder / f"{name}.key")
+        return made
+
+    def holders(self, *names: str, threshold: int = 1) -> Holders:
+        return Holders(tuple(self.key(name).public for name in names), threshold)
+
+    def publish(self, *signers: str) -> None:
+        for name in signers:
+            self.keepers.sign(str(self.folder / f"{name}.key"))
+        self.keepers.publish(str(self.folder / "online.key"))
+
+    def take(self) -> None:
+        self.workspace.ring.take(self.folder / "ring")
+
+    def submit(self, source: str, *keys: str, dataset: str = "trips") -> Receipt:
+        return self.workspace.submit(
+            [self.folder / "june.parquet"],
+            source=source,
+            key=[self.folder / f"{name}.key" for name in keys],
+            dataset=dataset,
+            label="late",
+            collected=("2026-01-05", "2026-01-12"),
+        )
+
+    def refused(self, code: str, source: str, *keys: str, dataset: str = "trips") -> None:
+        with pytest.raises(UntrustedError) as refusal:
+            self.submit(source, *keys, dataset=dataset)
+        assert refusal.value.code == code, str(refusal.value)
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    made = Town(tmp_path)
+    made.publish("a", "b", "steward")
+    return made
+
+
+def test_threat_05_the_ring_says_which_keys_sign_where_until_when(town: Town) -> None:
+    town.key("mallory")
+    town.take()
+    town.workspace.add_source("acme")
+    source = town.workspace.source("acme")
+    assert source.keys == (town.key("acme").public,)
+    assert source.until_s == NOW_S + ONLINE_DAYS * DAY_S
+    town.refused("wrong-key", "acme", "mallory")
+    town.refused("out-of-scope", "acme", "acme", dataset="hotels")
+    assert town.submit("acme", "acme").status == "waiting"
+    town.clock.now_s += ONLINE_DAYS * DAY_S
+    town.refused("keys-lapsed", "acme", "acme")
+
+
+def test_threat_05_a_key_that_the_ring_does_not_delegate_is_not_registered(town: Town) -> None:
+    town.take()
+    for name, key in (("acme", "mallory"), ("mallory", "mallory")):
+        with pytest.raises(UntrustedError) as refusal:
+            town.workspace.add_source(name, [town.key(key).public])
+        assert refusal.value.code == "not-delegated"
+
+
+def test_threat_05_rotation_and_revocation_take_effect_with_the_import(town: Town) -> None:
+    town.take()
+    town.workspace.add_source("acme")
+    town.submit("acme", "acme")
+    town.keepers.delegate("acme", town.holders("acme2"), ["trips"])
+    town.publish("steward")
+    assert town.key("acme2").public not in town.workspace.source("acme").keys
+    town.take()
+    town.refused("wrong-key", "acme", "acme")
+    town.submit("acme", "acme2")
+    town.keepers.revoke("acme")
+    town.publish("steward")
+    town.take()
+    town.refused("wrong-key", "acme", "acme2")
+
+
+def test_threat_05_a_source_of_before_the_ring_sends_only_what_the_ring_lets_it(
+    town: Town,
+) -> None:
+    for name in ("acme", "ajax"):
+        town.workspace.add_source(name, [town.key(name).public])
+    town.submit("ajax", "ajax")
+    town.take()
+    town.submit("acme", "acme")
+    town.refused("wrong-key", "ajax", "ajax")
+
+
+def test_threat_02_a_batch_needs_as_many_keys_as_the_ring_says(town: Town) -> None:
+    town.keepers.delegate("ajax", town.holders("ajax1", "ajax2", "ajax3", threshold=2), ["trips"])
+    town.publish("steward")
+    town.take()
+    for name in ("acme", "ajax"):
+        town.workspace.add_source(name)
+    town.refused("too-few-signatures", "ajax", "ajax1")
+    town.refused("bad-envelope", "ajax", "ajax1", "ajax1")
+    town.refused("wrong-key", "ajax", "ajax1", "acme")
+    receipt = town.submit("ajax", "ajax1", "ajax3")
+    keyids = sorted(keyid_of(town.key(name).public) for name in ("ajax1", "ajax3"))
+    row = town.workspace._row(receipt.batch)
+    assert town.workspace._stores.submission(row)["keyids"] == keyids
+
+
+def test_threat_05_an_older_ring_is_not_taken_and_one_is_taken_once(town: Town) -> None:
+    old = {path.name: path.read_bytes() for path in (town.folder / "ring").iterdir()}
+    town.take()
+    with pytest.raises(ConflictError):
+        town.take()
+    town.keepers.revoke("acme")
+    town.publish("steward")
+    town.take()
+    for name, data in old.items():
+        (town.folder / "ring" / name).write_bytes(data)
+    with pytest.raises(UntrustedError) as refusal:
+        town.take()
+    assert refusal.value.code == "ring-rollback"
+
+
+def test_threat_05_an_unsigned_draft_and_an_expired_ring_are_not_taken(town: Town) -> None:
+    town.keepers.delegate("mallory", town.holders("mallory"), ["trips"])
+    with pytest.raises(UntrustedError) as refusal:
+        town.take()
+    assert refusal.value.code == "ring-mix"
+    with pytest.raises(UntrustedError) as refusal:
+        town.publish()
+    assert refusal.value.code == "ring-signatures"
+    town.publish("steward")
+    town.clock.now_s += ONLINE_DAYS * DAY_S
+    with pytest.raises(UntrustedError) as refusal:
+        town.take()
+    assert refusal.value.code == "ring-expired"
+    with pytest.raises(NotFoundError):
+        town.workspace.ring.outlook()
+
+
+def test_threat_05_a_new_root_is_signed_by_the_keepers_of_the_old_one(town: Town) -> None:
+    town.take()
+    town.keepers.rotate("root", town.holders("d", "e", "f", threshold=2))
+    with pytest.raises(UntrustedError):
+        town.publish("d", "e")
+    town.publish("a", "c")
+    town.take()
+    assert town.workspace.ring.outlook().pages[0].version == 2
+
+
+def test_a_ring_is_replayed_with_the_ledger_long_after_it_expired(town: Town) -> None:
+    town.take()
+    town.workspace.add_source("acme")
+    town.keepers.delegate("acme", town.holders("acme2"), ["trips", "hotels"])
+    town.publish("steward")
+    town.take()
+    town.workspace.freeze_source("acme", "key may be stolen")
+    before, dump = town.workspace.source("acme"), town.workspace.log.catalog_dump()
+    town.workspace.log.rebuild_catalog()
+    assert town.workspace.log.catalog_dump() == dump
+    town.workspace.close()
+    town.clock.now_s += 10 * 365 * DAY_S
+    with Workspace.open(town.folder / "home", clock=town.clock) as later:
+        assert later.source("acme") == before
+        assert later.log.audit().problems == ()
+
+
+def test_threat_05_a_ring_slipped_into_the_ledger_is_refused_by_whoever_reads_it(
+    town: Town,
+) -> None:
+    town.take()
+    mine = Keepers(town.folder / "mine", clock=town.clock)
+    mallory = town.holders("mallory")
+    mine.begin(mallory, mallory, mallory.keys)
+    mine.sign(str(town.folder / "mallory.key"))
+    mine.publish(str(town.folder / "mallory.key"))
+    blobs = town.workspace._stores.journal.blobs
+    names = ("1.root.json", "timestamp.json", "snapshot.json", "targets.json")
+    digests = blobs.put_many([(town.folder / "mine" / name).read_bytes() for name in names])
+    document = dict(zip(("timestamp", "snapshot", "targets"), digests[1:], strict=True))
+    town.workspace._stores.journal.record([Event("ring", {"roots": [digests[0]], **document})])
+    with pytest.raises(UntrustedError):
+        registry.roster(town.workspace._stores)
