@@ -60,8 +60,14 @@ credenza policy propose flights
 credenza policy propose flights --days 60 --out proposed.toml
 credenza monitor flights
 credenza review list
+credenza review list --queue review
+credenza review queues --exit-zero
+credenza review admit BATCH --rows 0-9 --reason "checked these ten"
+credenza review admit --source acme --where carrier ua --reason "known"
 credenza review admit BATCH --reason "checked with the airline"
 credenza review reject BATCH --reason "labels were flipped"
+credenza review reopen BATCH --reason "a mistake"
+credenza review expire
 credenza dataset log flights
 credenza dataset show flights
 credenza dataset rollback flights 1 --reason "a partner was hacked"
@@ -143,6 +149,9 @@ def test_the_story_has_every_example_but_those_told_elsewhere() -> None:
     apart = (
         *("credenza demo", "credenza audit-model", "credenza blast", "credenza recover"),
         *("credenza channel", "credenza train-run", "credenza rehearse"),
+        # And an incident is another (test_interfaces_incident.py).
+        *("credenza incident", "credenza validate", "credenza relabel"),
+        *("credenza metrics", "credenza report"),
     )
     assert {line for line in shown if not line.startswith(apart)} == told
 
@@ -163,7 +172,8 @@ class Desk:
 
     def run(self, line: str, *more: str) -> tuple[int, str]:
         """Type a line, with the placeholders filled in; exit code and stdout."""
-        names = self.names | ({"BATCH": self.names["HELD"]} if " review " in line else {})
+        which = "REJECTED" if " reopen " in line else "HELD"
+        names = self.names | ({"BATCH": self.names[which]} if " review " in line else {})
         words = [names.get(word, word) for word in shlex.split(line)[1:]]
         code = main([*words, *more])
         shown = self.capsys.readouterr()
@@ -179,6 +189,8 @@ class Desk:
             if batches:
                 self.names["BATCH"] = batches[0].digest[:8]
             self.names["HELD"] = next((one.digest for one in workspace.reviews()), "")
+            rejected = workspace.batches(status="rejected")
+            self.names["REJECTED"] = rejected[0].digest if rejected else ""
             self.names["RELEASE"] = self.release()
 
     def release(self) -> str:

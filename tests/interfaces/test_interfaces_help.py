@@ -37,6 +37,13 @@ PROMISED = """
 init · key new · source add · source list · source show · source freeze · submit · settle
 batch list · batch show · batch explain · batch receipt · batch prove · batch verify
 review list · review show · review admit · review reject
+review queues · review reopen · review expire
+incident open · incident list · incident show · incident run · incident prove · incident waive
+incident ack · incident contain · incident eradicate · incident recover · incident close
+incident assign · incident widen · incident escalate · incident postmortem
+validate pending · validate list · validate rescreen · validate recompute · validate reconcile
+validate with-and-without · validate rederive · relabel export · relabel import
+metrics · report compliance
 dataset log · dataset show · dataset rollback · dataset checkout
 release create · release verify · release recall · release recalls · release export · lineage
 log audit · log prove · log verify · log vkey · log cosign · log monitor
@@ -90,12 +97,14 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "batch show",
         "batch verify",
         "certify",
+        "incident run",
         "log audit",
         "log cosign",
         "log monitor",
         "log verify",
         "policy test",
         "release verify",
+        "review queues",
         "scan",
     }
 

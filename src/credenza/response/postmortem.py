@@ -29,7 +29,7 @@ def escaped(text: object, *, limit: int = 300) -> str:
     shown = str(text)
     cut = f"… ({len(shown)} characters)" if len(shown) > limit else ""
     marked = _MARKED.sub(lambda found: f"&#{ord(found[0])};", shown[:limit])
-    return quote(marked, limit=len(marked))[1:-1] + cut
+    return quote(marked, limit=len(marked))[1:-1].replace("\\", "&#92;") + cut
 
 
 def postmortem(

@@ -94,6 +94,7 @@ class Incidents:
         by: str,
         dataset: str = "",
         batch: str = "",
+        rows: Sequence[int] = (),
         campaign: str = "",
         siem: str = "",
         sources: Sequence[str] = (),
@@ -108,6 +109,8 @@ class Incidents:
             by: who opens it.
             dataset: whose rows; known from a batch or campaign.
             batch: digest or first digits of a batch that was found.
+            rows: positions in it that are meant; by default those that were kept out of it,
+                or all of it.
             campaign: id of a campaign; its named sources are the incident's, or the
                 suspected where it names none.
             siem: reference of a case elsewhere; kept as text.
@@ -122,6 +125,8 @@ class Incidents:
         if not title.strip() or not by.strip():
             raise UsageError("no-title", "an incident needs a title and somebody who opens it")
         begun = self._begun(batch=batch, campaign=campaign, siem=siem, sources=sources)
+        if rows:
+            begun["rows"] = self._rows_of(batch, rows)
         dataset = str(begun.pop("dataset", "")) or dataset
         if not dataset:
             raise UsageError("no-dataset", "an incident is about a dataset", fix="add --dataset")
@@ -186,6 +191,16 @@ class Incidents:
             "rows": rows,
             "began_s": self._time_of(at),
         }
+
+    def _rows_of(self, prefix: str, rows: Sequence[int]) -> dict[str, Json]:
+        row = questions.batch_row(self._stores, prefix)
+        if not all(0 <= place < row.records for place in rows):
+            raise UsageError(
+                "bad-rows",
+                f"batch {row.digest[:16]} has no such rows",
+                why=f"it has {row.records}, counted from 0",
+            )
+        return {row.digest: [*sorted(set(rows))]}
 
     def _of_campaign(self, name: str) -> dict[str, Json]:
         found = monitor.campaign(self._stores, name)

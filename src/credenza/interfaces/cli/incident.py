@@ -9,6 +9,7 @@ import click
 
 from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.command import family, open_workspace
+from credenza.interfaces.cli.suspicion import row_ranges
 from credenza.interfaces.cli.terminal import Screen, count, plain, short
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 STEPS_LEFT_EXIT = 4
 HOW_TO_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OPEN_EXAMPLE = (
-    'credenza incident open "they flipped labels" --playbook campaign --campaign CAMPAIGN --by ada'
-)
+OPEN_EXAMPLE = 'credenza incident open "labels turned" --playbook campaign --batch BATCH --by ada'
 by = click.option("--by", required=True, metavar="NAME", help="Who answers for it.")
 note = click.option("--note", required=True, help="How; goes into the ledger.")
 
@@ -43,17 +42,22 @@ def command() -> None:
 @click.option("--playbook", required=True, help="backdoor, campaign, label-flip, …")
 @click.option("--own", type=HOW_TO_FILE, help="A playbook of your own, instead of a shipped one.")
 @click.option("--batch", default="", help="That was found.")
+@click.option("--rows", default="", metavar="ROWS", help="Of that batch, such as 0-99,120.")
 @click.option("--campaign", default="", help="That was found.")
 @click.option("--siem", default="", help="Reference of a case elsewhere.")
 @click.option("--source", "sources", multiple=True, help="Senders that a report names.")
 @click.option("--dataset", default="", help="Which; known from a batch or campaign.")
 @click.option("--severity", default="", help="Instead of the playbook's.")
 @by
-def open_incident(home: Path | None, own: Path | None, title: str, **facts: str) -> Answer:
+def open_incident(
+    home: Path | None, own: Path | None, title: str, rows: str, **facts: str
+) -> Answer:
     """Open an incident from a batch, a campaign, a case of a SIEM, or a report."""
+    spans = row_ranges(rows) if rows else []
+    places = [place for start, stop in spans for place in range(start, stop)]
     with open_workspace(home) as workspace:
         text = None if own is None else own.read_bytes()
-        return _told(workspace.incidents.open(title, own=text, **facts))  # type: ignore[arg-type] # click gives each its type
+        return _told(workspace.incidents.open(title, own=text, rows=places, **facts))  # type: ignore[arg-type] # click gives each its type
 
 
 @command.use_case("list", examples=("credenza incident list",))
@@ -158,7 +162,7 @@ def assign(home: Path | None, incident: str, assignee: str, by: str) -> Answer:
 
 @command.use_case(
     "widen",
-    examples=('credenza incident widen inc-1 --batch BATCH --note "same rows" --by ada',),
+    examples=('credenza incident widen inc-1 --source ajax --note "same owner" --by ada',),
 )
 @click.argument("incident")
 @click.option("--source", "sources", multiple=True, help="That belongs to it too.")
