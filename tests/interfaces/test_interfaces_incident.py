@@ -158,7 +158,7 @@ def test_an_incident_is_told_from_the_finding_to_the_postmortem(
         answer = json.loads(shown.out)
         schemas.add(answer["schema"])
         names["SHEET"] = answer.get("sheet", names.get("SHEET", ""))
-    assert len(schemas) >= 10
+    assert len(schemas) >= 9
     assert "inc-1" in (tmp_path / "postmortem.md").read_text("utf-8")
     assert 'to="contain"' in (tmp_path / "credenza.prom").read_text("ascii")
     assert "evidence" in (tmp_path / "controls.md").read_text("utf-8")

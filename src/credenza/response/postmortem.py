@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from credenza.core.text import quote
+from credenza.response.desk import batch_rows
 from credenza.response.incident import ORDER, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from credenza.response.desk import Desk
     from credenza.response.incident import Incident
-    from credenza.response.lessons import Lesson
     from credenza.response.timeline import Happening
 
 _MARKED = re.compile(r"""[\\`*_{}\[\]()#|~&<>$@:"']|(?<=www)\.""")
@@ -35,7 +35,6 @@ def escaped(text: object, *, limit: int = 300) -> str:
 def postmortem(
     incident: Incident,
     happenings: Sequence[Happening],
-    lessons: Sequence[Lesson],
     verdicts: Sequence[tuple[str, str, str]],
 ) -> str:
     """The whole page.
@@ -43,7 +42,6 @@ def postmortem(
     Args:
         incident: recovered or closed, or on the way there.
         happenings: its timeline.
-        lessons: rules that were tried on it.
         verdicts: of each of its batches: digest, the gate's outcome, its rules in words.
     """
     return "\n".join(
@@ -66,10 +64,7 @@ def postmortem(
             "",
             "## Rules that were tried on it",
             "",
-            *_bullets(
-                f"{escaped(one.sentence)}: {'**proposed**' if one.holds else 'not proposed'}"
-                for one in lessons
-            ),
+            *_bullets(_tried(incident)),
             "",
             "## Timeline",
             "",
@@ -130,10 +125,17 @@ def _failed(incident: Incident, verdicts: Sequence[tuple[str, str, str]]) -> Ite
         yield f"it is still {incident.state}"
 
 
+def _tried(incident: Incident) -> Iterator[str]:
+    """What the verb that looks for rules left in the ledger."""
+    for done in incident.done.values():
+        for lesson in cast("list[Mapping[str, object]]", done.exhibits.get("lessons", [])):
+            fate = "**proposed**" if lesson["holds"] else "not proposed"
+            yield f"{escaped(lesson['sentence'])}: {fate}"
+
+
 def verdicts_of(desk: Desk, incident: Incident) -> list[tuple[str, str, str]]:
     """Of each judged batch of the incident: digest, the gate's outcome, its rules in words."""
     from credenza.gate.replay import case_of  # noqa: PLC0415 - beside the models: slow to load
-    from credenza.response.desk import batch_rows  # noqa: PLC0415 - as above
 
     found = []
     for row in batch_rows(desk.stores, incident.batches):

@@ -14,10 +14,10 @@ from credenza.core.errors import ConflictError
 from credenza.core.text import quote
 from credenza.core.types import Standing
 from credenza.gate.journal import Event
+from credenza.gate.lineage import of_batch
 from credenza.gate.questions import explain
 from credenza.gate.records import to_json
 from credenza.gate.registry import roster
-from credenza.gate.releases import reach_of_batch
 from credenza.gate.review import REVIEWABLE
 from credenza.response.desk import batch_rows, rows_left
 from credenza.response.timeline import timeline
@@ -200,7 +200,18 @@ def propose_rules(desk: Desk, incident: Incident) -> Act:
     kept = [one for one in found if one.holds]
     return Act(
         f"{_count(len(found), 'rule')} tried on the incident's own batches, {len(kept)} proposed",
-        {"lessons": cast("object", to_json(found))},
+        {
+            "lessons": [
+                {
+                    "sentence": one.sentence,
+                    "holds": one.holds,
+                    "key": one.key,
+                    "after": one.after,
+                    "policy": one.text,
+                }
+                for one in found
+            ]
+        },
     )
 
 
@@ -208,7 +219,7 @@ def _releases(desk: Desk, incident: Incident) -> list[ReleaseRow]:
     """Releases of versions that hold rows of the incident's batches."""
     digests: set[str] = set()
     for row in batch_rows(desk.stores, incident.batches):
-        digests |= set(reach_of_batch(desk.stores, row).releases)
+        digests |= set(of_batch(desk.stores, row).releases)
     with desk.stores.journal.catalog.snapshot() as index:
         known = index.find(ReleaseRow, dataset=incident.dataset)
     return [row for row in known if row.digest in digests]

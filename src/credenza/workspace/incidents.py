@@ -73,16 +73,10 @@ class Incidents:
         return overdue(self.show(name), self._desk.clock())
 
     def postmortem(self, name: str) -> str:
-        """The page, in Markdown."""
-        from credenza.response.lessons import lessons  # noqa: PLC0415 - the models: seconds to load
-
+        """The page, in Markdown; everything on it comes from the ledger."""
         known = self.show(name)
-        return postmortem(
-            known,
-            timeline(self._stores, known),
-            lessons(self._desk, known),
-            verdicts_of(self._desk, known),
-        )
+        happened = timeline(self._stores, known)
+        return postmortem(known, happened, verdicts_of(self._desk, known))
 
     # -- opening
 

@@ -229,7 +229,6 @@ def test_hostile_text_in_a_postmortem_is_text(text: str) -> None:
     page = postmortem(
         replace(opened(), title=text, reference=text, sources=(text,)),
         [Happening(1, 0, "incident", text, text)],
-        [],
         [("ab" * 32, "admit", text)],
     )
     assert "<script" not in page
@@ -244,7 +243,7 @@ def test_a_postmortem_says_what_failed_and_how_long_it_took() -> None:
     known = opened()
     for place, document in enumerate(life()[:4]):
         known = after(known, document, When(place + 1, 8_260 + place))
-    page = postmortem(known, [], [], [("ab" * 32, "admit", ""), ("cd" * 32, "hold", "rows")])
+    page = postmortem(known, [], [("ab" * 32, "admit", ""), ("cd" * 32, "hold", "rows")])
     assert "the gate admitted batch abababababab, and nothing spoke" in page
     assert "the gate did not admit batch cdcdcdcdcdcd: hold (rows)" in page
     assert "- contained: 2 h 1 min later" in page
