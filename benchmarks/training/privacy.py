@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=2)
     asked = parser.parse_args()
+    # Opacus registers hooks of a kind that torch warns about in every training.
+    warnings.filterwarnings("ignore", "Full backward hook", UserWarning)
     start = time.process_time()
     print(poison_bound(noise_multiplier=5.0, sample_rate=0.01, steps=1_000, delta=DELTA))
     print(f"({time.process_time() - start:.1f} cpu s)\n")

@@ -73,9 +73,11 @@ def clipping(rows: Floats, f: int) -> Floats:  # noqa: ARG001 - twins share a si
 
 
 def mda(rows: Floats, f: int) -> Floats:
+    apart = ((rows[:, None] - rows[None, :]) ** 2).sum(axis=2)
+
     def width(kept: tuple[int, ...]) -> tuple[float, float]:
-        squared = [((rows[i] - rows[j]) ** 2).sum() for i, j in combinations(kept, 2)]
-        return round(float(max(squared)), 9), float(sum(squared))
+        squared = apart[np.ix_(kept, kept)]
+        return round(float(squared.max()), 9), float(squared.sum())
 
     best = min(combinations(range(len(rows)), len(rows) - f), key=width)
     return np.asarray(rows[list(best)].mean(axis=0))
@@ -198,7 +200,7 @@ def test_the_geometric_median_has_the_least_sum_of_distances(rows: Floats) -> No
         return float(np.linalg.norm(rows - point, axis=1).sum())
 
     slow = rows.mean(axis=0)
-    for _ in range(3_000):
+    for _ in range(400):
         pull = 1 / np.maximum(np.linalg.norm(rows - slow, axis=1), 1e-9)
         slow = pull @ rows / pull.sum()
     assert total(aggregator("geometric-median", f=2).combine(rows)) <= total(slow) * (1 + 1e-5)
@@ -275,7 +277,7 @@ def sets_of(scheme: Scheme, units: int, hostile: int) -> list[tuple[int, ...]]:
         (RunOff(), 5, 3),
     ],
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 1_000_000))
 def test_no_hostile_units_within_the_certificate_change_the_winner(
     scheme: Scheme, members: int, classes: int, seed: int
@@ -287,7 +289,7 @@ def test_no_hostile_units_within_the_certificate_change_the_winner(
         assert holds(scheme, scores, hostile, ranked=ranked)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 1_000_000))
 def test_one_unit_more_than_a_partition_certifies_can_change_the_winner(seed: int) -> None:
     scheme = Partition()
