@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 def installed() -> dict[str, list[tuple[str, str]]]:
     """Kind to names and first docstring lines, both sorted."""
     return {
-        "aggregator": _listed(AGGREGATORS.parts),
-        "detector": _listed(DETECTORS.parts),
-        "intake": _listed(INTAKES.parts),
+        "aggregator": listed(AGGREGATORS.parts),
+        "detector": listed(DETECTORS.parts),
+        "intake": listed(INTAKES.parts),
         "statistic": sorted((family.__name__, _summary(family)) for family in FAMILIES),
     }
 
 
-def _listed(parts: Mapping[str, Callable[..., object]]) -> list[tuple[str, str]]:
+def listed(parts: Mapping[str, Callable[..., object]]) -> list[tuple[str, str]]:
+    """Names and first docstring lines of parts, sorted."""
     return sorted((name, _summary(part)) for name, part in parts.items())
 
 

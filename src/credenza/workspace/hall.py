@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
-from credenza.core.errors import UntrustedError, UsageError
+from credenza.core.errors import UntrustedError
 from credenza.gate import (
     exports,
+    lineage,
     monitor,
     questions,
     registry,
@@ -19,6 +20,7 @@ from credenza.gate import (
 )
 from credenza.gate.certification import refuse_uncertified
 from credenza.gate.chart import Panel, panel_of
+from credenza.gate.completeness import completeness
 from credenza.gate.policy import Policy, load_policy
 from credenza.gate.policy_cases import CaseResult, run_cases
 from credenza.gate.propose import propose
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
     from credenza.core.canonical import Json
     from credenza.core.spans import Spans
     from credenza.core.types import Release, Source, Version
-    from credenza.datasets.lineage import Origin, Reach
+    from credenza.gate.completeness import Completeness
+    from credenza.gate.lineage import Ancestry, Descent, Trace
     from credenza.gate.monitor import CampaignRecord, Standing
     from credenza.gate.propose import Proposal
     from credenza.gate.questions import BatchRecord, Explanation
@@ -373,26 +376,41 @@ class Workspace(Opened):
         self,
         *,
         row: tuple[str, int | None, int] | None = None,
-        batch: str | None = None,
-        source: str | None = None,
-    ) -> Origin | Reach | list[Reach]:
-        """Where a row came from, or where a batch's or a source's rows went.
+        batch: str = "",
+        source: str = "",
+        version: tuple[str, int | None] | None = None,
+        release: str = "",
+        model: str = "",
+    ) -> list[Trace] | list[Descent] | list[Ancestry]:
+        """Where something came from, or where it went; of several, name one.
 
         Args:
             row: dataset, version (None: the newest) and position in it.
             batch: digest or its first digits.
             source: a sender's name; one answer per dataset.
+            version: dataset and version (None: the newest).
+            release: digest or its first digits.
+            model: digest of a model that was reported, its first digits, or its run.
         """
         if row is not None:
-            dataset, number, position = row
-            found = self.dataset(dataset, number)
-            return releases.origin(self._stores, dataset, found.number, position)
-        if batch is not None:
-            return releases.reach_of_batch(self._stores, self._row(batch))
-        if source is not None:
-            self.source(source)
-            return releases.reach_of_source(self._stores, source)
-        raise UsageError("bad-lineage", "name a row, a batch or a source")
+            found = self.dataset(*row[:2])
+            return [lineage.of_row(self._stores, found.dataset, found.number, row[2])]
+        if version is not None:
+            found = self.dataset(*version)
+            return [lineage.of_version(self._stores, found.dataset, found.number)]
+        if batch:
+            return [lineage.of_batch(self._stores, self._row(batch))]
+        if release:
+            made = releases.release_named(self._stores, release)
+            return [lineage.of_release(self._stores, made)]
+        if model:
+            return [lineage.of_model(self._stores, model)]
+        self.source(source)
+        return lineage.of_source(self._stores, source)
+
+    def completeness(self, dataset: str, version: int | None = None) -> Completeness:
+        """How many rows of a version lead back to signed bytes and a verdict, counted."""
+        return completeness(self._stores, dataset, self.dataset(dataset, version).number)
 
     # -- response
 
@@ -449,8 +467,14 @@ class Workspace(Opened):
     def parts() -> dict[str, list[tuple[str, str]]]:
         """The installed parts by kind, with a line on each."""
         from credenza.gate import parts  # noqa: PLC0415 - it loads every room
+        from credenza.response.builtin import VALIDATORS  # noqa: PLC0415 - as above
+        from credenza.response.verbs import VERBS  # noqa: PLC0415 - as above
 
-        return parts.installed()
+        return {
+            **parts.installed(),
+            "validator": parts.listed(VALIDATORS.parts),
+            "verb": parts.listed(VERBS),
+        }
 
     # -- policy
 

@@ -4,11 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from credenza.core.errors import ConflictError, NotFoundError, UsageError
+from credenza.core.errors import ConflictError, NotFoundError, PendingError, UsageError
 from credenza.core.types import Outcome
+from credenza.gate.governance_rules import shipped_rules
 from credenza.gate.policy import DEFAULT_POLICY, load_policy
+from credenza.provenance.keys import key_from_seed, save_key
+from credenza.workspace.governance import Acting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.response.conftest import Judged
 
 DATASET = "trips"
@@ -100,7 +105,7 @@ def test_a_source_is_paused_while_a_batch_of_it_waits_and_goes_on_afterwards(
 
 def test_parts_that_cannot_be_meant_are_refused_and_change_nothing(judged: Judged) -> None:
     gate, batch = judged.gate, judged.batches["cara"]
-    size = gate.log.size if hasattr(gate.log, "size") else len(gate.batches())
+    size = gate._stores.journal.ledger.size
     with pytest.raises(UsageError):
         gate.quarantine.release("which?")
     with pytest.raises(UsageError):
@@ -113,8 +118,44 @@ def test_parts_that_cannot_be_meant_are_refused_and_change_nothing(judged: Judge
         gate.quarantine.release(" ", batch=batch)
     with pytest.raises(NotFoundError):
         gate.quarantine.release("who?", source="nobody")
-    assert size == (gate.log.size if hasattr(gate.log, "size") else len(gate.batches()))
+    assert gate._stores.journal.ledger.size == size
     assert gate.batch(batch).status == "held"
+
+
+TWO_PEOPLE = """
+@id("what was held is released by two people")
+forbid (principal, action == Action::"admit", resource)
+when { context.approvals < 1 };
+"""
+
+
+def test_a_rule_of_governance_makes_a_release_take_two_people(
+    decided: Judged, tmp_path: Path
+) -> None:
+    gate, batch = decided.gate, decided.batches["cara"]
+    keys = {}
+    for place, (name, role) in enumerate((("rita", "reviewer"), ("stan", "steward"))):
+        key = key_from_seed(bytes([100 + place]) * 32)
+        keys[name] = tmp_path / f"{name}.key"
+        save_key(key, keys[name])
+        roles = [role] if role == "reviewer" else [role, "auditor"]
+        gate.governance.add_member(name, [key.public], roles)
+    more = key_from_seed(bytes([102]) * 32)
+    gate.governance.add_member("sue", [more.public], ["steward"])
+    rules = gate.home / "governance.cedar"
+    rules.write_text(shipped_rules() + TWO_PEOPLE, encoding="utf-8")
+    gate.governance.start()
+    gate.governance.acting = Acting(keys["rita"])
+    with pytest.raises(PendingError):
+        gate.quarantine.release("looks right", batch=batch, rows=((0, 10),))
+    assert gate.batch(batch).status == "held"
+    request = gate.governance.requests()[-1].digest
+    gate.governance.approve(request, keys["stan"])
+    gate.governance.acting = Acting(request=request)
+    with pytest.raises(UsageError):  # what was approved is these ten rows and nothing wider
+        gate.quarantine.release("looks right", batch=batch)
+    gate.quarantine.release("looks right", batch=batch, rows=((0, 10),))
+    assert rows_in(decided, batch) == 10
 
 
 @pytest.mark.parametrize(
