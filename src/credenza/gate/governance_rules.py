@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UsageError
+from credenza.core.extras import needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -201,15 +202,8 @@ def _entity(
 
 
 def _cedar() -> Any:  # noqa: ANN401  # the package has no types
-    try:
+    with needs_extra("gate", "a governed workspace"):
         import cedarpy  # noqa: PLC0415 - only governed workspaces need it
-    except ImportError as wrong:
-        raise UsageError(
-            "no-cedar",
-            "a governed workspace needs the package cedarpy",
-            why="it evaluates the rules of governance, and is not installed",
-            fix='run `pip install "credenza[gate]"`',
-        ) from wrong
     return cedarpy
 
 
