@@ -15,7 +15,7 @@ from credenza.scanning.remembered import Remembered
 from credenza.scanning.tell import told
 from credenza.scanning.together import SharedPayload
 from credenza.screening.builtin import DETECTORS, SCAN_DETECTORS
-from credenza.screening.run import screen
+from credenza.screening.run import lacking, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Progress:
     Attributes:
         doing: what begins now: "reading", a detector's name, "done".
         done: steps that are behind it.
-        total: steps there are.
+        total: steps there are; parts that lack their columns are none.
     """
 
     doing: str
@@ -110,6 +110,7 @@ def scan(
     reading = read(data)
     prepared = prepare(name or _name_of(data), reading, asked, trusted)
     folder = Path(resume) if resume is not None else None
+    tell.expect(1 + sum(not lacking(prepared.view, part) for part in parts))
     kept = [Remembered(part, folder, version("credenza"), tell) for part in parts]
     screening = screen(prepared.view, kept, fdr=fdr, only_applicable=detectors is None)
     tell.finish()
@@ -151,6 +152,10 @@ class _Teller:
         if self._progress is not None:
             self._progress(Progress(doing, min(self._done, self._total), self._total))
         self._done += 1
+
+    def expect(self, total: int) -> None:
+        """So many steps there are, now that the columns are known."""
+        self._total = total
 
     def finish(self) -> None:
         if self._progress is not None:

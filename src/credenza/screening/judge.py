@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from credenza.core.types import Role
-from credenza.screening.calibrate import conformal_p, drift_factor, e_from_p, mondrian_p
-from credenza.screening.features.label import classes_of, labels_of
+from credenza.screening.calibrate import drift_factor, e_from_p, mondrian_p
+from credenza.screening.disputes import disputes_of
+from credenza.screening.features.label import classes_of, expected_of, labels_of
 from credenza.screening.features.table import content_of, row_hash, source_codes
 from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from credenza.core.protocols import Detector
     from credenza.core.types import Bools, Floats, Ints, Scores, View
+    from credenza.screening.disputes import Disputes
 
 QUORUM = 4
 WEIGHTS = (0.9, 0.05, 0.05)
@@ -50,6 +52,7 @@ class Judgement:
         source: ``(n,)`` position of each row's source in ``names``.
         rejected: positions of the sources rejected by e-BH.
         drift: factor by which the typical source exceeds trusted rows, at least 1.
+        disputes: what sources were rejected for, where there were no trusted rows.
     """
 
     p_values: Floats
@@ -59,6 +62,7 @@ class Judgement:
     source: Ints
     rejected: tuple[int, ...]
     drift: float = 1.0
+    disputes: Disputes | None = None
 
 
 def against_trusted(view: View, heard: Iterable[Heard], fdr: float) -> Judgement:
@@ -78,7 +82,9 @@ def against_trusted(view: View, heard: Iterable[Heard], fdr: float) -> Judgement
     new = np.flatnonzero(~view.trusted)
     drift = drift_factor(fused[new], source[new])
     p_values = np.where(view.trusted, fused, np.minimum(fused * drift, 1.0))
-    by_source, rejected = _sources(view, p_values, source, names, fdr=fdr)
+    units = row_hash(content_of(view), n)
+    by_source = source_p(p_values, SourceRows(source, units, view.trusted, len(names)))
+    rejected = _rejected(by_source, source[new], fdr)
     return Judgement(p_values, e_values, by_source, names, source, rejected, drift)
 
 
@@ -90,9 +96,9 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
     only findings and the detectors' own p-values (``Scores.is_evidence``) flag any. Most
     poison must contradict its label to work, so the rank of the foretold probability of
     the label leads with weight .9; the detectors that judge the label share .05, as the
-    mean of their normal scores, and those that judge the content the rest. A source's rows
-    are ranked among those of other sources only, when there are at least four sources:
-    then its own poison cannot hide it, and the sources that act cannot be the crowd.
+    mean of their normal scores, and those that judge the content the rest. Where there are
+    at least four sources and labels, sources are tested by ``disputes_of``; what their
+    rows are like names none, for every sender has a population of its own.
 
     Blind to what most rows do together.
 
@@ -117,11 +123,20 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
     # Half of the weight each, so that the sum stays an e-value.
     e_values = 0.5 * (ranks_e if parts else np.ones(n)) + 0.5 * average_e(evidence, n)
     p_values = np.minimum(1.0, 1.0 / e_values)
-    if len(names) < QUORUM or not parts:
-        return Judgement(p_values, e_values, np.ones(len(names)), names, source, ())
-    crowd = _among_other_sources(parts[0][1], source, len(names))
-    by_source, rejected = _sources(view, crowd, source, names, fdr=fdr)
-    return Judgement(p_values, e_values, by_source, names, source, rejected)
+    found = Judgement(p_values, e_values, np.ones(len(names)), names, source, ())
+    if len(names) < QUORUM or view.expected is None:
+        return found
+    labels = labels_of(view)
+    units = SourceRows(source, row_hash(content_of(view), n), view.trusted, len(names))
+    disputes = disputes_of(
+        expected_of(view, labels),
+        labels.codes,
+        source,
+        units.distinct(p_values, ~view.trusted),
+        len(names),
+    )
+    rejected = _rejected(disputes.p_values, source[~view.trusted], fdr)
+    return replace(found, source_p=disputes.p_values, rejected=rejected, disputes=disputes)
 
 
 def _ranks(values: list[Floats], n: int) -> Floats | None:
@@ -148,23 +163,9 @@ def surprise_of(view: View) -> list[Floats]:
     return [1.0 - labels_of(view).probability_of_own(view.expected)]
 
 
-def _among_other_sources(p: Floats, source: Ints, sources: int) -> Floats:
-    """Each row's rank among the rows of all sources but its own."""
-    found = np.ones(len(p))
-    for s in range(sources):
-        mine = source == s
-        found[mine] = conformal_p(-p[mine], -p[~mine])
-    return found
-
-
-def _sources(
-    view: View, p_values: Floats, source: Ints, names: tuple[str, ...], *, fdr: float
-) -> tuple[Floats, tuple[int, ...]]:
-    units = row_hash(content_of(view), len(p_values))
-    by_source = source_p(p_values, SourceRows(source, units, view.trusted, len(names)))
-    present = np.unique(source[~view.trusted])
-    rejected = present[reject_e(e_from_p(by_source[present]), fdr)]
-    return by_source, tuple(rejected.tolist())
+def _rejected(by_source: Floats, present: Ints, fdr: float) -> tuple[int, ...]:
+    tested = np.unique(present)
+    return tuple(tested[reject_e(e_from_p(by_source[tested]), fdr)].tolist())
 
 
 def q_values(e: Floats, tested: Bools) -> Floats:

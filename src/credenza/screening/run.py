@@ -97,8 +97,9 @@ def screen(
     """
     known = int(view.trusted.sum())
     is_calibrated = known >= min_trusted
-    view = with_expected(view)
-    heard, silences = _hear(view, detectors, only_applicable=only_applicable)
+    view, silences = _foretold(view)
+    heard, quiet = _hear(view, detectors, only_applicable=only_applicable)
+    silences += quiet
     if 0 < known < min_trusted:
         silences.append(Silence("calibration", f"{known} trusted rows, fewer than {min_trusted}"))
     judge = against_trusted if is_calibrated else among_themselves
@@ -144,6 +145,18 @@ def flag_sources(
     return screening.flagged | reject_within(screening.p_values, groups, fdr)
 
 
+def _foretold(view: View) -> tuple[View, list[Silence]]:
+    """The view with what labels should be; without, and a silence, where that fails."""
+    try:
+        return with_expected(view), []
+    except Exception as wrong:  # noqa: BLE001 - odd labels must not end the scan of all else
+        return view, [Silence("expected-labels", _said(wrong))]
+
+
+def _said(wrong: Exception) -> str:
+    return f"{type(wrong).__name__}: {quote(str(wrong), limit=200)}"
+
+
 def _hear(
     view: View, detectors: Iterable[Detector], *, only_applicable: bool
 ) -> tuple[list[Heard], list[Silence]]:
@@ -160,18 +173,22 @@ def _hear(
         except CredenzaError as wrong:
             silences.append(Silence(detector.name, wrong.what))
         except Exception as wrong:  # noqa: BLE001 - whatever fails must hold the batch, not the gate
-            reason = f"{type(wrong).__name__}: {quote(str(wrong), limit=200)}"
-            silences.append(Silence(detector.name, reason))
+            silences.append(Silence(detector.name, _said(wrong)))
     return heard, silences
 
 
-def _ask(view: View, detector: Detector) -> Scores:
+def lacking(view: View, detector: Detector) -> frozenset[Role]:
+    """Roles that a detector needs and no column of the view has."""
     has = set(view.facets.values()) | ({Role.LABEL} if view.label else set())
-    lacking = detector.needs - has
-    if lacking:
-        reason = f"the rows have no {' or '.join(sorted(role.value for role in lacking))}"
+    return detector.needs - has
+
+
+def _ask(view: View, detector: Detector) -> Scores:
+    missing = lacking(view, detector)
+    if missing:
+        reason = f"the rows have no {' or '.join(sorted(role.value for role in missing))}"
         # Labels could have been given; a modality is there or it is not.
-        raise (UnassessedError if lacking == {Role.LABEL} else NotApplicableError)(reason)
+        raise (UnassessedError if missing == {Role.LABEL} else NotApplicableError)(reason)
     scores = detector.score(view)
     if scores.values.shape != (view.table.num_rows,) or not np.isfinite(scores.values).all():
         raise ValueError("its scores are not one finite number a row")
@@ -211,13 +228,14 @@ def _q_values(view: View, judged: Judgement, findings: Iterable[Finding]) -> Flo
 
 def _source_finding(view: View, judged: Judgement, s: int) -> Finding:
     p_values, source, p_value = judged.p_values, judged.names[s], float(judged.source_p[s])
+    if judged.disputes is not None:
+        return judged.disputes.finding(source, ~view.trusted & (judged.source == s), p_value)
     mine: Ints = np.flatnonzero(~view.trusted & (judged.source == s))
-    others = "trusted rows" if view.trusted.any() else "the rows of other sources"
     low = mine[p_values[mine] <= 0.01]
     exhibits: dict[str, object] = {"source": source, "rows": len(mine), "low": len(low)}
     sentence = (
         f"{len(low)} of {len(mine)} rows of {quote(source)} are among the 1 % least like "
-        f"{others}, against {len(mine) * 0.01:.0f} expected"
+        f"trusted rows, against {len(mine) * 0.01:.0f} expected"
     )
     rows = tuple(low.tolist())
     return Finding("rows", Unit.SOURCE, (source,), p_value, sentence, exhibits, rows)

@@ -24,6 +24,8 @@ MIN_WORD_SHARE = 0.9
 LEAST_SPREAD = 0.02
 AGREES = 0.5
 WITNESS = 0.1
+TAIL = (8, 24)
+RELATED = 0.1
 
 
 class Foretelling(Protocol):
@@ -278,6 +280,7 @@ def suspects(
     reconsider: Callable[[Tallied, Ints], tuple[Floats, Floats, Floats, Floats]],
     level: float,
     least: int,
+    labelled: Callable[[Contradicted], Bools],
 ) -> list[Contradicted]:
     """Features whose carriers mostly have a label that nothing else about them supports.
 
@@ -287,6 +290,7 @@ def suspects(
             label without the feature, variance of that share, and surprise.
         level: chance that any feature is named where none is a trigger.
         least: fewest units.
+        labelled: rows under test that carry a feature with its label.
 
     Returns:
         Rejected features, strongest first.
@@ -319,5 +323,43 @@ def suspects(
         ]
     # Bonferroni: a phrase has many parts, and their sure rejections must not buy others.
     tests = sum(len(one.codes) for one in tallies)
-    named = [one for one in found if one.log_p + np.log(tests) <= np.log(level)]
+    named = [
+        one
+        for one in tempered(sorted(found, key=lambda one: one.log_p), tests, labelled)
+        if one.log_p + np.log(tests) <= np.log(level)
+    ]
     return sorted(named, key=lambda one: one.log_p)
+
+
+def tempered(
+    found: list[Contradicted], tests: int, labelled: Callable[[Contradicted], Bools]
+) -> list[Contradicted]:
+    """Values with their log p divided by the slope of the tail that the data itself shows.
+
+    Of ``tests`` sound p-values the k-th smallest is about k / tests. Where rows come in
+    bundles, such as the pupils of a school, many unrelated values lie far below that, and
+    by how much says what a small p is worth here. A handful of triggers cannot set
+    the slope: the strongest seven unrelated values are not asked. Words have bounds
+    of their own and are left as they are.
+
+    Args:
+        found: features, strongest first.
+        tests: features there are.
+        labelled: rows under test that carry a feature with its label.
+    """
+    values = [one for one in found if not one.tallied.candidates.parts[0].is_sparse]
+    slope, claimed, unrelated = 1.0, np.zeros(0, dtype=bool), 0
+    for one in values[:LOOKED_AT]:
+        if unrelated == TAIL[1] or -one.log_p < np.log(tests / TAIL[1]):
+            break
+        rows = labelled(one)
+        claimed = claimed if len(claimed) else np.zeros(len(rows), dtype=bool)
+        if (rows & claimed).sum() <= RELATED * rows.sum():
+            unrelated += 1
+            claimed |= rows
+            if unrelated >= TAIL[0]:
+                slope = max(slope, -one.log_p / np.log(tests / unrelated))
+    return [
+        one if one.tallied.candidates.parts[0].is_sparse else replace(one, log_p=one.log_p / slope)
+        for one in found
+    ]

@@ -26,8 +26,10 @@ from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.screening.features.candidates import Part
     from credenza.screening.features.grams import Grams
     from credenza.screening.features.label import Labels
+    from credenza.screening.features.table import Coded
 
 MAX_CLASSES = 12
 MIN_CLASS_ROWS = 30
@@ -37,6 +39,8 @@ ALIKE = 0.4
 WORTH_COUNTING = 3.0
 SHARPENED = 200
 SAME = 0.9
+COMMON = 0.9
+SLACK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,18 @@ class DisagreeingCarriers:
             )
         ]
         content = row_hash(content_of(view), len(values))
-        looker = _Looker(view, contexts, texts, tested, content)
-        named = suspects(tallies, looker.reconsider, self.level, self.min_carriers)
+        usual = {
+            label: [_alike(coded.codes[tested & (context.own == 0)]) for coded in columns]
+            for label, context in contexts.items()
+        }
+        looker = _Looker(view, contexts, texts, tested, content, columns, usual)
+        named = suspects(
+            tallies,
+            looker.reconsider,
+            self.level,
+            self.min_carriers,
+            lambda one: _labelled(one, labels) & tested,
+        )
         tests = sum(len(one.codes) for one in tallies)
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
@@ -218,6 +232,8 @@ class _Looker:
     texts: list[Grams]
     tested: Bools
     content: Ints
+    columns: list[Coded]
+    usual: dict[int, list[float]]
 
     def reconsider(self, one: Tallied, at: Ints) -> tuple[Floats, Floats, Floats, Floats]:
         """Units, mean probability without the feature, its variance, and surprise."""
@@ -248,10 +264,37 @@ class _Looker:
         z = (one.labelled / one.carried - one.expected)[at] / np.sqrt((one.noise + one.spread)[at])
         fresh = np.ones(len(at))
         for i in np.flatnonzero(z > WORTH_COUNTING):
-            rows = one.candidates.carriers(int(one.codes[at[i]])) & self.tested & own
-            fresh[i] = len(np.unique(self.content[rows])) / max(rows.sum(), 1)
+            rows = np.flatnonzero(
+                one.candidates.carriers(int(one.codes[at[i]])) & self.tested & own
+            )
+            distinct = len(np.unique(self.content[rows])) / max(len(rows), 1)
+            fresh[i] = min(
+                distinct, self._independence(rows, one.candidates.parts, self.usual[one.label])
+            )
         units = one.labelled[at] * fresh
         return units, one.expected[at], one.noise[at] / fresh, one.surprise[at] * fresh
+
+    def _independence(self, rows: Ints, parts: tuple[Part, ...], usual: list[float]) -> float:
+        """Carriers' worth in independent rows, as a share: Kish's design effect.
+
+        Pupils of a school or years of a firm have a label together. Their rows agree in
+        other columns as well, more than rows with another label do (``usual``), from which
+        a stamp draws.
+        """
+        stamped = {part.column for part in parts}
+        excess = [
+            (_alike(coded.codes[rows]) - base) / (1.0 - base)
+            for coded, base in zip(self.columns, usual, strict=True)
+            if coded.column not in stamped and base < COMMON
+        ]
+        together = (float(np.mean(excess)) - SLACK) / (1.0 - SLACK) if excess else 0.0
+        return 1.0 / (1.0 + (len(rows) - 1.0) * max(0.0, together))
+
+
+def _alike(codes: Ints) -> float:
+    """Chance that two rows have the same code."""
+    n, counts = len(codes), np.bincount(codes)
+    return float((counts * (counts - 1.0)).sum() / max(n * (n - 1.0), 1.0))
 
 
 def _units(text: Grams, rows: Ints) -> Ints:

@@ -29,6 +29,8 @@ SHOWN_COLUMNS = 3
 MIN_COPIES = 4
 BANDS = 4
 MAX_NAMED = 200
+NEAR = 0.5
+COMMON = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,14 @@ class Duplicates:
 
     Copies are the unit of evidence and the cheapest payload: one row sent a hundred
     times, by one source or split over many. Rows are compared whole, with any single
-    column left out, and by MinHash bands of their texts. A group counts when it is
+    column left out, and by MinHash bands of their texts, where at least half of the
+    signature must agree. A group counts when it is
     both larger than the tail of this window's own group sizes foretells (a flood is
     one group, however many its rows, so it cannot move that tail), and more frequent
-    than among trusted rows. Blind to copies that differ in two columns or more, and to
+    than among trusted rows. Where there are none, it must also be a particular row: two
+    of its values must hardly stand together elsewhere, for where every value is a
+    common one, as zeros and missing values are, rows agree without being copies. Blind
+    to copies that differ in two columns or more, to copies of such a common row, and to
     floods of thousands of small groups, which become the window's habit.
 
     Attributes:
@@ -73,14 +79,19 @@ class Duplicates:
         values = np.zeros(n)
         findings: list[Finding] = []
         named = np.zeros(n, dtype=bool)
-        for alike, keys in _keys(view):
+        parts = content_of(view)
+        alone = not view.trusted.any()
+        ways = list(_ways(view, parts))
+        for alike, keys, compared in ways:
             large, log_p, groups = group_surprise(keys[~view.trusted], keys[view.trusted])
-            guilty = np.flatnonzero(reject_log_p(log_p, self.fdr, groups))
+            guilty = np.flatnonzero(reject_log_p(log_p, self.fdr / len(ways), groups))
             # Ranked, so that the strongest are named when there are too many.
-            for g in guilty[np.argsort(log_p[guilty], kind="stable")]:
+            for g in guilty[np.argsort(log_p[guilty], kind="stable")][:MAX_NAMED]:
                 rows = keys == large[g]
-                values[rows] = np.maximum(values[rows], -log_p[g] / np.log(10))
                 here = rows & ~view.trusted
+                if alone and not is_particular([parts[c] for c in compared], rows):
+                    continue
+                values[rows] = np.maximum(values[rows], -log_p[g] / np.log(10))
                 if 2 * (here & ~named).sum() >= here.sum() and len(findings) < MAX_NAMED:
                     findings.append(self._finding(view, rows, alike, float(log_p[g])))
                     named |= rows
@@ -120,25 +131,63 @@ class Duplicates:
         )
 
 
-def _keys(view: View) -> Iterator[tuple[str, Ints]]:
-    """Ways in which rows may be alike, each with a key per row."""
-    parts = content_of(view)
+def _ways(view: View, parts: list[Ints]) -> Iterator[tuple[str, Ints, list[int]]]:
+    """Ways in which rows may be alike: a key per row, and the columns that are compared."""
     n = view.table.num_rows
     if not parts or n == 0:
         return
     whole = row_hash(parts, n)
-    yield "exact copies", whole
+    everything = list(range(len(parts)))
+    yield "exact copies", whole, everything
     names = columns_of(view, Role.NUMBER, Role.CATEGORY, Role.TEXT)
     if len(parts) >= 3:
-        for seed, (name, part) in enumerate(zip(names, parts, strict=True)):
+        for place, (name, part) in enumerate(zip(names, parts, strict=True)):
             with np.errstate(over="ignore"):
-                yield f"copies in all but {tick(name)}", whole - mix(part, seed)
+                key = whole - mix(part, place)
+            yield f"copies in all but {tick(name)}", key, [c for c in everything if c != place]
     for name in columns_of(view, Role.TEXT):
         signature = minhash(tokens(view, name))
         width = signature.shape[1] // BANDS
         for band in range(BANDS):
             places = [signature[:, band * width + step] for step in range(width)]
-            yield f"near copies in {tick(name)}", row_hash(places, n)
+            yield f"near copies in {tick(name)}", _near(row_hash(places, n), signature, whole), []
+
+
+def _near(keys: Ints, signature: Ints, whole: Ints) -> Ints:
+    """``keys``, where a row that is unlike the middle of its group gets one of its own.
+
+    A band of a few places agrees by chance for texts that share their commonest words.
+    """
+    _, group, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(sizes[group] >= MIN_COPIES)
+    if len(rows) == 0:
+        return keys
+    _, group, sizes = np.unique(group[rows], return_inverse=True, return_counts=True)
+    middle = np.cumsum(sizes) - sizes + sizes // 2
+    agree = np.zeros(len(rows))
+    for place in signature[rows].T:
+        ordered = place[np.lexsort((place, group))]
+        agree += place == ordered[middle][group]
+    far = rows[agree < NEAR * signature.shape[1]]
+    found = keys.copy()
+    found[far] = mix(whole[far], 7)
+    return found
+
+
+def is_particular(parts: list[Ints], rows: Bools) -> bool:
+    """Whether two values of a group of copies hardly stand together in other rows.
+
+    Args:
+        parts: ``(n,)`` content codes of each column in which the group's rows agree.
+        rows: ``(n,)`` the group.
+    """
+    first = int(np.flatnonzero(rows)[0])
+    others = np.stack([codes[~rows] == codes[first] for codes in parts]) if parts else None
+    if others is None or len(others) < 2:
+        return True
+    carried = others.astype(np.float32)
+    together = carried @ carried.T
+    return bool(together.min() <= COMMON * rows.sum())
 
 
 def group_surprise(new: Ints, old: Ints) -> tuple[Ints, Floats, int]:
@@ -159,7 +208,8 @@ def group_surprise(new: Ints, old: Ints) -> tuple[Ints, Floats, int]:
         stats.binom.logsf(size - 1, size + known, share) if len(old) else np.full(len(at), -np.inf)
     )
     low, high = np.quantile(sizes, [0.9, 0.995])
-    # Survival falls from .1 to .005 between these two sizes; go on at 2/3 of that slope.
-    slope = np.log(20) / max(high - low, 1.0) / 1.5
-    beyond = np.where(size > high, np.log(0.005) - slope * (size - high), 0.0)
+    # Survival falls from .1 to .005 between these two sizes; sizes of groups have heavy
+    # tails, so it goes on as a power of the size.
+    power = np.log(20) / np.log(max(high / low, 2.0))
+    beyond = np.where(size > high, np.log(0.005) - power * np.log(size / high), 0.0)
     return keys[at], np.maximum(against_trusted, beyond), len(keys)

@@ -187,7 +187,7 @@ class SubgroupCeiling:
             replace(one, log_p=float(p))
             for one, p in zip(found, log_p, strict=True)
             if p + np.log(len(found)) <= np.log(self.level)
-            and one.flipped >= LEAST_SHARE
+            and LEAST_SHARE <= one.flipped <= MOST_SHARE
             and one.explained <= EXPLAINED
         ]
         return sorted(named, key=lambda one: one.log_p)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from credenza.screening.features.table import Coded
 
 SMOOTH = 0.5
+PRIOR_ROWS = 2.0
 PLATT_STEPS = 25
 
 
@@ -91,14 +92,38 @@ class Context:
         return self.probability(self.total)
 
     def foretold(self, candidates: Candidates) -> Floats:
-        """``(t,)`` probability of the label for each entry, without the feature itself."""
+        """``(t,)`` probability of the label for each entry, without the feature itself.
+
+        What the halves of a pair say where they stand apart is no part of the feature: it
+        is put back where it speaks for the label, or every value that matters would make
+        triggers of its pairs with values that do not.
+        """
         left = self.total[candidates.rows]
         for part in candidates.parts:
             if part.is_sparse:
                 left = left - self.by_gram[part.column][part.original[candidates.codes]]
             elif part.column in self.by_column:
                 left = left - self.by_column[part.column][candidates.rows]
+        if len(candidates.parts) > 1:
+            left = left + self._apart(candidates)[candidates.codes]
         return self.probability(left)
+
+    def _apart(self, pairs: Candidates) -> Floats:
+        """``(size,)`` evidence of both halves of each pair, from pairs they are in with others."""
+        with_label = np.bincount(pairs.codes, weights=self.own[pairs.rows], minlength=pairs.size)
+        without = np.bincount(pairs.codes, minlength=pairs.size) - with_label
+        share = self.rows[1] / max(sum(self.rows), 1.0)
+        base = np.clip(share, 1e-6, 1 - 1e-6)
+        found = np.zeros(pairs.size)
+        for part, half in zip(pairs.parts, pairs.halves(np.arange(pairs.size)), strict=True):
+            positive, negative = (
+                np.bincount(half, weights=count, minlength=part.size)[half] - count
+                for count in (with_label, without)
+            )
+            # Nothing known is no evidence, whatever the label's share.
+            odds = (positive + PRIOR_ROWS * base) / (negative + PRIOR_ROWS * (1 - base))
+            found += np.log(odds * (1 - base) / base)
+        return np.maximum(found, 0.0)
 
     def leaving_out_payload(self, texts: list[Grams], rows: Ints, share: float) -> Floats:
         """``(r,)`` probability of the label for rows that share a payload, without it.
