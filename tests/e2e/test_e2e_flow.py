@@ -14,7 +14,7 @@ import pytest
 
 from credenza.core.errors import ConflictError, UntrustedError, UsageError
 from credenza.core.types import Outcome
-from credenza.datasets.lineage import Origin, Reach
+from credenza.gate.lineage import Ancestry, Descent, Trace
 from credenza.datasets.verify_release import verify_release
 from credenza.datasets.versions import LanceDatasets
 from credenza.gate.journal import Event, Journal
@@ -52,13 +52,18 @@ def test_the_whole_way_from_submission_to_a_release_that_verifies_offline(
     assert (back.number, back.rows, back.parent) == (6, 480, 2)
     assert "in doubt" in back.rationale
 
-    origin = workspace.lineage(row=(DATASET, 5, 700))
-    assert isinstance(origin, Origin)
-    batch = workspace.batch(origin.batch)
-    assert origin.source == batch.source
-    reach = workspace.lineage(batch=origin.batch)
-    assert isinstance(reach, Reach)
-    assert release.digest in reach.releases
+    (trace,) = workspace.lineage(row=(DATASET, 5, 700))
+    assert isinstance(trace, Trace)
+    batch = workspace.batch(trace.origin.batch)
+    assert trace.origin.source == batch.source
+    assert release.digest in trace.releases
+    (down,) = workspace.lineage(batch=batch.digest)
+    assert isinstance(down, Descent)
+    assert release.digest in down.releases
+    (up,) = workspace.lineage(release=release.digest[:12])
+    assert isinstance(up, Ancestry)
+    assert batch.digest in up.batches
+    assert up.sources == sources.names
 
     audit = workspace.log.audit()
     assert audit.problems == ()
@@ -96,10 +101,10 @@ def test_rows_that_are_flagged_stay_out_until_a_reviewer_lets_them_in(
     assert decision.version == 6
     assert workspace.dataset(DATASET).rows == before + len(kept_out)
     assert receipt.batch not in {one.digest for one in workspace.reviews()}
-    origins = [
-        workspace.lineage(row=(DATASET, 6, before + place)) for place in range(len(kept_out))
+    traces = [
+        workspace.lineage(row=(DATASET, 6, before + place))[0] for place in range(len(kept_out))
     ]
-    assert {(one.batch, one.row) for one in origins if isinstance(one, Origin)} == {
+    assert {(one.origin.batch, one.origin.row) for one in traces if isinstance(one, Trace)} == {
         (receipt.batch, row) for row in kept_out
     }
 

@@ -8,8 +8,9 @@ member's removal back. Until the first charter is recorded one person may do eve
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from credenza.core.canonical import strict_json
 from credenza.core.errors import (
     CredenzaError,
     ForbiddenError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Json]
 
+RING = "ring"
 ESSENTIAL = ("change-members", "change-rules", "release")
 """What somebody must always be able to do: else a workspace is locked for good."""
 
@@ -164,8 +166,30 @@ def charter(stores: Stores) -> Charter:
     for entry in ledger.entries(known.size):
         known.size = entry.index + 1
         if entry.kind in KINDS:
-            known.after(entry, stores.journal.document(entry.digest), ledger.origin)
+            learn(stores, known, entry, stores.journal.document(entry.digest))
     return known
+
+
+def learn(stores: Stores, known: Charter, entry: Entry, document: Document) -> None:
+    """Let the charter take one more entry of one of the ``KINDS``."""
+    known.after(entry, document, stores.journal.ledger.origin)
+    if entry.kind == RING:
+        targets = stores.journal.blobs.get(str(document["targets"]))
+        for name, keys in delegated_keys(targets).items():
+            known.source_keys.setdefault(name, set()).update(keys)
+
+
+def delegated_keys(targets: bytes) -> dict[str, set[str]]:
+    """Public keys by source in the TUF targets of a key ring that was accepted.
+
+    Read without the package that verified it, which only workspaces with a ring need.
+    """
+    signed = cast("dict[str, Any]", strict_json(targets))["signed"]
+    delegations = signed.get("delegations") or {"keys": {}, "roles": []}
+    return {
+        role["name"]: {delegations["keys"][one]["keyval"]["public"] for one in role["keyids"]}
+        for role in delegations["roles"]
+    }
 
 
 def judge(stores: Stores, known: Charter, signed: Signed, time_s: int) -> Judgement:
@@ -473,6 +497,10 @@ def _source_event(known: Charter, entry: Entry, document: Document, origin: str)
     known.source_keys.setdefault(str(document["source"]), set()).update(keys)
 
 
+def _nothing(known: Charter, entry: Entry, document: Document, origin: str) -> None:
+    """What it says lies in the content store: see ``learn``."""
+
+
 def _version(known: Charter, entry: Entry, document: Document, origin: str) -> None:  # noqa: ARG001 - one signature
     parent = document["parent"]
     known.versions[str(document["dataset"]), int(cast("int", document["number"]))] = Made(
@@ -489,6 +517,7 @@ KINDS = {
     "act": _act,
     "source": _source_event,
     "version": _version,
+    RING: _nothing,
 }
 """Kinds of entries that say who may do what, and what each changes."""
 

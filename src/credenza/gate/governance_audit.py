@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import CredenzaError
-from credenza.gate.governance import KINDS, Charter, judge
+from credenza.gate.governance import KINDS, Charter, judge, learn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def audit_warrants(stores: Stores) -> WarrantAudit:
             except CredenzaError as wrong_use:
                 problems.append(f"entry {entry.index} (act): {wrong_use.what}; {wrong_use.why}")
         if entry.kind in KINDS:
-            known.after(entry, document, ledger.origin)
+            learn(stores, known, entry, document)
         if known.is_governed and start is None:
             start = entry.index
     return WarrantAudit(start, counted, tuple(problems))

@@ -1,4 +1,4 @@
-"""Releases of a version, their recall, and where rows came from and went."""
+"""Releases of a version, and their recall."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import NotFoundError, UsageError
 from credenza.datasets.attestation import Recalls, sign_recalls
-from credenza.datasets.lineage import Origin, Reach, batch_reach, row_origin
 from credenza.datasets.release import Claim, write_release
 from credenza.gate.excision import refuse_excised
 from credenza.gate.journal import Event
-from credenza.store.rows import BatchRow, ReleaseRow, VersionRow
+from credenza.store.rows import ReleaseRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,30 +113,3 @@ def recall_list(stores: Stores, key: SigningKey, time_s: int) -> bytes:
 
 def _instant(time_s: int) -> str:
     return dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def origin(stores: Stores, dataset: str, version: int, position: int) -> Origin:
-    """The batch, position and sender of one row of a version."""
-    return row_origin(stores.datasets, dataset, version, position)
-
-
-def reach_of_batch(stores: Stores, row: BatchRow) -> Reach:
-    """Versions and releases that hold rows of one batch."""
-    return _reach(stores, [row], row.dataset)
-
-
-def reach_of_source(stores: Stores, source: str) -> list[Reach]:
-    """The same for all batches of a sender: one answer for each dataset it sent to."""
-    with stores.journal.catalog.snapshot() as index:
-        rows = index.find(BatchRow, source=source)
-    return [
-        _reach(stores, [row for row in rows if row.dataset == dataset], dataset)
-        for dataset in sorted({row.dataset for row in rows})
-    ]
-
-
-def _reach(stores: Stores, rows: list[BatchRow], dataset: str) -> Reach:
-    with stores.journal.catalog.snapshot() as index:
-        versions = index.find(VersionRow, dataset=dataset)
-        made = index.find(ReleaseRow, dataset=dataset)
-    return batch_reach(stores.datasets, rows, versions, made)

@@ -162,6 +162,15 @@ class BlobStore:
         """
         return b"".join(self._read(digest, max_bytes))
 
+    def check(self, digest: str) -> int:
+        """Read an object to its end and hash it; its size in bytes.
+
+        Raises:
+            NotFoundError: not stored here.
+            UntrustedError: altered.
+        """
+        return sum(len(chunk) for chunk in self._read(digest, None))
+
     def fetch(self, digest: str, to: Path, *, max_bytes: int | None = None) -> Path:
         """Write the bytes of that digest to a file, hashed on the way; ``to``.
 

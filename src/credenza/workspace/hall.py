@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
-from credenza.core.errors import UntrustedError
 from credenza.gate import (
     exports,
     lineage,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from credenza.core.canonical import Json
+    from credenza.core.errors import UntrustedError
     from credenza.core.spans import Spans
     from credenza.core.types import Release, Source, Version
     from credenza.gate.completeness import Completeness

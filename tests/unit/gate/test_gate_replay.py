@@ -51,7 +51,7 @@ def amend(workspace: Workspace, text: str) -> None:
 def judged_home(tmp_path_factory: pytest.TempPathFactory, simulator: type[SourceSimulator]) -> Path:
     """Two vouched windows, a clean one, one in which dino flips labels, and a late batch."""
     desk = tmp_path_factory.mktemp("judged")
-    sources = simulator(desk / "desk", ["anna", "dino"])
+    sources = simulator(desk / "desk", ["anna", "dino"], 300)
     with Workspace.init(desk / "home", clock=lambda: 1_800_000_000.0) as workspace:
         (workspace.home / "policy.toml").write_text(POLICY, encoding="utf-8")
         sources.register(workspace)
@@ -158,7 +158,7 @@ def test_a_batch_that_waits_has_nothing_to_weigh(
 def test_a_new_source_waits_for_a_reviewer_until_it_is_known(
     new_workspace: NewWorkspace, new_sources: NewSources
 ) -> None:
-    sources = new_sources("anna", rows=20)
+    sources = new_sources("anna", rows=300)
     workspace = new_workspace(detectors=[], reference=1, calibration=1)
     amend(workspace, "[sources]\nprobation = 2")
     sources.register(workspace)
@@ -184,7 +184,7 @@ def test_a_new_source_waits_for_a_reviewer_until_it_is_known(
 def test_a_source_that_declares_another_collector_is_reviewed_again(
     new_workspace: NewWorkspace, new_sources: NewSources
 ) -> None:
-    sources = new_sources("anna", rows=20)
+    sources = new_sources("anna", rows=300)
     workspace = new_workspace(detectors=[], reference=1, calibration=1)
     amend(workspace, "[sources]\nprobation = 1")
     sources.register(workspace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from credenza.gate.completeness import Completeness
     from credenza.interfaces.cli.terminal import Screen
 
 
@@ -23,34 +24,54 @@ if TYPE_CHECKING:
         "credenza lineage --row flights 1 0",
         "credenza lineage --batch BATCH",
         "credenza lineage --source acme",
+        "credenza lineage --version flights 1",
+        "credenza lineage --release RELEASE",
+        "credenza lineage --model nightly-7",
+        "credenza lineage --complete flights",
     ),
 )
 @click.option(
     "--row",
     type=(str, int, int),
     metavar="DATASET VERSION POSITION",
-    help="Which batch and source a row came from.",
+    help="Which batch and source a row came from, and which models learnt from it.",
 )
-@click.option("--batch", metavar="BATCH", help="Which versions and releases hold a batch.")
-@click.option("--source", metavar="SOURCE", help="Where everything of a source went.")
-def command(
-    home: Path | None,
-    row: tuple[str, int, int] | None,
-    batch: str | None,
-    source: str | None,
-) -> Answer:
-    """Follow a row back to its sender, or a batch or source forward to releases."""
-    asked = [one for one in (row, batch, source) if one is not None]
-    if len(asked) != 1:
+@click.option(
+    "--batch", default="", metavar="BATCH", help="Which versions, releases and models hold a batch."
+)
+@click.option("--source", default="", metavar="SOURCE", help="Where everything of a source went.")
+@click.option(
+    "--version",
+    type=(str, int),
+    metavar="DATASET VERSION",
+    help="Which batches and sources a version holds.",
+)
+@click.option("--release", default="", metavar="RELEASE", help="What a release is made of.")
+@click.option("--model", default="", metavar="MODEL", help="What a model or run was trained on.")
+@click.option(
+    "--complete",
+    default="",
+    metavar="DATASET",
+    help="How many rows of its newest version lead back to signed bytes and a verdict.",
+)
+def command(home: Path | None, **asked: Any) -> Answer:  # noqa: ANN401 - one of the options
+    """Follow rows, batches and sources to models, and models back to rows and sources.
+
+    `--complete` counts: for every row it looks up its batch, the manifest that the source
+    signed, submission, verdict and original bytes, and recomputes their digests.
+    """
+    named = {name: value for name, value in asked.items() if value}
+    if len(named) != 1:
         raise UsageError(
             "bad-usage",
-            "give exactly one of --row, --batch and --source",
-            why=f"{len(asked)} of them were given",
+            f"give exactly one of {', '.join(f'--{name}' for name in asked)}",
+            why=f"{len(named)} of them were given",
             fix="run `credenza lineage --help`",
         )
     with open_workspace(home) as workspace:
-        found = workspace.lineage(row=row, batch=batch, source=source)
-    answers = found if isinstance(found, list) else [found]
+        if "complete" in named:
+            return _completeness(workspace.completeness(named["complete"]))
+        answers = workspace.lineage(**named)
 
     def show(screen: Screen) -> None:
         for answer in answers:
@@ -59,10 +80,29 @@ def command(
     return Answer("credenza.lineage/1", {"lineage": [jsonable(one) for one in answers]}, show)
 
 
+def _completeness(found: Completeness) -> Answer:
+    def show(screen: Screen) -> None:
+        screen.line(
+            f"{found.whole:,} of {found.rows:,} rows ({found.share:.2%}) of version "
+            f"{found.version} of {found.dataset}, from {found.batches} batches, lead back to "
+            "signed bytes and a verdict"
+        )
+        for reason, rows in found.missing:
+            screen.line(f"  {rows:,} rows: {reason}")
+
+    return Answer(
+        "credenza.completeness/1",
+        {"completeness": jsonable(found), "share": found.share},
+        show,
+    )
+
+
 def _pairs(body: object) -> Iterator[tuple[str, object]]:
     """Fields for people: a list is one field per item."""
     for name, value in body.items() if isinstance(body, dict) else ():
-        if isinstance(value, list):
+        if isinstance(value, dict):
+            yield from _pairs(value)
+        elif isinstance(value, list):
             yield from ((name, item) for item in value)
         else:
             yield name, value
