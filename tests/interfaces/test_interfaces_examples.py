@@ -152,6 +152,8 @@ def test_the_story_has_every_example_but_those_told_elsewhere() -> None:
         # And an incident is another (test_interfaces_incident.py).
         *("credenza incident", "credenza validate", "credenza relabel"),
         *("credenza metrics", "credenza report"),
+        # A stamp needs an authority that answers (test_store_ledger_stamp.py).
+        *("credenza log stamp", "credenza log verify-stamp"),
     )
     assert {line for line in shown if not line.startswith(apart)} == told
 

@@ -58,15 +58,21 @@ def fetch_from(base: str) -> Fetch:
     return fetch
 
 
-def post(url: str, body: bytes) -> tuple[int, bytes]:
+def post(
+    url: str,
+    body: bytes,
+    content_type: str = "application/octet-stream",
+    timeout_s: float = TIMEOUT_S,
+) -> tuple[int, bytes]:
     """Post a body; status and body of the answer, 0 and a reason when there is none.
 
     Raises:
         UsageError: no HTTP URL.
     """
     check_url(url)
-    headers = {"Content-Type": "application/octet-stream"}
-    return _ask(urllib.request.Request(url, data=body, headers=headers))  # noqa: S310 - checked above
+    headers = {"Content-Type": content_type}
+    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - checked above
+    return _ask(request, timeout_s)
 
 
 def check_url(url: str) -> None:
@@ -81,9 +87,9 @@ def check_url(url: str) -> None:
         )
 
 
-def _ask(request: urllib.request.Request) -> tuple[int, bytes]:
+def _ask(request: urllib.request.Request, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes]:
     try:
-        with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
+        with _OPENER.open(request, timeout=timeout_s) as answer:
             return answer.status, _bounded(answer.read(ANSWER_BYTES_MAX + 1))
     except urllib.error.HTTPError as answer:
         with answer:

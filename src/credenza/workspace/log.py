@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from credenza.gate import proofs, witnessing
 from credenza.gate.questions import batch_row
 from credenza.store.ledger.note import write_vkey
+from credenza.store.ledger.stamp import Stamp, read_stamp, stamp_request
 from credenza.store.ledger.trust import read_trust
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class Log:
         self._stores.journal.lock()
         return witnessing.cosign(self._stores, read_trust(policy), ask)
 
+    def stamp_request(self) -> tuple[bytes, bytes]:
+        """The latest checkpoint, and what to send to an RFC 3161 authority about it."""
+        checkpoint = self.ledger.checkpoint()
+        return checkpoint, stamp_request(checkpoint)
+
     def rebuild_catalog(self) -> int:
         """Drop the SQL index and make it again from the ledger; entries folded."""
         self._stores.journal.lock()
@@ -93,3 +99,18 @@ def check_proof(text: str, *, trust: str, policy: str | None = None) -> Entry:
         UntrustedError: it proves nothing.
     """
     return proofs.check(text, trust, None if policy is None else read_trust(policy))
+
+
+def check_stamp(answer: bytes, checkpoint: bytes, *, trust: str, authorities: bytes) -> Stamp:
+    """Check offline by when a ledger had a checkpoint.
+
+    Args:
+        answer: what an RFC 3161 authority answered.
+        checkpoint: what was stamped.
+        trust: the operator's public key, 64 hex digits.
+        authorities: the authority's certificates in PEM, its root among them.
+
+    Raises:
+        UntrustedError: it shows nothing.
+    """
+    return read_stamp(answer, checkpoint, proofs.log_of(trust), authorities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from credenza.interfaces.cli.answer import Answer, jsonable
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.key import public_key
-from credenza.interfaces.cli.terminal import Screen, count
+from credenza.interfaces.cli.terminal import Screen, count, instant
 
 INTEGRITY_EXIT = 3
 HELD_EXIT = 4
@@ -145,6 +146,83 @@ def cosign(home: Path | None, policy: Path) -> Answer:
         show,
         0 if found.met else HELD_EXIT,
     )
+
+
+@command.use_case(
+    "stamp",
+    judges=True,
+    examples=("credenza log stamp --tsa http://tsa.example/tsr --out stamps",),
+)
+@click.option("--tsa", required=True, metavar="URL", help="An RFC 3161 time-stamping authority.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="SIZE.checkpoint and SIZE.tsr are written there.",
+)
+def stamp(home: Path | None, tsa: str, out: Path) -> Answer:
+    """Have an authority stamp the latest checkpoint: a clock that is not the operator's.
+
+    The authority sees a digest. Exits with 4 when there is no answer; nothing waits for
+    it, so run it from cron.
+    """
+    from credenza.interfaces.web import post  # noqa: PLC0415 - help stays light
+    from credenza.store.ledger.stamp import check_answer  # noqa: PLC0415
+
+    with open_workspace(home) as workspace:
+        checkpoint, request = workspace.log.stamp_request()
+        size = workspace.log.ledger.size
+    status, answer = post(tsa, request, "application/timestamp-query")
+    stamped = status == HTTPStatus.OK
+    if stamped:
+        check_answer(request, answer)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{size}.checkpoint").write_bytes(checkpoint)
+        (out / f"{size}.tsr").write_bytes(answer)
+    why = "" if stamped else answer[:200].decode("utf-8", "replace")
+
+    def show(screen: Screen) -> None:
+        state = "stamped" if stamped else f"no stamp: {status or why}"
+        screen.line(f"{count(size, 'entry', 'entries')}: {state}")
+
+    body = {"size": size, "stamped": stamped, "why": why}
+    return Answer("credenza.stamping/1", body, show, 0 if stamped else HELD_EXIT)
+
+
+@command.use_case(
+    "verify-stamp",
+    at_home=False,
+    judges=True,
+    examples=("credenza log verify-stamp stamps/7.tsr --trust KEY --tsa tsa.pem",),
+)
+@click.argument("stamp", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--trust", "trusted", required=True, metavar="KEY", help="Public key of the log: hex or file."
+)
+@click.option(
+    "--tsa",
+    "authorities",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates of the authority, PEM, its root among them.",
+)
+def verify_stamp(stamp: Path, trusted: str, authorities: Path) -> Answer:
+    """Check offline by when the log had the checkpoint beside STAMP. Exits with 3 if not."""
+    from credenza.workspace.home import read_file  # noqa: PLC0415 - help stays light
+    from credenza.workspace.log import check_stamp  # noqa: PLC0415
+
+    found = check_stamp(
+        read_file(stamp),
+        read_file(stamp.with_suffix(".checkpoint")),
+        trust=public_key(trusted),
+        authorities=read_file(authorities),
+    )
+
+    def show(screen: Screen) -> None:
+        screen.line(f"{count(found.size, 'entry', 'entries')} by {instant(found.by_s)}")
+        screen.fields([("root", found.root), ("authority", found.authority)])
+
+    return Answer("credenza.stamp/1", {"stamp": jsonable(found)}, show)
 
 
 @command.use_case(
