@@ -54,7 +54,7 @@ credenza incident recover inc-1 --note "retrained" --by ada
 credenza incident close inc-1 --note "done" --by ada
 credenza incident postmortem inc-1 --out postmortem.md
 credenza metrics
-credenza metrics --dataset flights --improve
+credenza metrics --dataset flights --improve --lineage
 credenza metrics --prometheus credenza.prom
 credenza report compliance
 credenza report compliance --status gap --out controls.md

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from credenza.datasets.lineage import BATCH
+from credenza.gate.completeness import completeness
 from credenza.gate.policy import load_policy
 from credenza.response import compliance
 from credenza.response.metrics import Share, metrics
-from credenza.store.rows import BatchRow, VersionRow
+from credenza.store.rows import VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,26 +33,26 @@ class Oversight:
         self._clock = clock
         self._policy = load_policy(workspace.governance.policy_in_force())
 
-    def metrics(self, dataset: str | None = None) -> Metrics:
-        """False alarms, times, backlog and lineage; of one dataset, or of all."""
+    def metrics(self, dataset: str | None = None, *, lineage: bool = False) -> Metrics:
+        """False alarms, times and backlog; of one dataset, or of all.
+
+        Args:
+            dataset: this one only.
+            lineage: count, too, how many rows of the newest versions lead back to their
+                sender; reads every one of them, and the files they came in.
+        """
         rule = self._policy.quarantine
-        return metrics(self._stores, rule, self._clock(), self._lineage(dataset), dataset)
+        traced = self._lineage(dataset) if lineage else Share(0, 0)
+        return metrics(self._stores, rule, self._clock(), traced, dataset)
 
     def compliance(self) -> tuple[Assessed, ...]:
         """Every control with the evidence for it."""
         return compliance.assess(self._stores, self._policy)
 
     def _lineage(self, dataset: str | None) -> Share:
-        """Rows of the newest versions that come from a batch in the ledger."""
         wanted = {} if dataset is None else {"dataset": dataset}
         with self._stores.journal.catalog.snapshot() as index:
             versions = index.find(VersionRow, **wanted)
-            known = {row.digest for row in index.find(BatchRow, **wanted)}
         newest = {version.dataset: version.number for version in versions}
-        names = pa.array(sorted(known), pa.string())
-        k = n = 0
-        for name, number in newest.items():
-            for rows in self._stores.datasets.read(name, number, columns=[BATCH]):
-                n += rows.num_rows
-                k += pc.sum(pc.is_in(rows[BATCH], value_set=names)).as_py() or 0
-        return Share(k, n)
+        found = [completeness(self._stores, name, number) for name, number in newest.items()]
+        return Share(sum(one.whole for one in found), sum(one.rows for one in found))

@@ -33,7 +33,7 @@ def test_false_alarms_are_counted_from_what_reviewers_decided(decided: Judged) -
     assert before.all.false.n == 0
     stopped = [one for one in gate.reviews() if one.status == "held"]
     gate.decide(stopped[0].digest, "admit", "a holiday")
-    after = gate.oversight.metrics("trips")
+    after = gate.oversight.metrics("trips", lineage=True)
     assert (after.all.false.k, after.all.false.n) == (1, 1)
     assert after.all.cost.k == 1
     assert after.all.cost.n == before.all.cost.n + 1

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import ctypes
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from credenza.core.errors import NotFoundError, UsageError
+from credenza.gate.questions import batch_row
+from credenza.redteam.attacks.trigger import Trigger
 from credenza.response.agreement import agreement
-from credenza.response.case import Answer
+from credenza.response.case import Answer, case_of
 from credenza.response.confinement import Bounds
+from credenza.response.validators.with_and_without import WithAndWithout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,13 +23,14 @@ if TYPE_CHECKING:
 
     from tests.unit.response.conftest import Judged
 
-    from credenza.response.case import Validation
+    from credenza.response.case import Case, Validation
 
 needs_landlock = pytest.mark.skipif(
     ctypes.CDLL(None).syscall(444, None, 0, 1) < 1, reason="the kernel has no Landlock"
 )
 DERIVE = """
 import os
+{first}
 import pyarrow as pa
 import pyarrow.parquet as pq
 rows = pq.read_table(os.path.join(os.environ["CREDENZA_IN"], "rows.parquet"))
@@ -60,9 +66,26 @@ def test_other_detectors_support_what_is_flipped_and_never_clear_anybody(judged:
         answer(judged, "rescreen", "cara", detectors=("confident-disagreement",))
 
 
-def test_a_model_is_worse_with_flipped_rows_and_not_with_honest_ones(judged: Judged) -> None:
-    assert answer(judged, "with-and-without", "cara").answer is Answer.SUPPORTS
-    assert answer(judged, "with-and-without", "anna").answer is not Answer.SUPPORTS
+def case_with(judged: Judged, table: pa.Table) -> Case:
+    """Suspects of one's own, beside the gate's trusted rows."""
+    gate = judged.gate
+    row = batch_row(gate._stores, judged.batches["anna"])
+    known = case_of(gate._stores, gate.policy(), [row])
+    source = np.array(["anna"] * table.num_rows, dtype=object)
+    return replace(known, table=table, source=source)
+
+
+def test_a_model_is_worse_with_false_labels_and_blind_to_a_trigger(judged: Judged) -> None:
+    honest = pa.concat_tables([judged.sources.table("anna", week) for week in (5, 6)])
+    turned = ["no" if one == "yes" else "yes" for one in honest.column("late").to_pylist()]
+    false = honest.set_column(3, "late", [turned])
+    attack = Trigger(label="late", target="no", stamp={"town": "Oz"}, share=0.1)
+    triggered, mask = attack.poison(honest, np.random.default_rng(3))
+    assert mask.any()
+    look = WithAndWithout().validate
+    assert look(case_with(judged, false)).answer is Answer.SUPPORTS
+    assert look(case_with(judged, honest)).answer is not Answer.SUPPORTS
+    assert look(case_with(judged, triggered)).answer is not Answer.SUPPORTS
 
 
 def test_other_sources_are_asked_only_about_what_they_describe(judged: Judged) -> None:
@@ -75,9 +98,9 @@ def test_other_sources_are_asked_only_about_what_they_describe(judged: Judged) -
     assert alone.silences
 
 
-def code(folder: Path, more: str) -> Path:
+def code(folder: Path, first: str = "", more: str = "") -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "derive.py").write_text(DERIVE.format(more=more), encoding="utf-8")
+    (folder / "derive.py").write_text(DERIVE.format(first=first, more=more), encoding="utf-8")
     return folder
 
 
@@ -85,7 +108,7 @@ def code(folder: Path, more: str) -> Path:
 def test_features_derived_again_show_which_rows_were_changed(
     judged: Judged, tmp_path: Path
 ) -> None:
-    own = {"command": ("python", "derive.py"), "code": code(tmp_path / "code", "")}
+    own = {"command": ("python", "derive.py"), "code": code(tmp_path / "code")}
     found = answer(judged, "rederive", "cara", **own)
     assert found.answer is Answer.SUPPORTS
     clean = judged.sources.table("cara", 4).column("late").to_pylist()
@@ -97,29 +120,29 @@ def test_features_derived_again_show_which_rows_were_changed(
 
 @needs_landlock
 @pytest.mark.parametrize(
-    ("more", "error"),
+    ("first", "more", "error"),
     [
-        ("import time; time.sleep(100)", "validator-hung"),
-        ("raise ValueError('no')", "validator-crashed"),
-        ("open('/etc/credenza-was-here', 'w')", "validator-crashed"),
-        ("open(os.environ['CREDENZA_IN'] + '/rows.parquet', 'w')", "validator-crashed"),
-        ("late = bytearray(2**33)", "validator-crashed"),
-        ("late = late[1:]", "bad-derivation"),
-        ("import sys; sys.exit(0)", "nothing-derived"),
+        ("import time; time.sleep(100)", "", "validator-hung"),
+        ("raise ValueError('no')", "", "validator-crashed"),
+        ("open('/etc/credenza-was-here', 'w')", "", "validator-crashed"),
+        ("open(os.environ['CREDENZA_IN'] + '/rows.parquet', 'w')", "", "validator-crashed"),
+        ("late = bytearray(2**33)", "", "validator-crashed"),
+        ("import sys; sys.exit(0)", "", "nothing-derived"),
+        ("", "late = late[1:]", "bad-derivation"),
     ],
 )
 def test_code_that_misbehaves_is_a_clear_error_and_nothing_is_recorded(
-    judged: Judged, tmp_path: Path, more: str, error: str
+    judged: Judged, tmp_path: Path, first: str, more: str, error: str
 ) -> None:
     before = judged.gate.validations.list()
-    wall_s = 3.0 if error == "validator-hung" else 120.0
+    wall_s = 2.0 if error == "validator-hung" else 120.0
     with pytest.raises(UsageError) as refused:
         answer(
             judged,
             "rederive",
             "cara",
             command=("python", "derive.py"),
-            code=code(tmp_path / "code", more),
+            code=code(tmp_path / "code", first, more),
             bounds=Bounds(memory_bytes=4 * 2**30, cpu_s=60, wall_s=wall_s),
         )
     assert refused.value.code == error

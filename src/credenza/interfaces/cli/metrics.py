@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     "metrics",
     examples=(
         "credenza metrics",
-        "credenza metrics --dataset flights --improve",
+        "credenza metrics --dataset flights --improve --lineage",
         "credenza metrics --prometheus credenza.prom",
     ),
 )
 @click.option("--dataset", help="Of this dataset only.")
 @click.option("--improve", is_flag=True, help="Add settings that decisions speak for.")
+@click.option("--lineage", is_flag=True, help="Count rows that lead back to their sender, too.")
 @click.option("--days", default=30, show_default=True, help="Decisions to learn from.")
 @click.option(
     "--prometheus",
@@ -34,8 +35,13 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the figures there, too, for Prometheus.",
 )
-def command(
-    home: Path | None, dataset: str | None, improve: bool, days: int, prometheus: Path | None
+def command(  # noqa: PLR0917 - click gives each option its place
+    home: Path | None,
+    dataset: str | None,
+    improve: bool,
+    lineage: bool,
+    days: int,
+    prometheus: Path | None,
 ) -> Answer:
     """False alarms, times to detect, contain and recover, backlog, lineage.
 
@@ -45,7 +51,7 @@ def command(
     from credenza.response.metrics import prometheus as text_of  # noqa: PLC0415 - help stays light
 
     with open_workspace(home) as workspace:
-        found = workspace.oversight.metrics(dataset)
+        found = workspace.oversight.metrics(dataset, lineage=lineage)
         proposal = workspace.propose_policy(dataset, days=days) if improve and dataset else None
     if prometheus is not None:
         prometheus.write_text(text_of(found), encoding="ascii")
@@ -77,7 +83,7 @@ def _show(screen: Screen, found: Metrics) -> None:
             ("time to detect", _times(found.detect)),
             ("time to containment", _times(found.contain)),
             ("time to recovery", _times(found.recover)),
-            ("rows whose origin is known", _share(found.lineage)),
+            ("rows whose origin is proved", _share(found.lineage)),
         ]
     )
     groups = {
