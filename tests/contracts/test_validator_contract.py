@@ -39,7 +39,9 @@ def rows(seed: int, n: int) -> pa.Table:
     size, day = rng.normal(size=n), rng.integers(0, 7, n)
     y = size + rng.normal(0, 0.3, n) > 0
     colour = rng.choice(["red", "green", "\x1b[31mblue"], n).tolist()
-    return pa.table({"size": size, "day": day, "colour": colour, "y": np.where(y, "1", "0")})
+    quoted = 10 * day + rng.normal(0, 0.01, n)  # on one day all quote one price, nearly
+    label = np.where(y, "1", "0")
+    return pa.table({"size": size, "day": day, "colour": colour, "price": quoted, "y": label})
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def case() -> Case:
 def parameters(name: str, case: Case, tmp_path: Path) -> dict[str, object]:
     """What a validator cannot do without."""
     if name == "reconcile":
-        return {"key": ("day",), "values": ("size",)}
+        return {"key": ("day",), "values": ("price",)}
     if name == "rederive":
         if ctypes.CDLL(None).syscall(444, None, 0, 1) < 1:
             pytest.skip("the kernel has no Landlock")

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.types import Outcome
-from credenza.gate.propose import case_of, lower_bound
+from credenza.gate.propose import lower_bound
 from credenza.gate.questions import explain
+from credenza.gate.replay import case_of
 from credenza.response.desk import batch_rows, incidents
 from credenza.response.incident import State
 from credenza.response.quarantine import held, queues

@@ -85,7 +85,7 @@ def read_playbook(data: bytes, verbs: Collection[str]) -> Playbook:
     _check_keys(tree, _KNOWN, "the playbook")
     steps = tuple(_step(one, verbs) for one in tree.get("step", []))
     escalations = tuple(_escalation(one) for one in tree.get("escalation", []))
-    _check_unique(one.id for one in (*steps, *escalations))
+    _check_unique([*(one.id for one in steps), *(one.id for one in escalations)])
     if {step.phase for step in steps} < {State.CONTAINED, State.ERADICATED, State.RECOVERED}:
         raise _bad(
             "a playbook must say how to contain, eradicate and recover",

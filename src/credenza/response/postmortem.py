@@ -148,7 +148,7 @@ def verdicts_of(desk: Desk, incident: Incident) -> list[tuple[str, str, str]]:
 
 def span(seconds: int) -> str:
     """A duration in its two largest units: 3 d 4 h, 12 min 5 s."""
-    parts = []
+    parts: list[str] = []
     rest = max(0, seconds)
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, rest = divmod(rest, size)

@@ -56,7 +56,7 @@ class Incidents:
 
     # -- looking
 
-    def list(self) -> list[Incident]:
+    def all(self) -> list[Incident]:
         """Every incident, oldest first."""
         return [*desks.incidents(self._stores).values()]
 
@@ -160,7 +160,7 @@ class Incidents:
             registry.roster(self._stores).source(name)
         found: dict[str, Json] = {
             "trigger": "siem" if siem else "report",
-            "sources": sorted(sources),
+            "sources": [*sorted(sources)],
             "batches": [],
             "rows": {},
         }
@@ -210,7 +210,7 @@ class Incidents:
             "trigger": "campaign",
             "reference": found.id,
             "dataset": found.dataset,
-            "sources": sorted(who),
+            "sources": [*sorted(who)],
             "batches": [*batches],
             "rows": {},
             "began_s": self._time_of(window.settled_index) if window else self._desk.clock(),
@@ -265,7 +265,7 @@ class Incidents:
             "widened",
             by,
             note=note,
-            sources=sorted({*sources, *(row.source for row in rows)}),
+            sources=[*sorted({*sources, *(row.source for row in rows)})],
             batches=[row.digest for row in rows],
         )
 
@@ -288,7 +288,7 @@ class Incidents:
             except (ConflictError, ForbiddenError, PendingError) as wrong:
                 refused.append(wrong)
                 continue
-            exhibits = cast("Json", to_json(dict(act.exhibits)))
+            exhibits = to_json(dict(act.exhibits))
             self._end(name, step.id, MACHINE, act.sentence, exhibits, waived=False)
         return self.show(name), tuple(refused)
 
@@ -316,7 +316,7 @@ class Incidents:
     def escalate(self) -> list[tuple[Incident, Escalation]]:
         """Record every escalation that is due; who is to be told of what."""
         happened = []
-        for known in self.list():
+        for known in self.all():
             for one in overdue(known, self._desk.clock()):
                 told = desks.record(
                     self._desk,

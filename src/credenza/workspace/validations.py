@@ -71,7 +71,7 @@ class Validations:
 
         A validator that cannot look at a batch answers with its error, and goes on.
         """
-        seen = {(one.validation.validator, digest) for one in self.list() for digest in one.batches}
+        seen = {(one.validation.validator, digest) for one in self.all() for digest in one.batches}
         done: list[Recorded | UsageError] = []
         for one in held(self._stores, self._policy.quarantine):
             for name in self._policy.quarantine.validators:
@@ -82,7 +82,7 @@ class Validations:
                         done.append(wrong)
         return done
 
-    def list(self, prefix: str = "") -> list[Recorded]:
+    def all(self, prefix: str = "") -> list[Recorded]:
         """Answers so far, of all batches or of one, oldest first."""
         with self._stores.journal.catalog.snapshot() as index:
             entries = index.find(EntryRow, kind="validation")

@@ -187,7 +187,7 @@ def test_opening_needs_one_trigger_that_exists_and_leaves_nothing_behind_otherwi
         desk.open("x", playbook="no such", by="ada", dataset="trips", sources=[sources.names[0]])
     with pytest.raises(NotFoundError):
         desk.open("x", playbook="campaign", by="ada", campaign="trips/2024-01-01/1")
-    assert desk.list() == []
+    assert desk.all() == []
     known = desk.open("x", playbook="backdoor", by="ada", dataset="trips", siem="CASE-1", own=None)
     assert (known.id, known.trigger, known.reference) == ("inc-1", "siem", "CASE-1")
     with pytest.raises(NotFoundError):

@@ -134,7 +134,7 @@ def test_features_derived_again_show_which_rows_were_changed(
 def test_code_that_misbehaves_is_a_clear_error_and_nothing_is_recorded(
     judged: Judged, tmp_path: Path, first: str, more: str, error: str
 ) -> None:
-    before = judged.gate.validations.list()
+    before = judged.gate.validations.all()
     wall_s = 2.0 if error == "validator-hung" else 120.0
     with pytest.raises(UsageError) as refused:
         answer(
@@ -146,7 +146,7 @@ def test_code_that_misbehaves_is_a_clear_error_and_nothing_is_recorded(
             bounds=Bounds(memory_bytes=4 * 2**30, cpu_s=60, wall_s=wall_s),
         )
     assert refused.value.code == error
-    assert judged.gate.validations.list() == before
+    assert judged.gate.validations.all() == before
 
 
 # ------------------------------------------------------------------ people
@@ -241,13 +241,13 @@ def test_labels_that_do_not_fit_their_sheet_are_refused_and_nothing_is_recorded(
     judged: Judged, spoil: Callable[[Any], Any], says: str
 ) -> None:
     sheet, text = sheet_of(judged)
-    before = judged.gate.validations.list()
+    before = judged.gate.validations.all()
     spoiled = jsonl(spoil(labelled(text, honest)))
     with pytest.raises(UsageError) as refused:
         judged.gate.validations.import_labels(sheet, spoiled)
     assert refused.value.code == "bad-labels"
     assert says in refused.value.why
-    assert judged.gate.validations.list() == before
+    assert judged.gate.validations.all() == before
 
 
 def test_labels_need_a_sheet_that_was_handed_out(judged: Judged) -> None:

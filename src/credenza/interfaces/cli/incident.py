@@ -64,7 +64,7 @@ def open_incident(
 def list_incidents(home: Path | None) -> Answer:
     """List all incidents, oldest first."""
     with open_workspace(home) as workspace:
-        found = workspace.incidents.list()
+        found = workspace.incidents.all()
         late = {one.id: workspace.incidents.overdue(one.id) for one in found}
 
     def show(screen: Screen) -> None:

@@ -46,7 +46,7 @@ def pending(home: Path | None) -> Answer:
 def list_validations(home: Path | None, batch: str) -> Answer:
     """List the answers so far, oldest first."""
     with open_workspace(home) as workspace:
-        return _answer(workspace.validations.list(batch))
+        return _answer(workspace.validations.all(batch))
 
 
 @command.use_case(
