@@ -60,6 +60,11 @@ class Journal:
         self.blobs = blobs
         self.catalog = catalog
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether this process holds the ledger for writing."""
+        return self._writer is not None
+
     def now_s(self) -> int:
         """The time that the next entry would carry, in seconds since the epoch."""
         return self._clock()

@@ -316,7 +316,8 @@ def weigh(stores: Stores, row: BatchRow, judged_under: Policy, policy: Policy) -
 def _changes(evidence: Evidence, policy: Policy) -> Iterator[tuple[str, Outcome]]:
     """Other facts, one at a time, then together, that lead to another verdict."""
     was = decide(evidence, policy).outcome
-    together, told = evidence, []
+    together = evidence
+    told: list[str] = []
     for sentence, facts in _other_facts(evidence, policy):
         changed = replace(evidence, **facts)
         if decide(changed, policy).outcome is not was:

@@ -30,8 +30,8 @@ from credenza.gate.governance_rules import ACTIONS, Rules, shipped_rules
 from credenza.gate.journal import Event
 from credenza.gate.policy import load_policy
 from credenza.gate.replay import judged_since, others, policy_recorded, replay, weigh
-from credenza.provenance.keys import load_key
 from credenza.workspace import home as homes
+from credenza.workspace.keys import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,11 +55,11 @@ class Acting:
     """On whose word a governed use-case is done.
 
     Attributes:
-        key: file of a member's private key, who asks for it; or None.
+        key: a member's private key, who asks for it, as ``key_of`` takes it; or None.
         request: digest of an earlier request, or its first digits, that others approved.
     """
 
-    key: Path | None = None
+    key: Path | str | None = None
     request: str = ""
 
 
@@ -190,11 +190,11 @@ class Governance:
             created=instant(now),
             expires=instant(now + ALIVE_S),
         )
-        key = load_key(self.acting.key)
+        key = key_of(self.acting.key)
         if key.keyid not in known.owners:
             raise ForbiddenError(
                 "no-member",
-                f"{self.acting.key.name} is no member's key",
+                "the key that asks is no member's",
                 why=f"its public key is {key.public[:16]}…",
                 fix="run `credenza member list`",
             )
@@ -437,16 +437,16 @@ class Governance:
         """A request as it was signed, to be approved where the approver's key is."""
         return governance.request_named(governance.charter(self._stores), prefix).envelope
 
-    def approve(self, prefix: str, key: Path) -> Asked:
-        """Approve a request with a member's key."""
+    def approve(self, prefix: str, key: Path | str) -> Asked:
+        """Approve a request with a member's key, as ``key_of`` takes it."""
         return self.accept(self.sign_approval(self.envelope(prefix), key, self._clock))
 
     @staticmethod
-    def sign_approval(envelope: bytes, key: Path, clock: Callable[[], float]) -> bytes:
+    def sign_approval(envelope: bytes, key: Path | str, clock: Callable[[], float]) -> bytes:
         """Sign an approval of a request: needs no workspace."""
         request = look_at(envelope)
         return sign_approval(
-            sha256_hex(envelope), request.origin, instant(int(clock())), load_key(key)
+            sha256_hex(envelope), request.origin, instant(int(clock())), key_of(key)
         )
 
     def accept(self, envelope: bytes) -> Asked:

@@ -25,6 +25,7 @@ from credenza.gate.policy_cases import CaseResult, run_cases
 from credenza.gate.propose import propose
 from credenza.gate.publication import finish_pending
 from credenza.gate.reception import Receipt, receive, receive_together
+from credenza.gate.told import told
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.keys import new_key, save_key
@@ -407,6 +408,10 @@ class Workspace(Opened):
             return [lineage.of_model(self._stores, model)]
         self.source(source)
         return lineage.of_source(self._stores, source)
+
+    def told(self, since: int = 0) -> list[tuple[int, bytes]]:
+        """OpenLineage events of submissions, verdicts and versions, by their ledger entries."""
+        return list(told(self._stores, since))
 
     def completeness(self, dataset: str, version: int | None = None) -> Completeness:
         """How many rows of a version lead back to signed bytes and a verdict, counted."""

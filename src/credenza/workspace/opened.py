@@ -15,6 +15,7 @@ from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
 from credenza.workspace import home as homes
 from credenza.workspace.governance import Acting, Governance
+from credenza.workspace.telling import TOLD_FILE, keep_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,9 @@ class Opened:
         return workspace
 
     def close(self) -> None:
-        """Let other processes write."""
+        """Tell lineage tools what happened, and let other processes write."""
+        if self._stores.journal.is_writing:
+            keep_told(self._stores, self.home / TOLD_FILE)
         self._stores.journal.close()
 
     def __enter__(self) -> Self:

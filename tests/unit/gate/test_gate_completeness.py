@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from credenza.core.errors import NotFoundError
-from credenza.datasets.versions import ID
+from credenza.datasets.checks import ID
 from credenza.gate.journal import Event
 from credenza.gate.lineage import Ancestry, Descent, Trace
 from credenza.store.rows import BatchRow, VersionRow

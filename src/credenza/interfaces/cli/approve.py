@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,8 @@ from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.request import request_answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from credenza.interfaces.cli.answer import Answer
 
 
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     "--as",
     "key",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="KEY",
-    help="Your private key.",
+    help="Your private key: FILE, env:NAME or pkcs11:….",
 )
-def command(home: Path | None, request: str, key: Path) -> Answer:
+def command(home: Path | None, request: str, key: str) -> Answer:
     """Sign that REQUEST may be done, exactly as it was asked for.
 
     Read it first: `credenza request show`. A key that must not come near the gate signs

@@ -135,9 +135,8 @@ def _shared(*, judges: bool, at_home: bool, governed: bool) -> list[click.Parame
         options += [
             click.Option(
                 ["--as", "acting"],
-                type=click.Path(dir_okay=False, path_type=Path),
                 metavar="KEY",
-                help="Your private key, where the workspace is governed.",
+                help="Your private key, where the workspace is governed: FILE, env:NAME, pkcs11:….",
             ),
             click.Option(
                 ["--request", "approved"],

@@ -60,6 +60,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("channel", "channel", "Names that point to what should be trained on."),
             ("train-run", "train_run", "Record which model came from which release."),
             ("lineage", "lineage", "Where a row, a batch or a source's data went."),
+            ("openlineage", "openlineage", "Tell lineage tools what happened."),
             ("certify", "certify", "How many colluding sources cannot change a model."),
             ("audit-model", "audit_model", "Compare a trained model with a verified baseline."),
         ),
@@ -72,6 +73,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("relabel", "relabel", "Let people label suspects again, blindly."),
             ("blast", "blast", "How far suspicious rows got."),
             ("recover", "recover", "The way back: plan, apply, sign."),
+            ("rehearse", "rehearse", "A recovery drill on a copy, timed."),
         ),
     ),
     (

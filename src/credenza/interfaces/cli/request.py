@@ -78,14 +78,13 @@ def show_request(home: Path | None, request: str, out: Path | None) -> Answer:
     "--as",
     "key",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="KEY",
-    help="Your private key.",
+    help="Your private key: FILE, env:NAME or pkcs11:….",
 )
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
 )
-def sign(path: Path, key: Path, out: Path) -> Answer:
+def sign(path: Path, key: str, out: Path) -> Answer:
     """Approve a request on the machine where your key is: no workspace is needed.
 
     It shows what you sign; the approval is of exactly that.
