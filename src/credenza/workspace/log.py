@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from credenza.gate import proofs, witnessing
 from credenza.gate.questions import batch_row
 from credenza.store.ledger.note import write_vkey
-from credenza.store.ledger.stamp import Stamp, read_stamp, stamp_request
 from credenza.store.ledger.trust import read_trust
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from credenza.gate.witnessing import Ask, Cosigning
     from credenza.provenance.keys import SigningKey
     from credenza.store.ledger.ledger import Ledger
+    from credenza.store.ledger.stamp import Stamp
 
 
 class Log:
@@ -72,6 +72,8 @@ class Log:
 
     def stamp_request(self) -> tuple[bytes, bytes]:
         """The latest checkpoint, and what to send to an RFC 3161 authority about it."""
+        from credenza.store.ledger.stamp import stamp_request  # noqa: PLC0415 - an extra
+
         checkpoint = self.ledger.checkpoint()
         return checkpoint, stamp_request(checkpoint)
 
@@ -113,4 +115,6 @@ def check_stamp(answer: bytes, checkpoint: bytes, *, trust: str, authorities: by
     Raises:
         UntrustedError: it shows nothing.
     """
+    from credenza.store.ledger.stamp import read_stamp  # noqa: PLC0415 - an extra
+
     return read_stamp(answer, checkpoint, proofs.log_of(trust), authorities)
