@@ -14,6 +14,7 @@ from credenza.response.plan import draw_up, read_plan
 from credenza.response.steps.declare import DeclareClean
 from credenza.response.steps.step import Hands, Wishes
 from credenza.response.training_runs import TrainingRun, tags_of, train_run, training_runs
+from credenza.workspace.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from credenza.response.channels import Channel
     from credenza.response.plan import Plan
     from credenza.response.recover import Recovery, Taken
+    from credenza.response.rehearse import Scorecard
     from credenza.response.suspicion import Suspicion
     from credenza.workspace.hall import Workspace
 
@@ -192,6 +194,24 @@ class Response:
     def recovery(self, prefix: str) -> Recovery:
         """One recovery by the first digits of its plan's digest."""
         return recover.recovery(self._stores, prefix)
+
+    def rehearse(
+        self,
+        dataset: str,
+        *,
+        suspicion: Suspicion | None = None,
+        wishes: Wishes | None = None,
+        seed: int = 0,
+    ) -> Scorecard:
+        """Recover a copy of the workspace; the scorecard goes into the ledger."""
+        return rehearse(
+            self._workspace.home,
+            self._stores,
+            dataset,
+            suspicion=suspicion,
+            wishes=wishes,
+            seed=seed,
+        )
 
     def _hands(self, plan: str) -> Hands:
         workspace = self._workspace
