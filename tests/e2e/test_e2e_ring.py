@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credenza.core.errors import ConflictError, NotFoundError, UntrustedError
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
 from credenza.core.keys import keyid_of
 from credenza.gate import registry
 from credenza.gate.journal import Event
@@ -192,6 +192,42 @@ def test_threat_05_a_new_root_is_signed_by_the_keepers_of_the_old_one(town: Town
     town.publish("a", "c")
     town.take()
     assert town.workspace.ring.outlook().pages[0].version == 2
+
+
+def test_a_keeper_is_told_what_cannot_be_before_anybody_signs(town: Town) -> None:
+    twice = Holders((town.key("d").public,) * 2, 2)
+    with pytest.raises(UsageError) as refusal:
+        town.keepers.rotate("root", twice)
+    assert refusal.value.code == "bad-threshold"
+    with pytest.raises(UsageError):
+        town.keepers.delegate("No Source", town.holders("d"), ["trips"])
+    with pytest.raises(UsageError):
+        town.keepers.delegate("ajax", town.holders("d"), ["../trips"])
+    with pytest.raises(UntrustedError):  # one key speaks for one source
+        town.keepers.delegate("ajax", town.holders("acme"), ["trips"])
+    with pytest.raises(UsageError):
+        town.keepers.sign(str(town.folder / "a.key"))  # nothing waits for it
+    with pytest.raises(NotFoundError):
+        town.keepers.revoke("ajax")
+    with pytest.raises(ConflictError):
+        town.keepers.begin(twice, twice, [])
+    assert all(page.complete for page in town.keepers.outlook().pages)
+
+
+def test_a_role_is_renewed_and_its_draft_waits_for_signatures(town: Town) -> None:
+    town.take()
+    before = town.workspace.ring.outlook().pages
+    town.clock.now_s += DAY_S
+    for role in ("root", "targets"):
+        town.keepers.renew(role)
+    assert [page.complete for page in town.keepers.outlook().pages][:2] == [False, False]
+    town.publish("a", "b", "steward")
+    town.take()
+    after = town.workspace.ring.outlook().pages
+    for old, new in zip(before, after, strict=True):
+        assert (new.version, new.expires_s) == (old.version + 1, old.expires_s + DAY_S)
+    with pytest.raises(UsageError):
+        town.keepers.renew("online")
 
 
 def test_a_ring_is_replayed_with_the_ledger_long_after_it_expired(town: Town) -> None:

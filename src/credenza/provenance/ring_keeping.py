@@ -38,6 +38,7 @@ from credenza.provenance.ring_form import (
     tuf_key,
     write,
 )
+from credenza.provenance.roster import SOURCE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,7 +108,8 @@ def begin(directory: Path, root: Holders, targets: Holders, online: Holders, now
 
     Raises:
         ConflictError: something lies there already.
-        UntrustedError: a key is unfit, or a threshold cannot be reached.
+        UsageError: a threshold cannot be reached.
+        UntrustedError: a key is unfit.
     """
     if directory.exists() and any(directory.iterdir()):
         raise ConflictError(
@@ -135,11 +137,19 @@ def delegate(directory: Path, source: str, mandate: Mandate, now_s: int) -> None
         now_s: in seconds since the epoch; the draft stands ``TARGETS_DAYS`` from then.
 
     Raises:
-        UntrustedError: a key is unfit or another source's, or a name is none.
+        UsageError: a name is none, or the threshold cannot be reached.
+        UntrustedError: a key is unfit or another source's.
     """
+    for name in (source, *mandate.datasets):
+        if not SOURCE_ID.match(name):
+            raise UsageError(
+                "bad-name",
+                f"{name[:70]!r} is no name of a source or dataset",
+                why="a name is 1 to 64 of a-z, 0-9, '.', '_', '-'",
+            )
     draft = _targets_draft(directory, now_s)
     roles = _roles(draft)
-    keys = {key.keyid: key for key in map(tuf_key, mandate.keys)}
+    keys = _named(mandate.keys, mandate.threshold)
     roles[source] = DelegatedRole(
         source,
         list(keys),
@@ -176,8 +186,8 @@ def rotate(directory: Path, role: str, holders: Holders, now_s: int) -> None:
     """Draft a root that gives ``root``, ``targets`` or ``online`` to other keys.
 
     Raises:
-        UsageError: there is no such role.
-        UntrustedError: a key is unfit, or a threshold cannot be reached.
+        UsageError: there is no such role, or the threshold cannot be reached.
+        UntrustedError: a key is unfit.
     """
     draft = _root_draft(directory, now_s)
     _give(draft, role, holders)
@@ -353,10 +363,22 @@ def _give(root: Root, role: str, holders: Holders) -> None:
         raise UsageError(
             "no-such-role", f"a ring has no role {role!r}", why=f"it has: {', '.join(_TUF_ROLES)}"
         )
-    keys = {key.keyid: key for key in map(tuf_key, holders.keys)}
+    keys = _named(holders.keys, holders.threshold)
     for name in _TUF_ROLES[role]:
         root.roles[name] = Role(list(keys), holders.threshold)
     root.keys = _used({**root.keys, **keys}, root.roles.values())
+
+
+def _named(keys: Iterable[str], threshold: int) -> dict[str, Key]:
+    """Keys by their names, so that one that is given twice is one."""
+    found = {key.keyid: key for key in map(tuf_key, keys)}
+    if not 1 <= threshold <= len(found):
+        raise UsageError(
+            "bad-threshold",
+            f"{threshold} signatures of {len(found)} different keys cannot be",
+            fix="give more keys, or a lower --threshold",
+        )
+    return found
 
 
 def _used(keys: dict[str, Key], roles: Iterable[Role]) -> dict[str, Key]:
