@@ -152,7 +152,7 @@ def test_a_rule_of_governance_makes_a_release_take_two_people(
     request = gate.governance.requests()[-1].digest
     gate.governance.approve(request, keys["stan"])
     gate.governance.acting = Acting(request=request)
-    with pytest.raises(UsageError):  # what was approved is these ten rows and nothing wider
+    with pytest.raises(ConflictError):  # what was approved is these ten rows and nothing wider
         gate.quarantine.release("looks right", batch=batch)
     gate.quarantine.release("looks right", batch=batch, rows=((0, 10),))
     assert rows_in(decided, batch) == 10
