@@ -35,10 +35,12 @@ def _names() -> dict[str, str]:
     with Workspace.open() as workspace:
         waiting = [one.digest[:12] for one in workspace.reviews()]
         campaigns = [one.id for one in workspace.campaigns()]
+        begun = [one.digest[:12] for one in workspace.response.recoveries()]
         return {
             "KEY": workspace.public_key,
             **dict(zip(["BATCH"], waiting, strict=False)),
             **dict(zip(["CAMPAIGN"], campaigns, strict=False)),
+            **dict(zip(["RECOVERY"], reversed(begun), strict=False)),
         }
 
 
