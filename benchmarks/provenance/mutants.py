@@ -40,12 +40,12 @@ from credenza.provenance.intake.together import read_own
 from credenza.provenance.keys import key_from_seed
 from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.ring import RingFiles, follow
+from credenza.provenance.ring_directory import published
 from credenza.provenance.ring_keeping import (
     Holders,
     begin,
     delegate,
     publish,
-    published,
     sign_drafts,
 )
 from credenza.provenance.roster import Mandate

@@ -8,8 +8,6 @@ then writes the snapshot and timestamp with which readers take it up.
 
 from __future__ import annotations
 
-import os
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuf.api.metadata import (
@@ -26,11 +24,18 @@ from tuf.api.metadata import (
 )
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
-from credenza.core.types import Limits
-from credenza.provenance.intake.limits import open_regular
 from credenza.provenance.ring import EXPIRES, Ring, RingFiles, follow, mandates_of
+from credenza.provenance.ring_directory import (
+    SNAPSHOT_FILE,
+    TARGETS_FILE,
+    TIMESTAMP_FILE,
+    file_bytes,
+    latest_version,
+    load,
+    load_roots,
+    save,
+)
 from credenza.provenance.ring_form import (
-    MAX_FILE_BYTES,
     check_keys,
     moment,
     read,
@@ -38,6 +43,7 @@ from credenza.provenance.ring_form import (
     tuf_key,
     write,
 )
+from credenza.provenance.ring_outlook import page_of
 from credenza.provenance.roster import SOURCE_ID
 
 if TYPE_CHECKING:
@@ -56,8 +62,6 @@ DAY_S = 86_400
 ONLINE = "online"
 """The keepers' name for snapshot and timestamp together: they are signed by one key."""
 
-_ROOT_FILE = re.compile(r"([1-9][0-9]{0,5})\.root\.json\Z")
-_TIMESTAMP, _SNAPSHOT, _TARGETS = "timestamp.json", "snapshot.json", "targets.json"
 _TUF_ROLES = {
     "root": (Root.type,),
     "targets": (Targets.type,),
@@ -70,37 +74,6 @@ class Holders(NamedTuple):
 
     keys: tuple[str, ...]
     threshold: int
-
-
-class Page(NamedTuple):
-    """How one metadata file stands.
-
-    Attributes:
-        signed: keys of its role that have signed it, of those the newest root names.
-        expires_s: in seconds since the epoch.
-    """
-
-    role: str
-    version: int
-    expires_s: int
-    signed: int
-    threshold: int
-    keys: int
-
-    @property
-    def complete(self) -> bool:
-        """Enough keys have signed."""
-        return self.signed >= self.threshold
-
-
-class Outlook(NamedTuple):
-    """A ring as a person looks at it."""
-
-    pages: tuple[Page, ...]
-    mandates: dict[str, Mandate]
-
-
-# -- writing
 
 
 def begin(directory: Path, root: Holders, targets: Holders, online: Holders, now_s: int) -> None:
@@ -219,15 +192,15 @@ def sign_drafts(directory: Path, key: SigningKey) -> list[str]:
     Raises:
         UsageError: no draft waits for that key.
     """
-    roots = _roots(directory)
+    roots = load_roots(directory)
     root, before = roots[-1], roots[-2] if len(roots) > 1 else roots[-1]
-    targets = _load(directory, Targets, _TARGETS)
+    targets = load(directory, Targets, TARGETS_FILE)
     signed = []
     if _add_signature(root, (before.signed, root.signed), key):
-        _save(directory, f"{root.signed.version}.root.json", root)
+        save(directory, f"{root.signed.version}.root.json", root)
         signed.append(Root.type)
     if _add_signature(targets, (root.signed,), key):
-        _save(directory, _TARGETS, targets)
+        save(directory, TARGETS_FILE, targets)
         signed.append(Targets.type)
     if not signed:
         raise UsageError(
@@ -247,98 +220,35 @@ def publish(directory: Path, key: SigningKey, now_s: int) -> Ring:
         UntrustedError: a draft lacks signatures, or the key is not the online one;
             nothing is written then.
     """
-    root = _roots(directory)[-1]
+    root = load_roots(directory)[-1]
     expires = moment(now_s + ONLINE_DAYS * DAY_S)
-    targets = _bytes(directory / _TARGETS)
+    targets = file_bytes(directory / TARGETS_FILE)
     version = read(Targets, targets).signed.version
     snapshot = Metadata(
         Snapshot(
-            version=_latest(directory, Snapshot, _SNAPSHOT) + 1,
+            version=latest_version(directory, Snapshot, SNAPSHOT_FILE) + 1,
             expires=expires,
-            meta={_TARGETS: MetaFile.from_data(version, targets, ["sha256"])},
+            meta={TARGETS_FILE: MetaFile.from_data(version, targets, ["sha256"])},
         )
     )
     _add_signature(snapshot, (root.signed,), key)
     page = write(snapshot)
     timestamp = Metadata(
         Timestamp(
-            version=_latest(directory, Timestamp, _TIMESTAMP) + 1,
+            version=latest_version(directory, Timestamp, TIMESTAMP_FILE) + 1,
             expires=expires,
             snapshot_meta=MetaFile.from_data(snapshot.signed.version, page, ["sha256"]),
         )
     )
     _add_signature(timestamp, (root.signed,), key)
-    roots = tuple(write(one) for one in _roots(directory))
+    roots = tuple(write(one) for one in load_roots(directory))
     ring = follow(None, RingFiles(roots, write(timestamp), page, targets))
-    _save(directory, _SNAPSHOT, snapshot)
-    _save(directory, _TIMESTAMP, timestamp)
+    save(directory, SNAPSHOT_FILE, snapshot)
+    save(directory, TIMESTAMP_FILE, timestamp)
     return ring
 
 
-# -- reading
-
-
-def published(directory: Path, after: int) -> RingFiles:
-    """What a reader fetches who trusts version ``after`` of the root (0: none yet).
-
-    Raises:
-        NotFoundError: a file is missing.
-        UntrustedError: one is not a regular file, or too large.
-    """
-    numbers = [number for number in _root_numbers(directory) if number > after]
-    return RingFiles(
-        tuple(_bytes(directory / f"{number}.root.json") for number in numbers),
-        *(_bytes(directory / name) for name in (_TIMESTAMP, _SNAPSHOT, _TARGETS)),
-    )
-
-
-def outlook(directory: Path) -> Outlook:
-    """How the drafts and what is published stand.
-
-    Raises:
-        NotFoundError: there is no ring.
-    """
-    roots = _roots(directory)
-    targets = _load(directory, Targets, _TARGETS)
-    before = roots[-2:][0].signed  # a root is judged by the one before it, and by itself
-    root = min(_page(roots[-1], before), _page(roots[-1], roots[-1].signed), key=_open)
-    pages = [root, _page(targets, roots[-1].signed)]
-    if (directory / _TIMESTAMP).exists():
-        pages.append(_page(_load(directory, Snapshot, _SNAPSHOT), roots[-1].signed))
-        pages.append(_page(_load(directory, Timestamp, _TIMESTAMP), roots[-1].signed))
-    return Outlook(tuple(pages), mandates_of(targets.signed, min(p.expires_s for p in pages)))
-
-
-def outlook_of(ring: Ring) -> Outlook:
-    """The same of a ring that is followed."""
-    root = ring.root.signed
-    pages = (
-        _page(ring.root, root),
-        _page(ring.targets, root),
-        _page(ring.snapshot, root),
-        _page(ring.timestamp, root),
-    )
-    return Outlook(pages, dict(ring.mandates))
-
-
 # -- inside
-
-
-def _open(page: Page) -> int:
-    """Signatures beyond the threshold; below zero, how many are missing."""
-    return page.signed - page.threshold
-
-
-def _page(found: Metadata[Part], root: Root) -> Page:
-    result = root.get_verification_result(found.signed.type, found.signed_bytes, found.signatures)
-    return Page(
-        found.signed.type,
-        found.signed.version,
-        int(found.signed.expires.timestamp()),
-        len(result.signed),
-        result.threshold,
-        len(root.roles[found.signed.type].keyids),
-    )
 
 
 def _add_signature(found: Metadata[Part], judges: Iterable[Root], key: SigningKey) -> bool:
@@ -397,18 +307,18 @@ def _delegations(keys: dict[str, Key], roles: dict[str, DelegatedRole]) -> Deleg
 
 def _root_draft(directory: Path, now_s: int) -> Root:
     """The newest root, one version on if it is complete."""
-    roots = _roots(directory)
+    roots = load_roots(directory)
     newest = roots[-1].signed
     judges = [one.signed for one in roots[-2:]]
-    if all(_page(roots[-1], judge).complete for judge in judges):
+    if all(page_of(roots[-1], judge).complete for judge in judges):
         newest.version += 1
     newest.expires = moment(now_s + ROOT_DAYS * DAY_S)
     return newest
 
 
 def _targets_draft(directory: Path, now_s: int) -> Targets:
-    found = _load(directory, Targets, _TARGETS)
-    if _page(found, _roots(directory)[-1].signed).complete:
+    found = load(directory, Targets, TARGETS_FILE)
+    if page_of(found, load_roots(directory)[-1].signed).complete:
         found.signed.version += 1
     found.signed.expires = moment(now_s + TARGETS_DAYS * DAY_S)
     return found.signed
@@ -416,59 +326,9 @@ def _targets_draft(directory: Path, now_s: int) -> Targets:
 
 def _save_root(directory: Path, root: Root) -> None:
     check_keys(root.keys, root.roles.values())
-    _save(directory, f"{root.version}.root.json", Metadata(root))
+    save(directory, f"{root.version}.root.json", Metadata(root))
 
 
 def _save_targets(directory: Path, targets: Targets) -> None:
     mandates_of(targets, 0)
-    _save(directory, _TARGETS, Metadata(targets))
-
-
-def _latest(directory: Path, kind: type[Part], name: str) -> int:
-    """The version that lies there; 0 when none was published yet."""
-    return _load(directory, kind, name).signed.version if (directory / name).exists() else 0
-
-
-def _root_numbers(directory: Path) -> list[int]:
-    """Versions of the root that lie there, in order."""
-    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
-    numbers = sorted(int(found[1]) for name in names if (found := _ROOT_FILE.match(name)))
-    if not numbers:
-        raise NotFoundError(
-            "no-ring",
-            f"there is no key ring in {directory.name!r}",
-            why="it holds no N.root.json",
-            fix="make one with `credenza ring init`",
-        )
-    return numbers
-
-
-def _roots(directory: Path) -> list[Metadata[Root]]:
-    return [_load(directory, Root, f"{number}.root.json") for number in _root_numbers(directory)]
-
-
-def _load(directory: Path, kind: type[Part], name: str) -> Metadata[Part]:
-    return read(kind, _bytes(directory / name))
-
-
-def _bytes(path: Path) -> bytes:
-    if not path.exists():
-        raise NotFoundError(
-            "no-ring",
-            f"the key ring has no {path.name}",
-            why="it is not complete" if path.name == _TARGETS else "it was not published yet",
-            fix="have its keepers sign, then run `credenza ring publish`",
-        )
-    with os.fdopen(open_regular(path, Limits(file_bytes=MAX_FILE_BYTES)), "rb") as file:
-        return file.read(MAX_FILE_BYTES)
-
-
-def _save(directory: Path, name: str, found: Metadata[Part]) -> None:
-    """Whole or not at all: a keeper's machine may stop at any moment."""
-    page = write(found)
-    waiting = directory / f".{name}"
-    with waiting.open("wb") as file:
-        file.write(page)
-        file.flush()
-        os.fsync(file.fileno())
-    waiting.replace(directory / name)
+    save(directory, TARGETS_FILE, Metadata(targets))

@@ -10,7 +10,9 @@ from credenza.core.errors import NotFoundError, UsageError
 from credenza.gate import registry
 from credenza.gate.windows import instant_of
 from credenza.provenance import ring_keeping
-from credenza.provenance.ring_keeping import ONLINE, Holders, Outlook
+from credenza.provenance.ring_directory import published
+from credenza.provenance.ring_keeping import ONLINE, Holders
+from credenza.provenance.ring_outlook import Outlook, outlook, outlook_of
 from credenza.provenance.roster import Mandate
 from credenza.workspace.keys import key_of
 
@@ -38,8 +40,8 @@ class Followed:
         """
         trusted = registry.ring(self._stores)
         after = 0 if trusted is None else trusted.versions["root"]
-        now = registry.follow_ring(self._stores, ring_keeping.published(directory, after))
-        return ring_keeping.outlook_of(now)
+        now = registry.follow_ring(self._stores, published(directory, after))
+        return outlook_of(now)
 
     def outlook(self) -> Outlook:
         """Versions, expiries and delegations of the ring.
@@ -55,7 +57,7 @@ class Followed:
                 why="its sources sign with the keys they were registered with",
                 fix="run `credenza ring import DIR`, or name a directory",
             )
-        return ring_keeping.outlook_of(now)
+        return outlook_of(now)
 
 
 class Keepers:
@@ -116,7 +118,7 @@ class Keepers:
 
     def outlook(self) -> Outlook:
         """How the drafts and what is published stand."""
-        return ring_keeping.outlook(self._directory)
+        return outlook(self._directory)
 
     @property
     def _now_s(self) -> int:

@@ -13,7 +13,8 @@ from credenza.interfaces.cli.key import REFERENCE, public_key
 from credenza.interfaces.cli.terminal import Screen, count, instant
 
 if TYPE_CHECKING:
-    from credenza.provenance.ring_keeping import Holders, Outlook, Page
+    from credenza.provenance.ring_keeping import Holders
+    from credenza.provenance.ring_outlook import Outlook, Page
     from credenza.workspace.ring import Keepers
 
 _RING = click.argument("ring", type=click.Path(file_okay=False, path_type=Path))
