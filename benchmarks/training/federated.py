@@ -168,7 +168,11 @@ def simulate(home: Path, rule: str, attack: str, skew: float | None, seed: int) 
         CLIENTS,
         backend_config={
             "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
-            "init_args": {"include_dashboard": False, "num_cpus": os.cpu_count() or 1},
+            "init_args": {
+                "include_dashboard": False,
+                "num_cpus": os.cpu_count() or 1,
+                "_node_ip_address": "127.0.0.1",
+            },
         },
     )
     records = getattr(strategy, "rounds", [])
