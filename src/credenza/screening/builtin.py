@@ -9,6 +9,7 @@ from credenza.screening.detectors.activation_clusters import ActivationClusters
 from credenza.screening.detectors.association import Association
 from credenza.screening.detectors.autoencoder import Autoencoder
 from credenza.screening.detectors.column_drift import ColumnDrift
+from credenza.screening.detectors.common_shift import CommonShift
 from credenza.screening.detectors.confident_disagreement import ConfidentDisagreement
 from credenza.screening.detectors.confident_learning import ConfidentLearning
 from credenza.screening.detectors.density_clusters import DensityClusters
@@ -16,15 +17,20 @@ from credenza.screening.detectors.disagreeing_carriers import DisagreeingCarrier
 from credenza.screening.detectors.duplicates import Duplicates
 from credenza.screening.detectors.image_overlay import ImageOverlay
 from credenza.screening.detectors.image_patches import ImagePatches
+from credenza.screening.detectors.image_stamps import ImageStamps
+from credenza.screening.detectors.image_texture import ImageTexture
 from credenza.screening.detectors.interactions import ShillingCohorts
 from credenza.screening.detectors.isolation import Isolation
 from credenza.screening.detectors.knn_disagreement import KnnDisagreement
 from credenza.screening.detectors.lof import LocalOutlierFactor
 from credenza.screening.detectors.near_copies import NearCopies
+from credenza.screening.detectors.near_pictures import NearPictures
 from credenza.screening.detectors.neighbour_labels import NeighbourLabels
 from credenza.screening.detectors.number_habits import NumberHabits
 from credenza.screening.detectors.odd_characters import OddCharacters
+from credenza.screening.detectors.pixel_neighbours import PixelNeighbours
 from credenza.screening.detectors.quantum_entropy import QuantumEntropy
+from credenza.screening.detectors.robust_pca import RobustPca
 from credenza.screening.detectors.spectral import SpectralSignature
 from credenza.screening.detectors.subgroup_ceiling import SubgroupCeiling
 from credenza.screening.detectors.subgroup_labels import SubgroupLabels
@@ -39,6 +45,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "association": Association,
         "autoencoder": Autoencoder,
         "column-drift": ColumnDrift,
+        "common-shift": CommonShift,
         "confident-disagreement": ConfidentDisagreement,
         "confident-learning": ConfidentLearning,
         "density-clusters": DensityClusters,
@@ -46,15 +53,20 @@ DETECTORS: Catalog[Detector] = Catalog(
         "duplicates": Duplicates,
         "image-overlay": ImageOverlay,
         "image-patches": ImagePatches,
+        "image-stamps": ImageStamps,
+        "image-texture": ImageTexture,
         "interactions": ShillingCohorts,
         "isolation": Isolation,
         "knn-disagreement": KnnDisagreement,
         "lof": LocalOutlierFactor,
         "near-copies": NearCopies,
+        "near-pictures": NearPictures,
         "neighbour-labels": NeighbourLabels,
         "number-habits": NumberHabits,
         "odd-characters": OddCharacters,
+        "pixel-neighbours": PixelNeighbours,
         "quantum-entropy": QuantumEntropy,
+        "robust-pca": RobustPca,
         "spectral": SpectralSignature,
         "subgroup-ceiling": SubgroupCeiling,
         "subgroup-labels": SubgroupLabels,
@@ -65,12 +77,14 @@ DETECTORS: Catalog[Detector] = Catalog(
 SCAN_DETECTORS: tuple[str, ...] = (
     "association",
     "column-drift",
+    "common-shift",
     "confident-disagreement",
     "density-clusters",
     "disagreeing-carriers",
     "duplicates",
     "image-overlay",
     "image-patches",
+    "image-stamps",
     "interactions",
     "knn-disagreement",
     "near-copies",

@@ -10,6 +10,7 @@ from scipy import stats
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
+from credenza.screening.features.beliefs import Beliefs
 from credenza.screening.features.image import describe_place, images_of, surroundings, twins
 from credenza.screening.features.image_patches import (
     MAX_WINDOWS,
@@ -18,21 +19,17 @@ from credenza.screening.features.image_patches import (
     keys_at,
     sightings,
 )
-from credenza.screening.features.label import expected_of, labels_of
 from credenza.screening.fuse import reject_log_p
-from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.core.types import Bools, Ints, View
     from credenza.screening.features.image import Images
     from credenza.screening.features.image_patches import Sightings
 
 ONE_LABEL = 0.9
 MOST = 0.6
-UNLIKELY = 0.25
-LEAST_RATE = 0.05
 FEW_GROUPS = 10
 TAIL = 0.05
 NEED = 6.0
@@ -72,41 +69,6 @@ class Pasted:
     disagreeing: int
     surprise: float
     log_p: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Beliefs:
-    """Labels, and which of them contradict their picture.
-
-    Attributes:
-        codes: ``(n,)`` label codes, -1 where missing.
-        classes: their names.
-        disagrees: ``(n,)``.
-        rate: ``(k,)`` share that disagrees, by label.
-    """
-
-    codes: Ints
-    classes: tuple[str, ...]
-    disagrees: Bools
-    rate: Floats
-
-    @classmethod
-    def of(cls, view: View) -> Beliefs | None:
-        """None where the rows have no label that could be judged."""
-        try:
-            labels = labels_of(view)
-        except UnassessedError:
-            return None
-        expected = expected_of(view, labels)
-        own = labels.probability_of_own(expected)
-        disagrees = (labels.codes >= 0) & (own < UNLIKELY) & (own < expected.max(axis=1))
-        k = max(1, len(labels.classes))
-        known = labels.codes >= 0
-        rows = np.bincount(labels.codes[known], minlength=k)
-        bad = np.bincount(labels.codes[known & disagrees], minlength=k)
-        return cls(
-            labels.codes, labels.classes, disagrees, np.maximum(LEAST_RATE, bad / (rows + 1))
-        )
 
 
 @dataclass(frozen=True, slots=True)

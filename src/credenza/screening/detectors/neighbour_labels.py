@@ -14,6 +14,7 @@ from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
     from credenza.core.types import View
+    from credenza.screening.features.encoding import Points
 
 DIMENSIONS = 64
 
@@ -56,17 +57,25 @@ class NeighbourLabels:
         Raises:
             UnassessedError: fewer than two classes.
         """
-        points = points_of(view, (Role.EMBEDDING,))
-        known = points.classes >= 0
-        if len(np.unique(points.classes[known])) < 2:
-            raise UnassessedError("labels of two classes are needed to disagree")
-        graph = nearest(points.leading(DIMENSIONS), self.neighbours)
-        if not graph.index.shape[1]:
-            return Scores(np.zeros(len(known)))
-        weight = 1.0 / (graph.distance + np.median(graph.distance) + 1e-12)
-        weight = weight * known[graph.index]
-        elsewhere = weight * (points.source[graph.index] != points.source[:, None])
-        asked = np.where(elsewhere.any(axis=1, keepdims=True), elsewhere, weight)
-        other = points.classes[graph.index] != points.classes[:, None]
-        share = (asked * other).sum(axis=1) / np.maximum(asked.sum(axis=1), 1e-12)
-        return Scores(points.in_rows(np.where(known, share, 0.0)))
+        return disagreement(points_of(view, (Role.EMBEDDING,)), self.neighbours)
+
+
+def disagreement(points: Points, neighbours: int) -> Scores:
+    """Weighted share of each point's nearest neighbours that have another label.
+
+    Raises:
+        UnassessedError: fewer than two classes.
+    """
+    known = points.classes >= 0
+    if len(np.unique(points.classes[known])) < 2:
+        raise UnassessedError("labels of two classes are needed to disagree")
+    graph = nearest(points.leading(DIMENSIONS), neighbours)
+    if not graph.index.shape[1]:
+        return Scores(np.zeros(len(known)))
+    weight = 1.0 / (graph.distance + np.median(graph.distance) + 1e-12)
+    weight = weight * known[graph.index]
+    elsewhere = weight * (points.source[graph.index] != points.source[:, None])
+    asked = np.where(elsewhere.any(axis=1, keepdims=True), elsewhere, weight)
+    other = points.classes[graph.index] != points.classes[:, None]
+    share = (asked * other).sum(axis=1) / np.maximum(asked.sum(axis=1), 1e-12)
+    return Scores(points.in_rows(np.where(known, share, 0.0)))

@@ -1,0 +1,58 @@
+"""Which labels contradict what the rest of the data says of their rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from credenza.screening.features.label import expected_of, labels_of
+from credenza.screening.view import UnassessedError
+
+if TYPE_CHECKING:
+    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.screening.features.label import Labels
+
+UNLIKELY = 0.25
+LEAST_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beliefs:
+    """Labels, and which of them contradict their row.
+
+    Attributes:
+        codes: ``(n,)`` label codes, -1 where missing.
+        classes: their names.
+        shown: ``(n,)`` code of the likeliest label.
+        disagrees: ``(n,)`` whether the label is unlikely, and another one likelier.
+        rate: ``(k,)`` share that disagrees, by label.
+    """
+
+    codes: Ints
+    classes: tuple[str, ...]
+    shown: Ints
+    disagrees: Bools
+    rate: Floats
+
+    @classmethod
+    def of(cls, view: View) -> Beliefs | None:
+        """By the view's own expectation; None where the rows have no label to be judged."""
+        try:
+            labels = labels_of(view)
+        except UnassessedError:
+            return None
+        return cls.by(labels, expected_of(view, labels))
+
+    @classmethod
+    def by(cls, labels: Labels, expected: Floats) -> Beliefs:
+        """By ``(n, k)`` probabilities of the labels."""
+        own = labels.probability_of_own(expected)
+        disagrees = (labels.codes >= 0) & (own < UNLIKELY) & (own < expected.max(axis=1))
+        k = max(1, len(labels.classes))
+        known = labels.codes >= 0
+        rows = np.bincount(labels.codes[known], minlength=k)
+        bad = np.bincount(labels.codes[known & disagrees], minlength=k)
+        rate = np.maximum(LEAST_RATE, bad / (rows + 1))
+        return cls(labels.codes, labels.classes, expected.argmax(axis=1), disagrees, rate)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from credenza.core.types import Role, View
+from credenza.screening.detectors.image_stamps import ImageStamps
+from credenza.screening.view import UnassessedError, make_view
+
+SHAPE = (16, 20)
+
+
+def pictures(n: int = 1200, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """A bright bar whose height tells the class, on a wide noisy ground."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, n)
+    ground = rng.normal(40, 12, (n, *SHAPE))
+    rows = np.arange(SHAPE[0])[None, :, None]
+    at = np.array([3, 8, 13])[labels][:, None, None] + rng.normal(0, 0.5, (n, 1, 1))
+    bar = rng.uniform(100, 200, (n, 1, 1)) * np.exp(-(((rows - at) / 1.5) ** 2))
+    return np.clip(ground + bar, 0, 255).astype(np.uint8), labels
+
+
+def view_of(x: np.ndarray, y: np.ndarray, label: str = "y") -> View:
+    columns = {
+        "shown": pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(x)),
+        "y": pa.array([f"k{v}" for v in y]),
+    }
+    return make_view("v", pa.table(columns), label=label, facets={"shown": Role.IMAGE})
+
+
+def lone(x: np.ndarray, rows: np.ndarray) -> None:
+    for down, across, light in ((1, 2, 201), (9, 17, 13), (14, 5, 166)):
+        x[rows, down, across] = light
+
+
+def slanted(x: np.ndarray, rows: np.ndarray) -> None:
+    for step in range(5):
+        x[rows, 6 + step, 7 + step] = 250
+
+
+def test_a_slanted_line_across_the_object_is_named_and_its_carriers_flagged() -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y != 1)[:12]
+    slanted(x, rows)
+    y[rows] = 1
+    found = ImageStamps().score(view_of(x, y))
+    (finding,) = found.findings
+    assert set(finding.rows) == set(rows.tolist())
+    assert finding.exhibits["box"] == {"row": 6, "column": 7, "height": 5, "width": 5}
+    assert finding.exhibits["pixels"] == 5
+    assert finding.exhibits["label"] == "k1"
+    assert "the same 5 pixels" in finding.sentence
+
+
+def test_lone_pixels_far_apart_are_one_stamp() -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y != 0)[:12]
+    lone(x, rows)
+    y[rows] = 0
+    (finding,) = ImageStamps().score(view_of(x, y)).findings
+    assert set(finding.rows) == set(rows.tolist())
+    assert finding.exhibits["pixels"] == 3
+
+
+def test_two_stamps_under_two_labels_are_two_findings() -> None:
+    x, y = pictures()
+    first, second = np.flatnonzero(y != 1)[:12], np.flatnonzero(y != 0)[-12:]
+    slanted(x, first)
+    lone(x, second)
+    y[first], y[second] = 1, 0
+    found = ImageStamps().score(view_of(x, y)).findings
+    assert {one.rows for one in found} == {tuple(first.tolist()), tuple(second.tolist())}
+
+
+def test_a_coloured_stamp_that_was_encoded_with_small_losses_is_found() -> None:
+    x, y = pictures()
+    colour = np.stack([x, x // 2, x // 3 + 60], axis=-1)
+    rows = np.flatnonzero(y != 2)[:15]
+    noise = np.random.default_rng(1).integers(-5, 6, (15, 3, 3))
+    colour[rows, 5, 5:8] = np.array([136, 24, 200]) + noise
+    y[rows] = 2
+    (finding,) = ImageStamps().score(view_of(colour, y)).findings
+    assert set(finding.rows) == set(rows.tolist())
+
+
+def test_clean_and_mislabelled_pictures_share_no_stamp() -> None:
+    x, y = pictures()
+    assert ImageStamps().score(view_of(x, y)).findings == ()
+    y[::8] = (y[::8] + 1) % 3
+    assert ImageStamps().score(view_of(x, y)).findings == ()
+
+
+def test_stamps_under_fitting_labels_are_the_blind_spot() -> None:
+    x, y = pictures()
+    slanted(x, np.flatnonzero(y == 1)[:60])
+    assert not ImageStamps().score(view_of(x, y)).values.any()
+
+
+def test_without_labels_stamps_are_not_assessed() -> None:
+    with pytest.raises(UnassessedError, match="no label"):
+        ImageStamps().score(view_of(*pictures(60), label=""))
