@@ -58,6 +58,10 @@ credenza campaigns list --dataset flights
 credenza campaigns show CAMPAIGN --svg campaign.svg
 credenza policy propose flights
 credenza policy propose flights --days 60 --out proposed.toml
+credenza policy explain BATCH
+credenza policy replay --since 2013-07-01
+credenza policy replay --since 0 --policy stricter.toml --dataset flights
+credenza policy adopt stricter.toml
 credenza monitor flights
 credenza review list
 credenza review list --queue review
@@ -75,8 +79,13 @@ credenza dataset checkout flights --out flights-now
 credenza lineage --row flights 1 0
 credenza lineage --batch BATCH
 credenza lineage --source acme
+credenza lineage --version flights 1
+credenza lineage --complete flights
+credenza openlineage --out events.jsonl
+credenza openlineage --since 10 --out later.jsonl
 credenza release create flights --out flights-r1
 credenza release verify flights-r1 --trust KEY
+credenza lineage --release RELEASE
 credenza batch prove BATCH 0 --out row-0.proof
 credenza batch verify row-0.proof --trust acme.key.pub
 credenza batch verify row-0.proof --trust acme.key.pub --release flights-r1 --release-trust KEY \
@@ -152,6 +161,9 @@ def test_the_story_has_every_example_but_those_told_elsewhere() -> None:
         # And an incident is another (test_interfaces_incident.py).
         *("credenza incident", "credenza validate", "credenza relabel"),
         *("credenza metrics", "credenza report"),
+        # Deciding together takes several people (test_interfaces_governance.py).
+        *("credenza governance", "credenza member", "credenza request", "credenza approve"),
+        *("credenza policy explain REQUEST", "credenza lineage --model"),
         # A stamp needs an authority that answers (test_store_ledger_stamp.py).
         *("credenza log stamp", "credenza log verify-stamp"),
     )

@@ -49,7 +49,11 @@ release create · release verify · release recall · release recalls · release
 log audit · log prove · log verify · log vkey · log cosign · log monitor
 witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
 campaigns list · campaigns show · monitor
-policy show · policy test · policy propose · scan · certify · demo · audit-model
+policy show · policy test · policy propose · policy adopt · policy explain · policy replay
+governance show · governance start · governance adopt · governance audit
+member add · member change · member remove · member list
+request list · request show · request sign · request accept · approve · openlineage
+scan · certify · demo · audit-model
 """
 
 
@@ -97,6 +101,7 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "batch show",
         "batch verify",
         "certify",
+        "governance audit",
         "incident run",
         "log audit",
         "log cosign",

@@ -191,7 +191,7 @@ class Governance:
             expires=instant(now + ALIVE_S),
         )
         key = key_of(self.acting.key)
-        if key.keyid not in known.owners:
+        if key.public not in known.keys:
             raise ForbiddenError(
                 "no-member",
                 "the key that asks is no member's",
