@@ -23,12 +23,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from credenza.core import dsse
+from credenza.core.canonical import sha256_hex
+from credenza.core.types import FileDigest, Manifest
 from credenza.datasets.checks import ID
 from credenza.datasets.lineage import with_lineage
 from credenza.gate.excision import excision
 from credenza.gate.holdings import whole
 from credenza.gate.journal import Event
 from credenza.gate.publication import finish_pending
+from credenza.provenance.keys import key_from_seed
+from credenza.provenance.manifest import encode_manifest
 from credenza.store.rows import BatchRow
 from credenza.workspace import Workspace
 
@@ -36,11 +41,24 @@ DATASET = "numbers"
 COLUMNS, SOURCES, VERSIONS = 20, 25, 50
 VICTIM = "s07"
 ROLLBACKS = 40
+KEY = key_from_seed(bytes(32))
 
 
-def digest_of(version: int, source: str) -> str:
-    """Name of the batch that a source sent for a version."""
-    return hashlib.sha256(f"{version} {source}".encode()).hexdigest()
+def envelope_of(version: int, source: str, records: int) -> bytes:
+    """The signed manifest of the batch that a source sent for a version; its rows are not in it."""
+    never = hashlib.sha256(f"{version} {source}".encode()).hexdigest()
+    manifest = Manifest(
+        DATASET,
+        source,
+        version,
+        "" if version == 1 else never,
+        (FileDigest("rows.parquet", never, 1),),
+        records,
+        never,
+        never,
+        ("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
+    )
+    return dsse.sign(encode_manifest(manifest), [KEY.private])
 
 
 def fill(workspace: Workspace, rows: int, seed: int) -> None:
@@ -51,7 +69,8 @@ def fill(workspace: Workspace, rows: int, seed: int) -> None:
     names = [f"s{place:02}" for place in range(SOURCES)]
     each = rows // (VERSIONS * SOURCES)
     for version in range(1, VERSIONS + 1):
-        batches = {name: digest_of(version, name) for name in names}
+        envelopes = {name: envelope_of(version, name, each) for name in names}
+        batches = {name: sha256_hex(one) for name, one in envelopes.items()}
         table = pa.concat_tables(
             with_lineage(
                 pa.table({f"c{place:02}": rng.normal(size=each) for place in range(COLUMNS)}),
@@ -81,7 +100,7 @@ def fill(workspace: Workspace, rows: int, seed: int) -> None:
             Event("submission", submission(name, digest, version, each))
             for name, digest in batches.items()
         ]
-        intent = stores.journal.record([*sent, settled])[-1].digest
+        intent = stores.journal.record([*sent, settled], [*envelopes.values()])[-1].digest
         number = stores.datasets.publish(DATASET, table, {ID: intent})
         stores.journal.record([Event("version", made(number, intent, batches, number * each))])
 
