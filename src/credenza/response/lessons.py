@@ -83,10 +83,18 @@ class _Split:
     honest: tuple[BatchRow, ...]
 
 
-def lessons(desk: Desk, incident: Incident) -> tuple[Lesson, ...]:
-    """Every change that a rule or a detector suggests, those that hold first."""
+def lessons(
+    desk: Desk, incident: Incident, detectors: Sequence[str] = DETECTORS.names()
+) -> tuple[Lesson, ...]:
+    """Every change that a rule or a detector suggests, those that hold first.
+
+    Args:
+        desk: the gate and its policy.
+        incident: whose batches the changes are tried on.
+        detectors: to ask, less those that the policy asks already.
+    """
     split = _split(desk, incident)
-    found = [*_of_outcomes(desk, split), *_of_detectors(desk, split)]
+    found = [*_of_outcomes(desk, split), *_of_detectors(desk, split, detectors)]
     return tuple(sorted(found, key=lambda one: (not one.holds, -one.caught, one.key, one.after)))
 
 
@@ -138,14 +146,14 @@ def _stopped(cases: Sequence[Case], policy: Policy) -> int:
     return sum(case.outcome(policy) is not Outcome.ADMIT for case in cases)
 
 
-def _of_detectors(desk: Desk, split: _Split) -> Iterator[Lesson]:
+def _of_detectors(desk: Desk, split: _Split, detectors: Sequence[str]) -> Iterator[Lesson]:
     """Detectors that the policy does not ask, asked about these rows."""
     policy = desk.policy
     reference = split.bad and reference_for(desk.stores, split.bad[0].dataset, policy.window)
     if not reference:
         return
     now = ", ".join(f'"{name}"' for name in policy.detectors)
-    for name in DETECTORS.names():
+    for name in detectors:
         if name in policy.detectors:
             continue
         spoken = assessed(name, lambda name=name: _spoken(desk, reference, split, name))  # type: ignore[misc]
