@@ -70,7 +70,7 @@ def disputes_of(expected: Floats, codes: Ints, source: Ints, once: Ints, sources
     source's mean is compared with the middle of all sources, by counting noise and by
     how much honest sources differ among themselves: that is read from the middle half, so
     up to a quarter of them may act. What is learnt from a few sources about their
-    differences is little, which widens the tails (Student's t).
+    differences is little, and they are skewed, which both widen the tail.
 
     Blind to a source that is alone in having honest labels of another quality, which looks
     the same, to relabelling of most of a class, and to what most sources do.
@@ -98,9 +98,8 @@ def disputes_of(expected: Floats, codes: Ints, source: Ints, once: Ints, sources
     noise = float(np.median(squares / n[tested] - mean**2)) / n[tested]
     middle = float(np.median(mean))
     spread = _spread(mean, noise)
-    variance = np.maximum(noise + spread, 1e-18)
-    freedom = EFFICIENCY * (len(tested) - 1) * (variance / max(spread, 1e-18)) ** 2
-    p_values[tested] = stats.t.sf((mean - middle) / np.sqrt(variance), np.minimum(freedom, 1e6))
+    third = float(np.mean((evidence - evidence.mean()) ** 3)) / n[tested] ** 2
+    p_values[tested] = _tail(mean - middle, noise, spread, third, len(tested))
     share = np.bincount(source[rows], weights=doubtful[rows], minlength=sources)[tested] / n[tested]
     return Disputes(np.clip(p_values, 1e-300, 1.0), doubtful, float(np.median(share)))
 
@@ -110,6 +109,22 @@ def _evidence(p: Floats, codes: Ints) -> Floats:
     wrong = (1.0 - p) / (p.shape[1] - 1)
     ratio = np.log1p(WRONG * (wrong / np.maximum(p, 1e-6) - 1.0))
     return np.asarray(ratio[np.arange(len(p)), codes] - (p * ratio).sum(axis=1))
+
+
+def _tail(gap: Floats, noise: Floats, spread: float, third: Floats, sources: int) -> Floats:
+    """Chance of so large a gap: the weaker of a heavy tail and of a skewed one.
+
+    Student's t makes up for a spread that few sources show. A gamma tail makes up for
+    skewness: contradictions are rare events, and honest shares of wrong labels differ
+    as an exponential distribution does, whose third cumulant is 2 spread^1.5.
+    """
+    variance = np.maximum(noise + spread, 1e-18)
+    z = gap / np.sqrt(variance)
+    freedom = EFFICIENCY * (sources - 1) * (variance / max(spread, 1e-18)) ** 2
+    skew = np.clip((third + 2.0 * spread**1.5) / variance**1.5, 0.01, 2.0)
+    shape = 4.0 / skew**2
+    skewed = stats.gamma.sf(np.maximum(shape + 2.0 * z / skew, 0.0), shape)
+    return np.asarray(np.maximum(stats.t.sf(z, np.minimum(freedom, 1e6)), skewed))
 
 
 def _spread(mean: Floats, noise: Floats) -> float:

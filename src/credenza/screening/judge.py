@@ -13,7 +13,7 @@ from credenza.screening.calibrate import drift_factor, e_from_p, mondrian_p
 from credenza.screening.disputes import disputes_of
 from credenza.screening.features.label import classes_of, expected_of, labels_of
 from credenza.screening.features.table import content_of, row_hash, source_codes
-from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
+from credenza.screening.fuse import SourceRows, average_e, reject_e, reject_p, source_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from credenza.screening.disputes import Disputes
 
 QUORUM = 4
+NAMING = 0.2
 WEIGHTS = (0.9, 0.05, 0.05)
 CLOSEST_P = 1e-300
 
@@ -84,7 +85,8 @@ def against_trusted(view: View, heard: Iterable[Heard], fdr: float) -> Judgement
     p_values = np.where(view.trusted, fused, np.minimum(fused * drift, 1.0))
     units = row_hash(content_of(view), n)
     by_source = source_p(p_values, SourceRows(source, units, view.trusted, len(names)))
-    rejected = _rejected(by_source, source[new], fdr)
+    present = np.unique(source[new])
+    rejected = tuple(present[reject_e(e_from_p(by_source[present]), fdr)].tolist())
     return Judgement(p_values, e_values, by_source, names, source, rejected, drift)
 
 
@@ -135,8 +137,12 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
         units.distinct(p_values, ~view.trusted),
         len(names),
     )
-    rejected = _rejected(disputes.p_values, source[~view.trusted], fdr)
-    return replace(found, source_p=disputes.p_values, rejected=rejected, disputes=disputes)
+    present = np.unique(source[~view.trusted])
+    # A chance of naming anybody, not a share of the named: who is named is accused.
+    rejected = present[reject_p(disputes.p_values[present], fdr * NAMING)]
+    return replace(
+        found, source_p=disputes.p_values, rejected=tuple(rejected.tolist()), disputes=disputes
+    )
 
 
 def _ranks(values: list[Floats], n: int) -> Floats | None:
@@ -161,11 +167,6 @@ def surprise_of(view: View) -> list[Floats]:
     if view.expected is None:
         return []
     return [1.0 - labels_of(view).probability_of_own(view.expected)]
-
-
-def _rejected(by_source: Floats, present: Ints, fdr: float) -> tuple[int, ...]:
-    tested = np.unique(present)
-    return tuple(tested[reject_e(e_from_p(by_source[tested]), fdr)].tolist())
 
 
 def q_values(e: Floats, tested: Bools) -> Floats:

@@ -11,6 +11,7 @@ from scipy import stats
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.label import expected_of, labels_of
+from credenza.screening.features.own_rates import at_own_rates
 from credenza.screening.features.table import (
     coded_columns,
     columns_of,
@@ -22,7 +23,7 @@ from credenza.screening.features.table import (
 from credenza.screening.fuse import reject_log_p
 
 if TYPE_CHECKING:
-    from credenza.core.types import Floats, Ints, View
+    from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.label import Labels
     from credenza.screening.features.table import Coded
 
@@ -31,6 +32,12 @@ MISFIT_SD = 0.06
 TREE_ROWS = 50_000
 MAX_CLASSES = 6
 STRONGEST = 12.0
+TESTED = 10.0
+LIKELY = 0.5
+RANKED = 5.3
+CROWD = 8
+LEAST_MISFIT = 0.01
+MEDIAN_OF_SQUARE = 0.455
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +67,25 @@ class Cell:
     labelled: int
     expected: float
     log_p: float
+    misfit: float
+
+    def relabelled(self, p: Floats) -> Floats:
+        """``(n,)`` probability that a row of the cell with the label had another one.
+
+        Args:
+            p: probability of the label, by row.
+        """
+        others = max(self.rows * (1.0 - self.expected), 1e-9)
+        share = float(np.clip((self.labelled - self.rows * self.expected) / others, 0.0, 1.0))
+        return np.asarray(share * (1.0 - p) / np.maximum(share * (1.0 - p) + p, 1e-9))
+
+
+def _without(cell: Cell, rest: Bools, labels: Labels, p: Floats) -> float:
+    """Log p of a cell that must do without the rows of stronger ones."""
+    n = int(rest.sum())
+    labelled = int((labels.codes[rest] == cell.label).sum())
+    usual = min(float(p[rest].mean()) + cell.misfit, 1.0) if n else 1.0
+    return float(stats.binom.logsf(labelled - 1, n, usual)) if n else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +96,9 @@ class SubgroupLabels:
     trusted rows. In each cell, subgroup x source, Σ(y - p) is compared with its spread,
     after taking away what the same subgroup shows in the window's other sources and in
     trusted rows: a flip aimed at a subgroup moves one source there, weather moves all.
-    Row scores restricted to the cells named find what row scores alone bury.
+    Row scores restricted to the cells named find what row scores alone bury. Without
+    trusted rows labels are foretold at each source's own label rates, so that a source
+    with a class balance of its own has no odd subgroups for it.
 
     Blind to flips spread evenly over a source, to subgroups that no value, range or
     leaf describes, and to what most sources do together.
@@ -107,24 +135,36 @@ class SubgroupLabels:
             return Scores(values)
         expected = expected_of(view, labels)
         source, names = source_codes(view)
+        if view.is_out_of_fold:
+            expected = at_own_rates(expected, labels.codes, source)
         cells, tests = self._cells(view, labels, expected, source, len(names))
         log_p = np.array([cell.log_p for cell in cells])
         kept = [c for c, k in zip(cells, reject_log_p(log_p, self.fdr, tests), strict=True) if k]
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
-        own = labels.probability_of_own(expected)
         for cell in sorted(kept, key=lambda c: c.log_p):
-            inside = (cell.groups.codes == cell.group) & (labels.codes == cell.label)
+            whole = cell.groups.codes == cell.group
             # Trusted rows of the subgroup are scored alike, whatever their source.
-            inside &= (source == cell.source) | view.trusted
-            # Without trusted rows nothing else says how much a surprise in this cell counts.
-            weight = min(-cell.log_p / np.log(10), STRONGEST) if view.is_out_of_fold else 1.0
-            values[inside] = np.maximum(values[inside], weight * (1.0 - own)[inside])
+            whole &= (source == cell.source) | view.trusted
+            inside = whole & (labels.codes == cell.label)
+            p = expected[:, cell.label]
+            if view.is_out_of_fold:
+                if _without(cell, whole & ~claimed, labels, p) > np.log(self.fdr / TESTED):
+                    continue
+                wrong = cell.relabelled(p)
+                # No row is surer than its cell; the less likely ones are ranked, not flagged.
+                strength = min(-cell.log_p / np.log(10), STRONGEST)
+                top = np.where(wrong >= LIKELY, strength, min(strength, RANKED))
+                score = np.maximum(top + np.log10(np.maximum(wrong, 1e-12)), 0.0)
+                likely = inside & (wrong >= LIKELY)
+            else:
+                score, likely = 1.0 - p, inside
+            values[inside] = np.maximum(values[inside], score[inside])
             fresh = inside & ~view.trusted & ~claimed
             if fresh.sum() >= 0.5 * max(cell.labelled, 1) and len(findings) < self.max_findings:
-                claimed |= inside
-                here = rows_of(inside & ~view.trusted)
+                here = rows_of(likely & ~view.trusted)
                 findings.append(self._finding(cell, names, labels, here))
+                claimed |= whole if view.is_out_of_fold else inside
         return Scores(values, tuple(findings), is_evidence=view.is_out_of_fold)
 
     def _cells(
@@ -165,9 +205,13 @@ class SubgroupLabels:
         # What the reference, the window's other sources or trusted rows show needs no
         # explaining: the most of the three is taken away.
         shift = n * np.maximum(0.0, np.maximum(elsewhere, usual))
-        doubt = MISFIT_SD**2 + 0.25 / (elsewhere_n + m + PRIOR_ROWS)
-        z = (r - shift) / np.sqrt(np.maximum(v + n**2 * doubt, 1e-9))
         large = n >= self.min_rows
+        misfit = MISFIT_SD
+        if n.shape[1] >= CROWD and not m.any():
+            rest = (r - n * elsewhere)[large] / n[large]
+            misfit = _misfit(rest, v[large] / n[large] ** 2)
+        doubt = misfit**2 + 0.25 / (elsewhere_n + m + PRIOR_ROWS)
+        z = (r - shift) / np.sqrt(np.maximum(v + n**2 * doubt, 1e-9))
         cells = [
             Cell(
                 groups,
@@ -178,6 +222,7 @@ class SubgroupLabels:
                 round(float(r[g, s] + should[g, s])),
                 float((should[g, s] + shift[g, s]) / n[g, s]),
                 float(z[g, s]),
+                misfit,
             )
             for g, s in zip(*np.nonzero(large & (z > 2.0)), strict=True)
         ]
@@ -233,9 +278,21 @@ class _Sums:
 
 def _with_log_p(cell: Cell, scale: float) -> Cell:
     normal = float(stats.norm.logsf(cell.log_p / scale))
-    share = min(max(cell.expected, 0.0) + MISFIT_SD, 1.0)
+    share = min(max(cell.expected, 0.0) + cell.misfit, 1.0)
     exact = float(stats.binom.logsf(cell.labelled - 1, cell.rows, share))
     return replace(cell, log_p=max(normal, exact))
+
+
+def _misfit(rest: Floats, noise: Floats) -> float:
+    """How much a subgroup's labels differ between sources for no reason, as a deviation.
+
+    By the middle half of the cells, so that what a few sources do in a few subgroups
+    does not widen it.
+    """
+    if len(rest) < CROWD:
+        return MISFIT_SD
+    beyond = float(np.median(rest**2)) / MEDIAN_OF_SQUARE - float(np.median(noise))
+    return float(np.clip(np.sqrt(max(beyond, 0.0)), LEAST_MISFIT, MISFIT_SD))
 
 
 def subgroups(view: View, labels: Labels) -> list[Groups]:
