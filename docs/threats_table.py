@@ -143,9 +143,8 @@ THREATS = (
     Threat(
         "i3",
         "Intake: a flood of batches fills queue, disk or reviewers",
-        "A quota of open batches and rows per source; what is beyond is refused before it is "
-        "parsed.",
-        "quotas of findings, and findings grouped by cause: issue 3",
+        "A quota of open batches, rows and findings per source; what is beyond is refused before "
+        "it is parsed; what waits is listed by cause.",
     ),
     Threat(
         "i4",

@@ -35,11 +35,13 @@ def _names() -> dict[str, str]:
     with Workspace.open() as workspace:
         waiting = [one.digest[:12] for one in workspace.reviews()]
         campaigns = [one.id for one in workspace.campaigns()]
+        asked = [one.digest[:12] for one in workspace.governance.requests()[-1:]]
         begun = [one.digest[:12] for one in workspace.response.recoveries()]
         return {
             "KEY": workspace.public_key,
             **dict(zip(["BATCH"], waiting, strict=False)),
             **dict(zip(["CAMPAIGN"], campaigns, strict=False)),
+            **dict(zip(["REQUEST"], asked, strict=False)),
             **dict(zip(["RECOVERY"], reversed(begun), strict=False)),
         }
 
