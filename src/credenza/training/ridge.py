@@ -60,8 +60,9 @@ class RidgeHead:
     def _scores(self, X: Array) -> Floats:
         """``(n, classes)``; single precision is not widened, which would cost twice the product."""
         dtype = np.float32 if np.asarray(X).dtype == np.float32 else np.float64
-        slopes = self.weights_[:-1].astype(dtype)
-        return np.asarray(np.asarray(X, dtype=dtype) @ slopes + self.weights_[-1], dtype=np.float64)
+        wide: Array = np.asarray(X, dtype=dtype)
+        slopes: Array = self.weights_[:-1].astype(dtype)
+        return np.asarray(wide @ slopes + self.weights_[-1], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
