@@ -60,7 +60,7 @@ def test_other_detectors_support_what_is_flipped_and_never_clear_anybody(judged:
     bad = answer(judged, "rescreen", "cara", detectors=chosen)
     good = answer(judged, "rescreen", "anna", detectors=chosen)
     assert bad.answer is Answer.SUPPORTS
-    assert int(bad.exhibits["flagged"]) > int(good.exhibits["flagged"])
+    assert int(str(bad.exhibits["flagged"])) > int(str(good.exhibits["flagged"]))
     assert good.answer is Answer.UNDECIDED
     with pytest.raises(UsageError, match="policy's own"):
         answer(judged, "rescreen", "cara", detectors=("confident-disagreement",))

@@ -39,7 +39,7 @@ def command() -> None:
     examples=(OPEN_EXAMPLE,),
 )
 @click.argument("title")
-@click.option("--playbook", required=True, help="backdoor, campaign, label-flip, …")
+@click.option("--playbook", default="", help="backdoor, campaign, label-flip, …")
 @click.option("--own", type=HOW_TO_FILE, help="A playbook of your own, instead of a shipped one.")
 @click.option("--batch", default="", help="That was found.")
 @click.option("--rows", default="", metavar="ROWS", help="Of that batch, such as 0-99,120.")
@@ -57,7 +57,7 @@ def open_incident(
     places = [place for start, stop in spans for place in range(start, stop)]
     with open_workspace(home) as workspace:
         text = None if own is None else own.read_bytes()
-        return _told(workspace.incidents.open(title, own=text, rows=places, **facts))  # type: ignore[arg-type] # click gives each its type
+        return _told(workspace.incidents.open(title, own=text, rows=places, **facts))
 
 
 @command.use_case("list", examples=("credenza incident list",))
