@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from credenza.response.plan import Plan
     from credenza.response.recover import Recovery, Taken
     from credenza.response.rehearse import Scorecard
+    from credenza.response.rescreen import Rescreened
     from credenza.response.suspicion import Suspicion
     from credenza.workspace.hall import Workspace
 
@@ -52,6 +53,13 @@ class Response:
     def blast_radius(self, suspicion: Suspicion) -> BlastRadius:
         """Which versions, releases, channels and models suspicious rows reached."""
         return blast_radius(self._stores, suspicion)
+
+    def rescreen(self, dataset: str, *, most_rows: int) -> list[Rescreened]:
+        """Screen what was admitted before by today's policy, newest window first."""
+        from credenza.response.rescreen import rescreen  # noqa: PLC0415 - the models: seconds to load
+
+        policy = self._workspace.governance.recorded_policy()
+        return [*rescreen(self._stores, policy, dataset, most_rows=most_rows)]
 
     # -- channels
 

@@ -95,6 +95,28 @@ def plan(home: Path | None, out: Path | None, **told: Any) -> Answer:  # noqa: A
     )
 
 
+@command.use_case("rescreen", examples=("credenza recover rescreen flights --rows 1000000",))
+@click.argument("dataset")
+@click.option("--rows", "most_rows", type=int, required=True, help="Screen at most so many.")
+def rescreen(home: Path | None, dataset: str, most_rows: int) -> Answer:
+    """Screen what was admitted before by today's policy, the newest window first.
+
+    Verdicts stay. The next call goes on where this one stopped; findings can be named with
+    `--detector` afterwards.
+    """
+    with open_workspace(home) as workspace:
+        found = workspace.response.rescreen(dataset, most_rows=most_rows)
+
+    def show(screen: Screen) -> None:
+        screen.table(
+            ("window", "batches", "rows", "flagged in", "findings"),
+            [(one.window, one.batches, one.rows, len(one.flagged), one.findings) for one in found],
+        )
+        screen.line(f"{count(len(found), 'window')} screened again")
+
+    return Answer("credenza.rescreen/1", {"windows": [jsonable(one) for one in found]}, show)
+
+
 @command.use_case(
     "apply", judges=True, governed=True, examples=("credenza recover apply plan.json",)
 )
