@@ -167,31 +167,64 @@ def test_threat_05_an_older_ring_is_not_taken_and_one_is_taken_once(town: Town) 
     assert refusal.value.code == "ring-rollback"
 
 
-def test_threat_05_an_unsigned_draft_and_an_expired_ring_are_not_taken(town: Town) -> None:
+def test_threat_05_a_draft_rules_nothing_and_holds_nothing_up(town: Town) -> None:
+    town.take()
     town.keepers.delegate("mallory", town.holders("mallory"), ["trips"])
-    with pytest.raises(UntrustedError) as refusal:
-        town.take()
-    assert refusal.value.code == "ring-mix"
-    with pytest.raises(UntrustedError) as refusal:
-        town.publish()
-    assert refusal.value.code == "ring-signatures"
+    with pytest.raises(ConflictError):
+        town.take()  # the same as before
+    town.clock.now_s += DAY_S
+    town.publish()  # the timestamp is renewed while the draft waits for its signature
+    town.take()
+    assert set(town.workspace.ring.outlook().mandates) == {"acme"}
+    assert [page.is_draft for page in town.keepers.outlook().pages] == [False, True, False, False]
     town.publish("steward")
+    town.take()
+    assert set(town.workspace.ring.outlook().mandates) == {"acme", "mallory"}
+
+
+def test_threat_05_an_expired_or_unsigned_ring_is_not_taken(town: Town) -> None:
     town.clock.now_s += ONLINE_DAYS * DAY_S
     with pytest.raises(UntrustedError) as refusal:
         town.take()
     assert refusal.value.code == "ring-expired"
     with pytest.raises(NotFoundError):
         town.workspace.ring.outlook()
+    fresh = Keepers(town.folder / "fresh", clock=town.clock)
+    with pytest.raises(NotFoundError):
+        fresh.outlook()
+    fresh.begin(town.holders("d"), town.holders("e"), [town.key("f").public])
+    with pytest.raises(NotFoundError):
+        town.workspace.ring.take(town.folder / "fresh")
+    with pytest.raises(UntrustedError) as refusal:
+        fresh.publish(str(town.folder / "f.key"))
+    assert refusal.value.code == "ring-signatures"
 
 
 def test_threat_05_a_new_root_is_signed_by_the_keepers_of_the_old_one(town: Town) -> None:
     town.take()
     town.keepers.rotate("root", town.holders("d", "e", "f", threshold=2))
-    with pytest.raises(UntrustedError):
-        town.publish("d", "e")
+    town.publish("d", "e")
+    assert town.keepers.outlook().pages[0].is_draft
     town.publish("a", "c")
     town.take()
     assert town.workspace.ring.outlook().pages[0].version == 2
+    assert not any(page.is_draft for page in town.keepers.outlook().pages)
+
+
+def test_threat_05_every_role_is_given_to_other_keys_by_a_new_root(town: Town) -> None:
+    town.take()
+    town.keepers.rotate("targets", town.holders("steward2"))
+    town.keepers.rotate("online", town.holders("online2"))
+    town.publish("a", "b")  # the old online key: what was published stands for longer
+    town.take()
+    for name in ("steward2",):
+        town.keepers.sign(str(town.folder / f"{name}.key"))
+    town.keepers.publish(str(town.folder / "online2.key"))
+    town.take()
+    versions = {page.role: page.version for page in town.workspace.ring.outlook().pages}
+    assert versions == {"root": 2, "targets": 2, "snapshot": 3, "timestamp": 3}
+    with pytest.raises(UntrustedError):
+        town.publish()  # the old online key counts no more
 
 
 def test_a_keeper_is_told_what_cannot_be_before_anybody_signs(town: Town) -> None:
@@ -211,7 +244,7 @@ def test_a_keeper_is_told_what_cannot_be_before_anybody_signs(town: Town) -> Non
         town.keepers.revoke("ajax")
     with pytest.raises(ConflictError):
         town.keepers.begin(twice, twice, [])
-    assert all(page.complete for page in town.keepers.outlook().pages)
+    assert not any(page.is_draft for page in town.keepers.outlook().pages)
 
 
 def test_a_role_is_renewed_and_its_draft_waits_for_signatures(town: Town) -> None:
@@ -220,7 +253,7 @@ def test_a_role_is_renewed_and_its_draft_waits_for_signatures(town: Town) -> Non
     town.clock.now_s += DAY_S
     for role in ("root", "targets"):
         town.keepers.renew(role)
-    assert [page.complete for page in town.keepers.outlook().pages][:2] == [False, False]
+    assert [page.is_draft for page in town.keepers.outlook().pages][:2] == [True, True]
     town.publish("a", "b", "steward")
     town.take()
     after = town.workspace.ring.outlook().pages

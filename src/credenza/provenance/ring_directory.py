@@ -1,4 +1,8 @@
-"""The directory of a key ring: its files, read within bounds and written whole or not at all."""
+"""The directory of a key ring: its files, read within bounds and written whole or not at all.
+
+Readers take ``N.root.json``, ``targets.json``, ``snapshot.json`` and ``timestamp.json``; what
+waits for signatures lies beside as a draft that they never look at.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from credenza.provenance.ring_form import Part
 
 TIMESTAMP_FILE, SNAPSHOT_FILE, TARGETS_FILE = "timestamp.json", "snapshot.json", "targets.json"
+DRAFT_ROOT, DRAFT_TARGETS = "draft.root.json", "draft.targets.json"
 
 _ROOT_FILE = re.compile(r"([1-9][0-9]{0,5})\.root\.json\Z")
 
@@ -31,20 +36,18 @@ def published(directory: Path, after: int) -> RingFiles:
         NotFoundError: a file is missing.
         UntrustedError: one is not a regular file, or too large.
     """
-    numbers = [number for number in _root_numbers(directory) if number > after]
+    numbers = _root_numbers(directory)
+    if not numbers:
+        raise no_ring(directory)
     return RingFiles(
-        tuple(file_bytes(directory / f"{number}.root.json") for number in numbers),
+        tuple(file_bytes(directory / root_file(one)) for one in numbers if one > after),
         *(file_bytes(directory / name) for name in (TIMESTAMP_FILE, SNAPSHOT_FILE, TARGETS_FILE)),
     )
 
 
 def load_roots(directory: Path) -> list[Metadata[Root]]:
-    """Every version of the root that lies there, in order.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    return [load(directory, Root, f"{number}.root.json") for number in _root_numbers(directory)]
+    """Every version of the root that was published, in order."""
+    return [load(directory, Root, root_file(number)) for number in _root_numbers(directory)]
 
 
 def load(directory: Path, kind: type[Part], name: str) -> Metadata[Part]:
@@ -57,9 +60,15 @@ def load(directory: Path, kind: type[Part], name: str) -> Metadata[Part]:
     return read(kind, file_bytes(directory / name))
 
 
-def latest_version(directory: Path, kind: type[Part], name: str) -> int:
-    """The version that lies there; 0 when none was published yet."""
-    return load(directory, kind, name).signed.version if (directory / name).exists() else 0
+def load_any(directory: Path, kind: type[Part], *names: str) -> Metadata[Part] | None:
+    """The first of these files that is there, or None."""
+    found = next((name for name in names if (directory / name).exists()), None)
+    return None if found is None else load(directory, kind, found)
+
+
+def root_file(version: int) -> str:
+    """What a version of the root is called."""
+    return f"{version}.root.json"
 
 
 def file_bytes(path: Path) -> bytes:
@@ -73,7 +82,7 @@ def file_bytes(path: Path) -> bytes:
         raise NotFoundError(
             "no-ring",
             f"the key ring has no {path.name}",
-            why="it is not complete" if path.name == TARGETS_FILE else "it was not published yet",
+            why="it was not published yet",
             fix="have its keepers sign, then run `credenza ring publish`",
         )
     with os.fdopen(open_regular(path, Limits(file_bytes=MAX_FILE_BYTES)), "rb") as file:
@@ -92,14 +101,15 @@ def save(directory: Path, name: str, found: Metadata[Part]) -> None:
 
 
 def _root_numbers(directory: Path) -> list[int]:
-    """Versions of the root that lie there, in order."""
-    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
-    numbers = sorted(int(found[1]) for name in names if (found := _ROOT_FILE.match(name)))
-    if not numbers:
-        raise NotFoundError(
-            "no-ring",
-            f"there is no key ring in {directory.name!r}",
-            why="it holds no N.root.json",
-            fix="make one with `credenza ring init`",
-        )
-    return numbers
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    return sorted(int(found[1]) for name in names if (found := _ROOT_FILE.match(name)))
+
+
+def no_ring(directory: Path) -> NotFoundError:
+    """Say that nobody published a ring there."""
+    return NotFoundError(
+        "no-ring",
+        f"there is no key ring in {directory.name!r}",
+        why="it holds no N.root.json",
+        fix="make one with `credenza ring init`, have it signed, and publish it",
+    )

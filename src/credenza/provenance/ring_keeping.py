@@ -1,9 +1,9 @@
 """The key ring as its keepers write it: a directory of TUF metadata.
 
-``N.root.json`` for each version of the root, ``targets.json``, ``snapshot.json`` and
-``timestamp.json``. What changes is a draft until enough keys have signed it, one after
-another, on as many machines as there are keepers: the directory travels. ``publish``
-then writes the snapshot and timestamp with which readers take it up.
+What changes is a draft until enough keys have signed it, one after another, on as many
+machines as there are keepers: the directory travels. ``publish`` puts complete drafts in
+place, with a snapshot and timestamp with which readers take them up; it goes on saying
+weekly what is now while a draft still waits.
 """
 
 from __future__ import annotations
@@ -23,31 +23,32 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from credenza.core.errors import ConflictError, NotFoundError, UsageError
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
 from credenza.provenance.ring import EXPIRES, Ring, RingFiles, follow, mandates_of
 from credenza.provenance.ring_directory import (
+    DRAFT_ROOT,
+    DRAFT_TARGETS,
     SNAPSHOT_FILE,
     TARGETS_FILE,
     TIMESTAMP_FILE,
-    file_bytes,
-    latest_version,
     load,
+    load_any,
     load_roots,
+    no_ring,
+    root_file,
     save,
 )
 from credenza.provenance.ring_form import (
     check_keys,
     moment,
-    read,
     sign,
     tuf_key,
     write,
 )
-from credenza.provenance.ring_outlook import page_of
 from credenza.provenance.roster import SOURCE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from credenza.provenance.keys import SigningKey
@@ -165,6 +166,8 @@ def rotate(directory: Path, role: str, holders: Holders, now_s: int) -> None:
     draft = _root_draft(directory, now_s)
     _give(draft, role, holders)
     _save_root(directory, draft)
+    if role == "targets":  # what the former keys signed counts no more: the new ones sign it again
+        _save_targets(directory, _targets_draft(directory, now_s))
 
 
 def renew(directory: Path, role: str, now_s: int) -> None:
@@ -192,15 +195,16 @@ def sign_drafts(directory: Path, key: SigningKey) -> list[str]:
     Raises:
         UsageError: no draft waits for that key.
     """
-    roots = load_roots(directory)
-    root, before = roots[-1], roots[-2] if len(roots) > 1 else roots[-1]
-    targets = load(directory, Targets, TARGETS_FILE)
+    root = load_any(directory, Root, DRAFT_ROOT)
+    targets = load_any(directory, Targets, DRAFT_TARGETS)
+    before = [one.signed for one in load_roots(directory)[-1:]]
     signed = []
-    if _add_signature(root, (before.signed, root.signed), key):
-        save(directory, f"{root.signed.version}.root.json", root)
+    if root is not None and _add_signature(root, (*before, root.signed), key):
+        save(directory, DRAFT_ROOT, root)
         signed.append(Root.type)
-    if _add_signature(targets, (root.signed,), key):
-        save(directory, TARGETS_FILE, targets)
+    judges = before if root is None else [root.signed]
+    if targets is not None and _add_signature(targets, judges, key):
+        save(directory, DRAFT_TARGETS, targets)
         signed.append(Targets.type)
     if not signed:
         raise UsageError(
@@ -214,38 +218,89 @@ def sign_drafts(directory: Path, key: SigningKey) -> list[str]:
 
 
 def publish(directory: Path, key: SigningKey, now_s: int) -> Ring:
-    """Write the snapshot and timestamp of what is signed, so that readers take it up.
+    """Put in place what enough keys have signed, with a snapshot and timestamp for readers.
+
+    Drafts that lack signatures stay drafts, and what was published stands for longer.
 
     Raises:
-        UntrustedError: a draft lacks signatures, or the key is not the online one;
-            nothing is written then.
+        UntrustedError: nothing can be published: signatures are missing, or the key is
+            not the online one.
+        NotFoundError: there is no ring.
     """
-    root = load_roots(directory)[-1]
-    expires = moment(now_s + ONLINE_DAYS * DAY_S)
-    targets = file_bytes(directory / TARGETS_FILE)
-    version = read(Targets, targets).signed.version
+    wrong: UntrustedError | None = None
+    for roots, targets in _candidates(directory):
+        try:
+            ring = _published(directory, roots, targets, key, now_s)
+        except UntrustedError as refusal:
+            wrong = wrong or refusal
+            continue
+        save(directory, root_file(ring.root.signed.version), ring.root)
+        for name, part in ((TARGETS_FILE, ring.targets), (SNAPSHOT_FILE, ring.snapshot)):
+            save(directory, name, part)
+        save(directory, TIMESTAMP_FILE, ring.timestamp)
+        _drop_published(directory, ring)
+        return ring
+    raise wrong or no_ring(directory)
+
+
+def _candidates(
+    directory: Path,
+) -> Iterator[tuple[list[Metadata[Root]], Metadata[Targets]]]:
+    """Roots and targets that could be published, the newest first."""
+    roots, draft = load_roots(directory), load_any(directory, Root, DRAFT_ROOT)
+    drafted = load_any(directory, Targets, DRAFT_TARGETS)
+    current = load_any(directory, Targets, TARGETS_FILE)
+    for chain in ([*roots, draft] if draft else [], roots):
+        for targets in (drafted, current):
+            if chain and targets is not None:
+                yield [one for one in chain if one is not None], targets
+
+
+def _published(
+    directory: Path,
+    roots: list[Metadata[Root]],
+    targets: Metadata[Targets],
+    key: SigningKey,
+    now_s: int,
+) -> Ring:
+    """The ring that readers would see with these; refused unless they would follow it."""
+    expires, judge = moment(now_s + ONLINE_DAYS * DAY_S), roots[-1].signed
+    before = load_any(directory, Snapshot, SNAPSHOT_FILE)
     snapshot = Metadata(
         Snapshot(
-            version=latest_version(directory, Snapshot, SNAPSHOT_FILE) + 1,
+            version=1 if before is None else before.signed.version + 1,
             expires=expires,
-            meta={TARGETS_FILE: MetaFile.from_data(version, targets, ["sha256"])},
+            meta={
+                TARGETS_FILE: MetaFile.from_data(targets.signed.version, write(targets), ["sha256"])
+            },
         )
     )
-    _add_signature(snapshot, (root.signed,), key)
-    page = write(snapshot)
+    _add_signature(snapshot, (judge,), key)
+    latest = load_any(directory, Timestamp, TIMESTAMP_FILE)
     timestamp = Metadata(
         Timestamp(
-            version=latest_version(directory, Timestamp, TIMESTAMP_FILE) + 1,
+            version=1 if latest is None else latest.signed.version + 1,
             expires=expires,
-            snapshot_meta=MetaFile.from_data(snapshot.signed.version, page, ["sha256"]),
+            snapshot_meta=MetaFile.from_data(snapshot.signed.version, write(snapshot), ["sha256"]),
         )
     )
-    _add_signature(timestamp, (root.signed,), key)
-    roots = tuple(write(one) for one in load_roots(directory))
-    ring = follow(None, RingFiles(roots, write(timestamp), page, targets))
-    save(directory, SNAPSHOT_FILE, snapshot)
-    save(directory, TIMESTAMP_FILE, timestamp)
-    return ring
+    _add_signature(timestamp, (judge,), key)
+    files = RingFiles(
+        tuple(write(one) for one in roots), write(timestamp), write(snapshot), write(targets)
+    )
+    return follow(None, files)
+
+
+def _drop_published(directory: Path, ring: Ring) -> None:
+    """Drafts that are in place now are none any more."""
+    root, targets = (
+        load_any(directory, Root, DRAFT_ROOT),
+        load_any(directory, Targets, DRAFT_TARGETS),
+    )
+    if root is not None and root.signed.version <= ring.root.signed.version:
+        (directory / DRAFT_ROOT).unlink()
+    if targets is not None and targets.signed.version <= ring.targets.signed.version:
+        (directory / DRAFT_TARGETS).unlink()
 
 
 # -- inside
@@ -306,19 +361,22 @@ def _delegations(keys: dict[str, Key], roles: dict[str, DelegatedRole]) -> Deleg
 
 
 def _root_draft(directory: Path, now_s: int) -> Root:
-    """The newest root, one version on if it is complete."""
-    roots = load_roots(directory)
-    newest = roots[-1].signed
-    judges = [one.signed for one in roots[-2:]]
-    if all(page_of(roots[-1], judge).complete for judge in judges):
-        newest.version += 1
-    newest.expires = moment(now_s + ROOT_DAYS * DAY_S)
-    return newest
+    """The draft that is there, or one of the version after the newest root."""
+    found = load_any(directory, Root, DRAFT_ROOT)
+    if found is None:
+        roots = load_roots(directory)
+        if not roots:
+            raise no_ring(directory)
+        found = roots[-1]
+        found.signed.version += 1
+    found.signed.expires = moment(now_s + ROOT_DAYS * DAY_S)
+    return found.signed
 
 
 def _targets_draft(directory: Path, now_s: int) -> Targets:
-    found = load(directory, Targets, TARGETS_FILE)
-    if page_of(found, load_roots(directory)[-1].signed).complete:
+    found = load_any(directory, Targets, DRAFT_TARGETS)
+    if found is None:
+        found = load(directory, Targets, TARGETS_FILE)
         found.signed.version += 1
     found.signed.expires = moment(now_s + TARGETS_DAYS * DAY_S)
     return found.signed
@@ -326,9 +384,9 @@ def _targets_draft(directory: Path, now_s: int) -> Targets:
 
 def _save_root(directory: Path, root: Root) -> None:
     check_keys(root.keys, root.roles.values())
-    save(directory, f"{root.version}.root.json", Metadata(root))
+    save(directory, DRAFT_ROOT, Metadata(root))
 
 
 def _save_targets(directory: Path, targets: Targets) -> None:
     mandates_of(targets, 0)
-    save(directory, TARGETS_FILE, Metadata(targets))
+    save(directory, DRAFT_TARGETS, Metadata(targets))

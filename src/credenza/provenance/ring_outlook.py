@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tuf.api.metadata import Snapshot, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from credenza.provenance.ring import mandates_of
 from credenza.provenance.ring_directory import (
+    DRAFT_ROOT,
+    DRAFT_TARGETS,
     SNAPSHOT_FILE,
     TARGETS_FILE,
     TIMESTAMP_FILE,
     load,
+    load_any,
     load_roots,
+    no_ring,
 )
 from credenza.provenance.ring_form import expiry_s
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuf.api.metadata import Metadata, Root
+    from tuf.api.metadata import Metadata
 
     from credenza.provenance.ring import Ring
     from credenza.provenance.ring_form import Part
@@ -32,6 +36,7 @@ class Page(NamedTuple):
     Attributes:
         signed: keys of its role that have signed it, of those the newest root names.
         expires_s: in seconds since the epoch.
+        is_draft: readers do not see it yet.
     """
 
     role: str
@@ -40,6 +45,7 @@ class Page(NamedTuple):
     signed: int
     threshold: int
     keys: int
+    is_draft: bool = False
 
     @property
     def complete(self) -> bool:
@@ -55,20 +61,30 @@ class Outlook(NamedTuple):
 
 
 def outlook(directory: Path) -> Outlook:
-    """How the drafts and what is published stand.
+    """How drafts stand, and what is published where nothing is drafted.
 
     Raises:
         NotFoundError: there is no ring.
     """
     roots = load_roots(directory)
-    targets = load(directory, Targets, TARGETS_FILE)
-    before = roots[-2:][0].signed  # a root is judged by the one before it, and by itself
-    root = min(page_of(roots[-1], before), page_of(roots[-1], roots[-1].signed), key=_open)
-    pages = [root, page_of(targets, roots[-1].signed)]
-    if (directory / TIMESTAMP_FILE).exists():
-        pages.append(page_of(load(directory, Snapshot, SNAPSHOT_FILE), roots[-1].signed))
-        pages.append(page_of(load(directory, Timestamp, TIMESTAMP_FILE), roots[-1].signed))
-    return Outlook(tuple(pages), mandates_of(targets.signed, min(p.expires_s for p in pages)))
+    draft = load_any(directory, Root, DRAFT_ROOT)
+    targets = load_any(directory, Targets, DRAFT_TARGETS, TARGETS_FILE)
+    newest = draft or (roots[-1] if roots else None)
+    if newest is None or targets is None:
+        raise no_ring(directory)
+    # A draft of the root is judged by the one before it as well as by itself.
+    judges = [newest.signed, *(one.signed for one in roots[-1:] if draft is not None)]
+    root = min((page_of(newest, judge) for judge in judges), key=_open)
+    pages = [
+        root._replace(is_draft=draft is not None),
+        page_of(targets, newest.signed)._replace(is_draft=(directory / DRAFT_TARGETS).exists()),
+    ]
+    if roots:
+        online = roots[-1].signed
+        pages.append(page_of(load(directory, Snapshot, SNAPSHOT_FILE), online))
+        pages.append(page_of(load(directory, Timestamp, TIMESTAMP_FILE), online))
+    ends_s = min(page.expires_s for page in pages)
+    return Outlook(tuple(pages), mandates_of(targets.signed, ends_s))
 
 
 def outlook_of(ring: Ring) -> Outlook:

@@ -194,7 +194,10 @@ def sign(ring: Path, key: str) -> Answer:
 @_RING
 @_PRIVATE
 def publish(ring: Path, key: str) -> Answer:
-    """Say what is now, for a week: snapshot and timestamp, signed with the online KEY."""
+    """Put complete drafts in place, and say what is now, for a week, with the online KEY.
+
+    A draft that lacks signatures stays one, and what was published stands for longer.
+    """
     return _looked_at(_keepers(ring).publish(key))
 
 
@@ -261,7 +264,7 @@ def _looked_at(found: Outlook) -> Answer:
 
 
 def _signatures(page: Page) -> str:
-    state = "" if page.complete else ", draft"
+    state = ", draft" if page.is_draft else ""
     return f"{page.signed} of {page.threshold}{state}"
 
 
