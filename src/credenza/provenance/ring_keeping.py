@@ -235,8 +235,8 @@ def publish(directory: Path, key: SigningKey, now_s: int) -> Ring:
             wrong = wrong or refusal
             continue
         save(directory, root_file(ring.root.signed.version), ring.root)
-        for name, part in ((TARGETS_FILE, ring.targets), (SNAPSHOT_FILE, ring.snapshot)):
-            save(directory, name, part)
+        save(directory, TARGETS_FILE, ring.targets)
+        save(directory, SNAPSHOT_FILE, ring.snapshot)
         save(directory, TIMESTAMP_FILE, ring.timestamp)
         _drop_published(directory, ring)
         return ring
