@@ -12,6 +12,7 @@ vouched-for windows, which are the yardstick; and to rows that were excised sinc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -137,10 +138,8 @@ def _look(
         reference.expected(table),
     )
     starts = np.cumsum([0, *(one.num_rows for one in tables)]).tolist()
-    judged = [
-        _judged(screening, row, start, stop)
-        for row, start, stop in zip(rows, starts, starts[1:], strict=True)
-    ]
+    placed = [(row, *span) for row, span in zip(rows, pairwise(starts), strict=True)]
+    judged = [_judged(screening, row, start, stop) for row, start, stop in placed]
     document: dict[str, Json] = {
         "dataset": rows[0].dataset,
         "window": window,
@@ -151,7 +150,7 @@ def _look(
     entry = stores.journal.record([Event(KIND, document)])[-1]
     flagged = {
         row.digest: spans_of(np.flatnonzero(screening.flagged[start:stop]).tolist())
-        for row, start, stop in zip(rows, starts, starts[1:], strict=True)
+        for row, start, stop in placed
     }
     return Rescreened(
         window,
