@@ -26,6 +26,8 @@ STEPS = 250
 RATE = 1e-3
 BATCH = 64
 KEPT = 0.7
+HELD = 1.0
+"""Weight of what the network said between verified rows, beside what is learnt of them."""
 
 
 def tune(
@@ -34,29 +36,39 @@ def tune(
     *,
     extra: Extra | None = None,
     after: After | None = None,
+    like: Any = None,  # noqa: ANN401 - torch is untyped
     radius: float = 0.0,
     steps: int = STEPS,
     seed: int = 0,
 ) -> Any:  # noqa: ANN401 - torch is untyped
     """A copy that has learnt a little more from verified rows.
 
+    Few rows learnt again and again cost accuracy elsewhere. Between two verified rows there
+    are many more inputs without a trigger, and there the copy is held to what the network
+    said: on Fashion-MNIST that halves what unlearning costs. It holds to its errors as well.
+
     Args:
         network: stays as it is.
         clean: rows to learn from.
         extra: added to the loss, from the copy, a batch's inputs and its soft labels.
         after: called on the copy after each step, to keep pruned units pruned.
+        like: the network whose answers without a trigger are kept; None: ``network``.
         radius: of the sharpness-aware step; 0: a plain step.
         steps: of the optimiser, at a rate that falls to nothing, so that few rows are not
             left in the middle of a change.
         seed: of the order of rows and whatever ``extra`` draws.
     """
-    found = twin(network).train()
-    inputs, labels = as_inputs(clean.X), _soft_labels(network, clean)
+    found, before = twin(network).train(), twin(network if like is None else like).eval()
+    inputs, labels = as_inputs(clean.X), _soft_labels(before, clean)
     optimiser = torch.optim.Adam(found.parameters(), RATE)
 
     def loss(rows: Any) -> Any:  # noqa: ANN401 - tensors
         plain = torch.nn.functional.cross_entropy(found(inputs[rows]), labels[rows])
-        return plain if extra is None else plain + extra(found, inputs[rows], labels[rows])
+        between = _between(inputs[rows], inputs)
+        with torch.no_grad():
+            said = torch.softmax(before(between), dim=1)
+        kept = plain / 2 + HELD * torch.nn.functional.cross_entropy(found(between), said)
+        return kept if extra is None else kept + extra(found, inputs[rows], labels[rows])
 
     with seeded(seed), torch.enable_grad():
         for step, rows in enumerate(_batches(len(labels), steps)):
@@ -73,6 +85,13 @@ def tune(
             if after is not None:
                 after(found)
     return found.eval()
+
+
+def _between(some: Any, inputs: Any) -> Any:  # noqa: ANN401 - tensors
+    """Each of ``some`` mixed with any of ``inputs``, in a proportion of its own."""
+    others = inputs[torch.randint(0, len(inputs), (len(some),))]
+    share = torch.rand(len(some), *[1] * (some.ndim - 1))
+    return share * some + (1 - share) * others
 
 
 def _batches(rows: int, steps: int) -> Iterator[Any]:

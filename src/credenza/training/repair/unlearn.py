@@ -22,8 +22,8 @@ class InversionUnlearning:
 
     What is inverted is rarely the trigger itself but something the network confuses with
     it; after a round the next inversion finds what is left. Images only. Blind to
-    triggers that need one class of origin. With 1,600 verified rows it left .01 attack success
-    and cost 1.8 points of accuracy on Fashion-MNIST; more rows, or suspects, cost less.
+    triggers that need one class of origin. What it costs in accuracy falls with the number
+    of verified rows; `benchmarks/training/README.md` has figures.
 
     Args:
         rounds: inversions, each unlearnt with all before it.
@@ -41,6 +41,7 @@ class InversionUnlearning:
         """A copy that has unlearnt every inverted trigger."""
         target = need_target(evidence, "Neural-Cleanse unlearning")
         triggers: list[tuple[Any, Any]] = []
+        found = network
 
         def stamped(copy: Any, inputs: Any, labels: Any) -> Any:  # noqa: ANN401 - tensors
             mask, pattern = triggers[int(torch.randint(0, len(triggers), (1,)))]
@@ -50,7 +51,9 @@ class InversionUnlearning:
 
         for round_ in range(self.rounds):
             seed = evidence.seed + round_
-            found = invert(network, evidence.clean.X[:IMAGES], seed=seed)
-            triggers.append((as_inputs(found.masks[target]), as_inputs(found.patterns[target])))
-            network = tune(network, evidence.clean, extra=stamped, steps=self.steps, seed=seed)
-        return network
+            seen = invert(found, evidence.clean.X[:IMAGES], seed=seed)
+            triggers.append((as_inputs(seen.masks[target]), as_inputs(seen.patterns[target])))
+            found = tune(
+                found, evidence.clean, extra=stamped, like=network, steps=self.steps, seed=seed
+            )
+        return found
