@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import CredenzaError
 from credenza.gate.governance import KINDS, Charter, judge, learn
+from credenza.gate.policy import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ ACTION_OF: Mapping[str, Mapping[str, str]] = {
     "recall": {"": "recall"},
     "policy": {"": "change-policy"},
     "charter": {"": "change-rules"},
+    "declaration": {"": "declare-clean"},
     "member": {
         "member-added": "change-members",
         "member-changed": "change-members",
@@ -70,7 +72,7 @@ def audit_warrants(stores: Stores) -> WarrantAudit:
     known, ledger = Charter(), stores.journal.ledger
     start: int | None = None
     counted, problems = 0, []
-    warrant: tuple[Entry, Request] | None = None
+    warrant: Request | None = None
     for entry in ledger.entries(0):
         known.size = entry.index
         if entry.kind not in KINDS and entry.kind not in ACTION_OF:
@@ -79,12 +81,12 @@ def audit_warrants(stores: Stores) -> WarrantAudit:
         document = stores.journal.document(entry.digest)
         if known.is_governed and entry.kind in ACTION_OF:
             counted += 1
-            wrong = _unwarranted(entry, document, warrant)
+            wrong = unwarranted(known, entry.kind, document, warrant)
             problems += [f"entry {entry.index} ({entry.kind}): {wrong}"] if wrong else []
         warrant = None
         if known.is_governed and entry.kind == "act":
             try:
-                warrant = entry, _used(stores, known, entry, document)
+                warrant = _used(stores, known, entry, document)
             except CredenzaError as wrong_use:
                 problems.append(f"entry {entry.index} (act): {wrong_use.what}; {wrong_use.why}")
         if entry.kind in KINDS:
@@ -109,16 +111,24 @@ def _used(stores: Stores, known: Charter, entry: Entry, document: Document) -> R
     return signed.request
 
 
-def _unwarranted(entry: Entry, document: Document, warrant: tuple[Entry, Request] | None) -> str:
-    """What is wrong with the warrant of an entry, "" when nothing is."""
-    actions = ACTION_OF[entry.kind]
+def unwarranted(known: Charter, kind: str, document: Document, warrant: Request | None) -> str:
+    """What is wrong with the warrant of an entry, "" when nothing is.
+
+    A rejection by which the policy ends an undecided wait is nobody's act: it needs none.
+    """
+    actions = ACTION_OF[kind]
     named = str(document.get("event") or document.get("outcome") or "")
     action = actions.get(named) or actions.get("")
     if warrant is None:
-        return "nothing before it allows it"
-    request = warrant[1]
-    if request.action != action:
-        return f"what was allowed is {request.action}, not {action}"
-    both = request.terms.keys() & document.keys()
-    differ = sorted(name for name in both if request.terms[name] != document[name])
+        return "" if _expired(known, document) else "nothing before it allows it"
+    if warrant.action != action:
+        return f"what was allowed is {warrant.action}, not {action}"
+    both = warrant.terms.keys() & document.keys()
+    differ = sorted(name for name in both if warrant.terms[name] != document[name])
     return f"it differs from what was allowed in {', '.join(differ)}" if differ else ""
+
+
+def _expired(known: Charter, document: Document) -> bool:
+    days = load_policy(known.policy.encode("utf-8")).quarantine.expire_days
+    reason = f"expired: nobody decided within {days} days"
+    return bool(days) and document.get("outcome") == "reject" and document["reason"] == reason

@@ -271,7 +271,7 @@ class Workspace(Opened):
         batch = self._row(prefix).digest
         terms: dict[str, Json] = {"batch": batch, "outcome": outcome, "reason": reason}
         if rows is not None:
-            terms["rows"] = [[*span] for span in rows]
+            terms["decided"] = [[*span] for span in rows]
         with self.governance.warrant(outcome if outcome == "admit" else "reject", terms):
             return review.decide_batch(self._stores, batch, outcome, reason, rows)
 

@@ -18,6 +18,8 @@ from credenza.core.errors import (
     UsageError,
 )
 from credenza.gate.approvals import look_at, read_request, sign_approval, sign_request
+from credenza.gate.governance import Charter
+from credenza.gate.governance_audit import unwarranted
 from credenza.gate.governance_rules import ACTIONS, ROLES, Rules, Thing, shipped_rules
 from credenza.gate.journal import Event
 from credenza.provenance.keys import SigningKey, key_from_seed, save_key
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import SourceSimulator
+
+    from credenza.core.canonical import Json
 
 pytest.importorskip("cedarpy")
 
@@ -409,6 +413,20 @@ def test_threat_16_what_was_done_without_a_warrant_is_found_afterwards(
         "(release)",
     ]
     assert "the rules did not allow it: 0 approvals" in problems[2]
+
+
+def test_what_the_policy_lets_expire_needs_nobody_and_nothing_else_does() -> None:
+    known = Charter(policy='schema = "credenza.policy/1"\n[quarantine]\nexpire_days = 9\n')
+    expired: dict[str, Json] = {
+        "outcome": "reject",
+        "reason": "expired: nobody decided within 9 days",
+    }
+    assert unwarranted(known, "decision", expired, None) == ""
+    for wrong in ({"outcome": "admit"}, {"reason": "expired: nobody decided within 1 days"}):
+        told = unwarranted(known, "decision", expired | wrong, None)
+        assert told == "nothing before it allows it"
+    known.policy = 'schema = "credenza.policy/1"\n'
+    assert unwarranted(known, "decision", expired, None)
 
 
 def test_a_policy_file_that_somebody_edits_is_a_draft_until_it_is_approved(

@@ -25,10 +25,12 @@ def command() -> None:
     """People: registered with their public keys, and with what they may do."""
 
 
-def _described(*, required: bool) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """The options that describe a member."""
+def _about(
+    verb: str, *, required: bool, example: str
+) -> Callable[[Callable[..., Answer]], click.Command]:
+    """A command about one member, with the options that describe them."""
 
-    def add_options(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    def register(function: Callable[..., Answer]) -> click.Command:
         for option in (
             click.option(
                 "--source",
@@ -48,51 +50,36 @@ def _described(*, required: bool) -> Callable[[Callable[..., Answer]], Callable[
                 metavar="KEY",
                 help="Public key: 64 hex digits or a .pub file. May be given several times.",
             ),
+            click.argument("name"),
         ):
             function = option(function)
-        return function
+        return command.use_case(verb, governed=True, examples=(example,))(function)
 
-    return add_options
+    return register
 
 
-@command.use_case(
+@_about(
     "add",
-    governed=True,
-    examples=("credenza member add alice --key alice.key.pub --role steward --role reviewer",),
+    required=True,
+    example="credenza member add alice --key alice.key.pub --role steward --role reviewer",
 )
-@click.argument("name")
-@_described(required=True)
-def add(
-    home: Path | None,
-    name: str,
-    keys: tuple[str, ...],
-    roles: tuple[str, ...],
-    sources: tuple[str, ...],
-) -> Answer:
+def add(home: Path | None, name: str, keys: tuple[str, ...], **said: Sequence[str]) -> Answer:
     """Register NAME. Until `credenza governance start`, members decide nothing yet."""
     with open_workspace(home) as workspace:
         held = [public_key(key) for key in keys]
-        return _listed([workspace.governance.add_member(name, held, roles, sources)])
+        return _listed([workspace.governance.add_member(name, held, **said)])
 
 
-@command.use_case(
+@_about(
     "change",
-    governed=True,
-    examples=("credenza member change alice --role steward --role reviewer --source acme",),
+    required=False,
+    example="credenza member change alice --role steward --role reviewer --source acme",
 )
-@click.argument("name")
-@_described(required=False)
-def change(
-    home: Path | None,
-    name: str,
-    keys: tuple[str, ...],
-    roles: tuple[str, ...],
-    sources: tuple[str, ...],
-) -> Answer:
+def change(home: Path | None, name: str, keys: tuple[str, ...], **said: Sequence[str]) -> Answer:
     """Give NAME other keys, roles or sources; what is not given stays as it is."""
     with open_workspace(home) as workspace:
         held = [public_key(key) for key in keys]
-        return _listed([workspace.governance.change_member(name, held, roles, sources)])
+        return _listed([workspace.governance.change_member(name, held, **said)])
 
 
 @command.use_case(
