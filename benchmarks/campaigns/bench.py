@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from baselines import BASELINES, WEIGHTS, Standard, standardised
 from events import ATTACKS, BENIGN, GOALS, Draw, Event, ordinary_deviation, step
-from ours import Passed, clean_pass, go_on
+from ours import RATE, Passed, clean_pass, go_on
 from panels import PANELS, Panel
 
 from credenza.campaigns.panel import PanelScanner
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from credenza.campaigns.judge import WindowResult
     from credenza.core.types import Floats
 
-RATE = 0.01
 ON_TIME = 4
 BURN_IN = 60
 LONGEST = 30

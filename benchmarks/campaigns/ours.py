@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from credenza.campaigns.panel import PanelScanner
+from credenza.campaigns.panel import MARGIN, PanelScanner
 from credenza.campaigns.unattended import Unattended
 
 if TYPE_CHECKING:
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from credenza.campaigns.panel import WindowResult
     from credenza.core.types import Floats
+
+
+RATE = 0.01
+"""What ``scan_panel`` is asked for."""
 
 
 class Passed(NamedTuple):
@@ -36,6 +40,7 @@ def new_scanner(panel: Panel, groups: Sequence[str] | None = None) -> PanelScann
         [f"{p:06d}" for p in range(statistics)],
         groups=groups,
         periods=panel.periods,
+        rate=RATE / MARGIN,
     )
 
 

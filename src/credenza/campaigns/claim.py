@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SCALES = (1.0, 0.3, 0.1, 0.03)
 """Weight of the newest window: a jump, a few windows, a slow ramp, a creeping one."""
+CELLS = 2 * len(SCALES)
+"""Scores that each statistic has: by scale and direction."""
 FALSE_SHARE = 0.03
 """Honest sources among the named ones that are accepted on average."""
 NAMED_U = 3.0
@@ -57,7 +59,7 @@ class PanelCampaign:
 
 
 def claim(
-    u: Floats, own: Floats, cells: Floats, statistic: int, p_value: float
+    u: Floats, own: Floats, found: tuple[int, int], statistic: int, p_value: float
 ) -> PanelCampaign | None:
     """Who moved; None where fewer than two sources stand out, which is no campaign.
 
@@ -72,13 +74,13 @@ def claim(
     Args:
         u: ``(K, S)`` averages of the statistic in standard units, by scale; NaN = absent.
         own: ``(S,)`` how far each is from its own past now, common cause included.
-        cells: ``(K, 2)`` scores by scale and direction.
+        found: the scale and the direction (0 up, 1 down) that stood out.
         statistic: the one that stood out.
         p_value: of the window.
     """
-    scale, found = np.unravel_index(int(np.argmax(cells)), cells.shape)
-    sign = found_sign = 1 - 2 * int(found)
-    evidence = _evidence(u * sign, int(scale))
+    scale, direction = found
+    sign = found_sign = 1 - 2 * direction
+    evidence = _evidence(u * sign, scale)
     members = _members(evidence)
     if len(members) >= 2 and _others_moved(evidence, own * sign, members):
         sign = -sign
@@ -93,8 +95,8 @@ def claim(
         statistic,
         "up" if sign > 0 else "down",
         p_value,
-        SCALES[int(scale)],
-        float(cells[scale, found]),
+        SCALES[scale],
+        float(berk_jones(u[scale] * found_sign, drop=1)[0]),
         without(u[scale] * found_sign, members.tolist()),
         tuple(evidence[members].tolist()),
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from credenza.campaigns.standardise import column_median
+
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats
 
@@ -75,7 +77,7 @@ def common_shift(z: Floats, loadings: Loadings, usable: Bools) -> Floats:
         usable: ``(S, P)`` sources that may speak for the others.
     """
     weight_on = loading(loadings)
-    shift = _median(z, usable)
+    shift = column_median(np.where(usable, z, np.nan), otherwise=0.0)
     for _ in range(4):
         distance = np.abs(z - weight_on * shift)
         weight = np.clip((BREAK - distance) / (BREAK - BEND), 0.0, 1.0) * usable
@@ -86,28 +88,33 @@ def common_shift(z: Floats, loadings: Loadings, usable: Bools) -> Floats:
     return np.asarray(shift)
 
 
-def remove(z: Floats, loadings: Loadings, shift: Floats, usable: Bools) -> tuple[Floats, Floats]:
+def remove(
+    z: Floats, loadings: Loadings, shift: Floats, usable: Bools, usual: Floats
+) -> tuple[Floats, Floats]:
     """What is left of each source once the common causes are taken out.
 
     After the shift of all, the ``KIN`` strongest directions in which sources have moved
     together, in whatever statistic, are fitted, redescending, to what is left: an
     airport's weather reaches its feeds only. What is left is damped where much was
-    taken out, because no common cause is followed evenly.
+    taken out, because no common cause is followed evenly; the more so, the less is
+    usually left, or sources that are nearly one would all stand out of a new shift.
 
-    Blind to a campaign of just those sources that always move together.
+    Blind to a campaign of just those sources that always move together, and to most of
+    one that hides in a shift of all.
 
     Args:
         z: ``(S, P)`` standardised values.
         loadings: from accepted windows.
         shift: ``(P,)`` from ``common_shift``.
         usable: ``(S, P)`` sources that may speak for the others.
+        usual: ``(S, P)`` what is usually left, in standard units.
 
     Returns:
         ``(S, P)`` residuals in standard units, and ``(S, P)`` the fit of all common causes.
     """
     fit = loading(loadings) * shift
     fit = fit + _kin_fit(np.where(usable, z - fit, 0.0), loadings, usable)
-    return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit))), np.asarray(fit)
+    return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit / usual))), np.asarray(fit)
 
 
 def turbulence(rest: Floats, usable: Bools) -> Floats:
@@ -119,7 +126,7 @@ def turbulence(rest: Floats, usable: Bools) -> Floats:
     way does not cover for the rest. Blind to decoys from more sources than that.
 
     Args:
-        rest: ``(S, P)`` residuals.
+        rest: ``(S, P)`` residuals, in units of what is usually left.
         usable: ``(S, P)`` sources that may speak for the others.
     """
     above = _side_scale(rest, usable & (rest > 0))
@@ -185,10 +192,3 @@ def update(loadings: Loadings, z: Floats, shift: Floats, accepted: Bools, spoke:
     kin = FORGETTING * loadings.kin + rest @ rest.T
     windows = loadings.windows + float(spoke.any())
     return Loadings(FORGETTING * loadings.power + np.square(shift), cross, kin, windows)
-
-
-def _median(z: Floats, usable: Bools) -> Floats:
-    some = usable.any(axis=0)
-    filled = np.where(usable, z, np.nan)
-    filled[:, ~some] = 0.0
-    return np.asarray(np.nanmedian(filled, axis=0))

@@ -11,7 +11,7 @@ from scipy.special import log_ndtr, ndtri_exp
 from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
 from credenza.campaigns.claim import SCALES, PanelCampaign, claim
 from credenza.campaigns.scan import berk_jones
-from credenza.profiling.statistics.builtin import KINDS, Kind
+from credenza.profiling.statistics.builtin import KINDS, STRUCTURE, Kind
 
 if TYPE_CHECKING:
     from credenza.campaigns.state import PanelState
@@ -81,7 +81,7 @@ class Judgement:
         z: ``(S, P)`` standard units, common cause included.
         averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
         u: ``(K, S, P)`` averages in standard units; NaN = absent.
-        scores: ``(P,)`` the largest score of each statistic.
+        scores: ``(C,)`` scores by scale, direction and statistic.
         verdict: of the past scores on these, before ``self_calibrate.honest``.
     """
 
@@ -113,21 +113,22 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     ready = seen & (levels.count >= WARM_UP)
     z = np.where(seen & (levels.count > 0), (x - levels.mean) / scale, 0.0)
     shift = common_cause.common_shift(z, state.loadings, ready)
-    rest, fit = common_cause.remove(z, state.loadings, shift, ready)
-    residual = np.where(ready, rest / common_cause.turbulence(rest, ready), np.nan)
+    usual = _usual(state, sd)
+    rest, fit = common_cause.remove(z, state.loadings, shift, ready, usual[0])
+    residual = np.where(ready, rest / common_cause.turbulence(rest / usual[0], ready), np.nan)
     averages = _averages(state.averages, residual)
-    u = averages / _usual(state, sd)
+    u = averages / usual
     reach = reach_of(state.families)
     cells = scan(u, state.groups, reach)
-    scores = cells.max(axis=(0, 1))
+    scores = cells.ravel()
     verdict = self_calibrate.judge(
         state.history,
         state.recent,
         scores,
-        state.families,
+        _kinds(state.families),
         _attention(state.families),
     )
-    top = verdict.top
+    *found, top = (int(place) for place in np.unravel_index(verdict.top, cells.shape))
     honest = self_calibrate.honest(state.chances, verdict.chance)
     history = len(state.history)
     p_value = max(honest, self_calibrate.finest(history))
@@ -136,7 +137,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
         campaign = claim(
             np.clip(u[:, :, top], -reach[top], reach[top]),
             np.where(ready, z, np.nan)[:, top],
-            cells[:, :, top],
+            (found[0], found[1]),
             top,
             p_value,
         )
@@ -228,8 +229,15 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
     return u
 
 
-def _attention(families: tuple[str, ...]) -> dict[str, float]:
-    return {name: KINDS.get(name, Kind()).attention for name in families}
+def _kinds(families: tuple[str, ...]) -> list[tuple[str, float]]:
+    """``(C,)`` family and scale of each score, in the order of ``scan``."""
+    return [(name, scale) for scale in SCALES for _ in range(2) for name in families]
+
+
+def _attention(families: tuple[str, ...]) -> dict[tuple[str, float], float]:
+    """Part of the rate by family and scale; nothing is claimed of several sources' structure."""
+    names = sorted(set(families) - {STRUCTURE})
+    return {(name, scale): KINDS.get(name, Kind()).attention for name in names for scale in SCALES}
 
 
 def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from credenza.campaigns.state import Given
     from credenza.core.types import Bools, Floats
 
-__all__ = ["PanelScanner", "SourceAlarm", "WindowResult", "scan_panel"]
+__all__ = ["MARGIN", "PanelScanner", "SourceAlarm", "WindowResult", "scan_panel"]
+
+MARGIN = 3.0
+"""Real feeds alarmed up to two and a half times as often as their past foretold."""
 
 
 class PanelScanner:
@@ -192,7 +195,8 @@ def scan_panel(
         start: first window that is judged; those before it are vetted history.
         periods: lengths of cycles in windows, such as 7 for days of the week.
         groups: group of each source; sources of one group count once.
-        rate: false campaigns per window that are accepted.
+        rate: false campaigns per window that are accepted; what the past foretells is
+            held to a third of it.
         accepted: ``(S, T)`` False where a batch was held and must teach nothing; None:
             nobody decides, and ``Unattended`` says what is learnt.
 
@@ -215,7 +219,7 @@ def scan_panel(
         [f"{p:06d}" for p in range(statistics)],
         groups=groups,
         periods=periods,
-        rate=rate,
+        rate=rate / MARGIN,
     )
     unattended = Unattended(sources)
     for t in range(windows):
@@ -266,7 +270,7 @@ def _learn(state: PanelState, own: Judgement, taken: Bools, *, ordinary: bool) -
             chances = self_calibrate.remember(chances, own.verdict.chance)
     elif (spoke & ~taken[:, None]).any():
         ours = np.where(taken[None, :, None], own.u, np.nan)
-        scores = scan(ours, state.groups, reach_of(state.families)).max(axis=(0, 1))
+        scores = scan(ours, state.groups, reach_of(state.families)).ravel()
     history = state.history
     if (spoke & taken[:, None]).any():
         history = self_calibrate.extend(history, scores)

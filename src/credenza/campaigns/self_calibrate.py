@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from credenza.core.types import Floats
+
+    Evidence = tuple[str, float]
 
 LEAST_WINDOWS = 10
 """Accepted windows before anything is claimed."""
 MOST_WINDOWS = 400
 BELIEF = 6.0
 """Weight, in windows, of what all statistics say about the scores of one."""
-LEAST_SCALE = 0.05
-STRUCTURE = "structure"
-"""Family in which nothing is claimed of several sources."""
+LEAST_SCALE = 1.0
+"""Of Berk-Jones scores without any dependence. Scores that hardly ever left zero would
+else make a claim of what is no deviation at all."""
 LASTING = 3
 """Windows over which scores are also summed."""
 
 TAIL_WINDOWS = 20
 """The largest of the ordinary windows, from which rarer ones are foreseen."""
+MOST_SCORE = 6e4
+"""Of half precision."""
 MOST_EXCESS = 8.0
 """What one window may add, so that an attacker who is caught has not deafened the scan."""
 TRUST = 40.0
@@ -33,17 +37,21 @@ NEWEST = 5
 
 
 class Ordinary(NamedTuple):
-    """Ordinary scores by statistic: some lie above ``edge``, by ``scale`` on average.
+    """Ordinary scores: some lie above ``edge``.
 
     Attributes:
-        edge: ``(..., P)``.
-        scale: ``(..., P)``.
+        edge: ``(C,)``.
+        total: ``(C,)`` sum of what lies above it.
+        windows: ``(C,)`` in how many something did.
+        pool: middle of all mean excesses.
         freedom: how many exceedances the scale rests on.
         base: surprise at the edge.
     """
 
     edge: Floats
-    scale: Floats
+    total: Floats
+    windows: Floats
+    pool: float
     freedom: float
     base: float
 
@@ -52,7 +60,7 @@ class Verdict(NamedTuple):
     """What the past scores make of a window.
 
     Attributes:
-        top: the statistic that stands out most.
+        top: the score that stands out most.
         chance: of that in an ordinary window, over all families.
     """
 
@@ -64,37 +72,42 @@ def judge(
     history: Floats,
     recent: Floats,
     scores: Floats,
-    families: tuple[str, ...],
-    attention: Mapping[str, float],
+    kinds: Sequence[Evidence],
+    attention: Mapping[Evidence, float],
 ) -> Verdict:
-    """The statistic that stands out most, and the chance of that in an ordinary window.
+    """The score that stands out most, and the chance of that in an ordinary window.
 
-    Each family of statistics is held against its own past: routes change all the time,
+    Every statistic has a score by scale and direction, each with its own past: storms
+    make the leaps of delays deaf, and say nothing of what lasts or of early arrivals.
+    Each kind of evidence is held against its own past: routes change all the time,
     contradicted labels do not, and one yardstick for both would blind the scan to the
-    latter. A family's chance is divided by its part of the attention, so that the
-    smallest of them is a chance over all families.
+    latter; leaps come and go, what lasts is rare. A kind's chance is divided by its part
+    of the attention, so that the smallest of them is a chance over all kinds.
 
     Args:
-        history: ``(T, P)`` scores of accepted windows.
-        recent: ``(2, P)`` scores of the two windows before, accepted or not.
-        scores: ``(P,)`` scores of the window under test.
-        families: ``(P,)`` family of each statistic.
-        attention: weight of each family; they need not add up to one.
+        history: ``(T, C)`` scores of accepted windows.
+        recent: ``(2, C)`` scores of the two windows before, accepted or not.
+        scores: ``(C,)`` scores of the window under test.
+        kinds: ``(C,)`` family of each score's statistic, and its scale.
+        attention: weight of each kind that occurs; they need not add up to one. Of a kind
+            without attention nothing is claimed.
     """
     # What stays a little beyond the ordinary for three windows is held against three, and
     # the newest windows do not count as ordinary yet, or a campaign would vouch for itself.
-    history = history[: max(0, len(history) - LASTING)]
-    y = np.maximum(surprise(history, scores), surprise(_sums(history), scores + recent.sum(axis=0)))
-    past = np.maximum(past_surprises(history), past_surprises(_sums(history)))
-    names = sorted(set(families) - {STRUCTURE})
-    total = sum(attention[name] for name in names)
+    history = history[: max(0, len(history) - LASTING)].astype(np.float64)
+    now, past_now = _held_against(history, scores)
+    lasting, past_lasting = _held_against(_sums(history), scores + recent.sum(axis=0))
+    y, past = np.maximum(now, lasting), np.maximum(past_now, past_lasting)
+    members: dict[Evidence, list[int]] = {kind: [] for kind in attention}
+    for place, kind in enumerate(kinds):
+        if kind in members:
+            members[kind].append(place)
+    total = sum(attention.values())
     found = []
-    for name in names:
-        own = np.flatnonzero([family == name for family in families])
-        top = int(own[np.argmax(y[own])])
-        part = attention[name] / total
-        chance = tail_p(past[:, own].max(axis=1), float(y[top]))
-        found.append((min(1.0, chance / part), -float(y[top]), top))
+    for kind, own in members.items():
+        top = own[int(np.argmax(y[own]))]
+        chance = tail_p(past[:, own].max(axis=1), float(y[top])) * total / attention[kind]
+        found.append((min(1.0, chance), -float(y[top]), top))
     if not found:
         return Verdict(0, 1.0)
     chance, _, top = min(found)
@@ -102,42 +115,37 @@ def judge(
 
 
 def _sums(history: Floats) -> Floats:
-    """``(T, P)`` of each window and the two before; the first two are scaled up."""
-    total = np.cumsum(np.asarray(history, dtype=np.float64), axis=0)
+    """``(T, C)`` of each window and the two before; the first two are scaled up."""
+    total = np.cumsum(history, axis=0)
     sums = total.copy()
     sums[LASTING:] -= total[:-LASTING]
     count = np.minimum(np.arange(len(sums)) + 1, LASTING)
     return np.asarray(sums * (LASTING / count)[:, None])
 
 
-def surprise(history: Floats, scores: Floats) -> Floats:
-    """``(P,)`` minus the logarithm of the chance of such a score, by statistic.
+def _held_against(history: Floats, scores: Floats) -> tuple[Floats, Floats]:
+    """Minus the logarithm of the chance of scores, and of the past's, by the rest of it.
 
-    Beyond its upper half, or its largest ``TAIL_WINDOWS``, a statistic's score is taken for
+    Beyond its upper half, or its largest ``TAIL_WINDOWS``, a score is taken for
     exponential with unknown scale, and the predictive tail of that is used, which little
-    history makes heavy. Edge and scale are shrunk towards those of all statistics.
+    history makes heavy. Edge and scale are shrunk towards those of all scores.
 
     Args:
-        history: ``(T, P)`` scores of accepted windows.
-        scores: ``(P,)`` scores of the window under test.
+        history: ``(T, C)`` scores of accepted windows.
+        scores: ``(C,)`` scores of the window under test.
+
+    Returns:
+        ``(C,)`` surprise of the scores, and ``(T, C)`` of each accepted window, had it
+        been judged by the others.
     """
-    return _surprise(_ordinary(history), scores)
-
-
-def past_surprises(history: Floats) -> Floats:
-    """``(T, P)`` surprise of each accepted window, had it been judged by the others."""
-    size = len(history)
-    if size < 2:
-        return np.zeros(history.shape)
     every = _ordinary(history)
-    over = np.maximum(history - every.edge, 0.0)
-    # The same scale without each window's own excess.
-    count = np.sum(over > 0, axis=0)
-    pool = float(np.median(over.sum(axis=0) / np.maximum(count, 1)))
-    without = (over.sum(axis=0) - over + BELIEF * pool) / (count - (over > 0) + BELIEF)
-    scale = np.maximum(without, LEAST_SCALE)
-    left = Ordinary(every.edge, scale, every.freedom - 0.5, every.base)
-    return _surprise(left, history)
+    past = np.zeros(history.shape)
+    row, column = np.nonzero(history > every.edge)
+    over = history[row, column] - every.edge[column]
+    scale = _scale(every.total[column] - over, every.windows[column] - 1, every.pool)
+    past[row, column] = _tail_surprise(over / scale, every.freedom - 0.5, every.base)
+    far = np.maximum(scores - every.edge, 0.0) / _scale(every.total, every.windows, every.pool)
+    return np.where(far > 0, _tail_surprise(far, every.freedom, every.base), 0.0), past
 
 
 def tail_p(maxima: Floats, largest: float) -> float:
@@ -212,26 +220,28 @@ def finest(windows: int) -> float:
 
 def extend(history: Floats, scores: Floats) -> Floats:
     """With one more accepted window, the oldest forgotten beyond ``MOST_WINDOWS``."""
-    rows = np.vstack([history, np.asarray(scores, dtype=np.float32)[None]])
+    rows = np.vstack([history, np.minimum(scores, MOST_SCORE).astype(np.float16)[None]])
     return np.asarray(rows[-MOST_WINDOWS:])
 
 
 def _ordinary(history: Floats) -> Ordinary:
     size, tail = len(history), _tail(len(history))
     if tail == 0:
-        width = history.shape[1]
-        return Ordinary(np.zeros(width), np.ones(width), BELIEF, float(np.log(2)))
+        nothing = np.zeros(history.shape[1])
+        return Ordinary(nothing, nothing, nothing, LEAST_SCALE, BELIEF, float(np.log(2)))
     weight = size / (size + BELIEF)
-    own = np.partition(history, size - tail - 1, axis=0)[size - tail - 1].astype(np.float64)
+    own = np.partition(history, size - tail - 1, axis=0)[size - tail - 1]
     edge = weight * own + (1 - weight) * float(np.median(own))
     over = np.maximum(history - edge, 0.0)
-    count = np.sum(over > 0, axis=0)
-    pool = float(np.median(over.sum(axis=0) / np.maximum(count, 1)))
-    scale = (over.sum(axis=0) + BELIEF * pool) / (count + BELIEF)
-    return Ordinary(edge, np.maximum(scale, LEAST_SCALE), tail + BELIEF, float(np.log(size / tail)))
+    count, total = np.count_nonzero(over, axis=0), over.sum(axis=0)
+    pool = float(np.median(total / np.maximum(count, 1)))
+    return Ordinary(edge, total, count, pool, tail + BELIEF, float(np.log(size / tail)))
 
 
-def _surprise(ordinary: Ordinary, scores: Floats) -> Floats:
-    over = np.maximum(scores - ordinary.edge, 0.0) / ordinary.scale
-    value = ordinary.freedom * np.log1p(over / ordinary.freedom) + ordinary.base
-    return np.asarray(np.where(scores > ordinary.edge, value, 0.0))
+def _scale(total: Floats, count: Floats, pool: float) -> Floats:
+    """Mean excess, shrunk towards the ``pool``; no score is calmer than theory has it."""
+    return np.asarray(np.maximum((total + BELIEF * pool) / (count + BELIEF), LEAST_SCALE))
+
+
+def _tail_surprise(far: Floats, freedom: float, base: float) -> Floats:
+    return np.asarray(freedom * np.log1p(far / freedom) + base)

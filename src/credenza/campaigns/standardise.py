@@ -10,8 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats
 
-LEVEL_RATE = 0.08
-SCALE_RATE = 0.03
+LEVEL_RATE = 0.05
+SCALE_RATE = 0.015
+"""Slow, or a step is taken for the new ordinary, and for noise, while it is still judged."""
 CLIP = 3.0
 """Largest step, in standard units, that a window may move the level or the scale by."""
 PRIOR_WINDOWS = 10.0
@@ -55,9 +56,9 @@ def scales(levels: Levels, sampling_sd: Floats) -> Floats:
     floor = np.square(sampling_sd)
     known = (levels.sampling > 0) & (levels.count > 1)
     ratio = np.where(known, levels.spread / np.where(known, levels.sampling, 1.0), np.nan)
-    ratio = np.maximum(_column_median(ratio), 1.0)
+    ratio = np.maximum(column_median(ratio), 1.0)
     prior = np.where(known & np.isfinite(ratio), ratio * levels.sampling, levels.spread)
-    usual = _column_median(np.where(levels.count > 1, levels.spread, np.nan))
+    usual = column_median(np.where(levels.count > 1, levels.spread, np.nan))
     floor = np.maximum(floor, np.square(LEAST_SHARE) * usual)
     weight = levels.count / (levels.count + PRIOR_WINDOWS)
     variance = np.maximum(weight * levels.spread + (1 - weight) * prior, floor)
@@ -144,7 +145,14 @@ def forget(levels: Levels, fresh: Bools) -> Levels:
     )
 
 
-def _column_median(values: Floats) -> Floats:
-    """Median over sources, 1 where no source says anything."""
-    filled = np.where(np.isfinite(values).any(axis=0), values, 1.0)
-    return np.asarray(np.nanmedian(filled, axis=0))
+def column_median(values: Floats, otherwise: float = 1.0) -> Floats:
+    """Median over sources of what is finite, ``otherwise`` where no source says anything.
+
+    As ``np.nanmedian`` has it, which takes ten times as long on panels of this size.
+    """
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    ordered = np.sort(np.where(known, values, np.inf), axis=0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(values) - 1)])
+    both = np.take_along_axis(ordered, middle, axis=0)
+    return np.where(count > 0, both.sum(axis=0) / 2, otherwise)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from credenza.campaigns.claim import SCALES
+from credenza.campaigns.claim import CELLS, SCALES
 from credenza.campaigns.common_cause import Loadings, new_loadings
 from credenza.campaigns.seasons import Season, new_seasons
 from credenza.campaigns.standardise import Levels, new_levels
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Given = tuple[Floats, Floats, Bools]
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class PanelState:
         alarming: the last one was.
         wander: ``(K, S, P)`` mean square of ``averages``.
         averages: ``(K, S, P)`` of the residuals, by scale.
-        recent: ``(2, P)`` scores of the last two windows.
-        history: ``(T, P)`` scores of ordinary windows.
+        recent: ``(2, C)`` scores of the last two windows, by scale, direction, statistic.
+        history: ``(T, C)`` scores of ordinary windows, in half precision.
         chances: ``(T,)`` of ordinary windows, as minus their logarithms.
     """
 
@@ -84,8 +84,8 @@ def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
         seasons=new_seasons(periods, *shape),
         wander=np.zeros((len(SCALES), *shape), dtype=np.float32),
         averages=np.zeros((len(SCALES), *shape), dtype=np.float32),
-        recent=np.zeros((2, shape[1])),
-        history=np.zeros((0, shape[1]), dtype=np.float32),
+        recent=np.zeros((2, CELLS * shape[1])),
+        history=np.zeros((0, CELLS * shape[1]), dtype=np.float16),
         chances=np.zeros(0, dtype=np.float32),
     )
 

@@ -16,9 +16,7 @@ def window(moved: dict[int, float], rest: float = 0.0) -> np.ndarray:
 
 
 def judged(u: np.ndarray, own: np.ndarray) -> PanelCampaign | None:
-    cells = np.zeros((len(SCALES), 2))
-    cells[0, 0] = 30.0
-    return claim(u, own, cells, 3, 0.01)
+    return claim(u, own, (0, 0), 3, 0.01)
 
 
 def test_who_moved_is_named_and_who_moved_less_is_suspected() -> None:

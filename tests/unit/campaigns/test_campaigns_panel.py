@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from credenza.campaigns import scan_panel
+from credenza.campaigns.claim import CELLS
 from credenza.campaigns.judge import WARM_UP
 from credenza.campaigns.panel import PanelScanner
 from credenza.campaigns.unattended import PATIENCE
@@ -229,7 +230,8 @@ def test_the_state_does_not_grow_with_the_history() -> None:
         scanner.accept()
         sizes.append(len(scanner.to_bytes()))
     per_window = np.diff(sizes)[10:]
-    assert per_window.max() <= STATISTICS * 4 + 64  # the scores, which are capped at 400 windows
+    # The scores, two bytes each, which are capped at 400 windows.
+    assert per_window.max() <= CELLS * STATISTICS * 2 + 64
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a state"])
