@@ -106,10 +106,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", default="100,101,102,103,104")
     parser.add_argument("--no-peers", action="store_true")
+    names = [attack.name for attack in ATTACKS]
+    parser.add_argument("--cases", nargs="+", default=names, choices=names)
     parser.add_argument("--detectors", default=",".join(SCAN_DETECTORS))
     chosen = parser.parse_args()
     print(HEAD)
-    for attack in ATTACKS:
+    for attack in (one for one in ATTACKS if one.name in chosen.cases):
         ours: list[Cell] = []
         theirs: dict[str, list[Cell]] = {name: [] for name in PEERS}
         first, chi, cost = 0, [], 0.0
