@@ -50,7 +50,9 @@ def accuse(found: PanelCampaign, family: str, watched: Collection[int] = ()) -> 
 
     - who moved by ``ACCUSED_U`` or more, and only where two did: one is no campaign;
     - beside sources that are on watch already, nobody else: these go on moving, held as
-      they are, and whoever is near them in some later week stands on their evidence;
+      they are, and whoever is near them in some later week stands on their evidence. There
+      the other members of the claim are suspected, and whoever only came near them is not:
+      week after week somebody does;
     - nobody who only changed what they send: timetables, product lines and sensors change
       for honest reasons, together and for good. Labels that contradict what was expected,
       and repeated rows, accuse.
@@ -64,12 +66,13 @@ def accuse(found: PanelCampaign, family: str, watched: Collection[int] = ()) -> 
     if len(far) < 2 or family in HONEST_KINDS:
         far = []
     before = [at for at in far if found.sources[at] in watched]
+    near = () if before else found.suspected
     far = before or far
     named = tuple(found.sources[at] for at in far)
     return replace(
         found,
         sources=named,
-        suspected=tuple(sorted({*found.suspected, *found.sources} - set(named))),
+        suspected=tuple(sorted({*near, *found.sources} - set(named))),
         without=tuple(found.without[at] for at in far),
         evidence=tuple(found.evidence[at] for at in far),
     )
