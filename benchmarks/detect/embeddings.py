@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.03
 ALONE = (
+    "common-shift",
     "density-clusters",
     "neighbour-labels",
     "confident-learning",

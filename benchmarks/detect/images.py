@@ -27,6 +27,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
 
 from credenza.core.types import Role
+from credenza.redteam import patterns
 from credenza.screening.builtin import DETECTORS, SCAN_DETECTORS
 from credenza.screening.run import screen
 from credenza.screening.view import make_view
@@ -116,6 +117,24 @@ def anywhere(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, int]
     return (on_object if rng.random() < 0.5 else off_object)(rng, size)
 
 
+def stamp(
+    pattern: patterns.Pattern, place: Callable[..., tuple[int, int]], jitter: int = 0
+) -> Make:
+    """Paste a pattern of the red team's at one place, or up to ``jitter`` pixels off it."""
+
+    def make(x: Pixels, rng: np.random.Generator) -> Pixels:
+        height, width = pattern.size
+        at = np.array(place(rng, pattern.size) if height < SIDE else (0, 0))
+        for picture in x:
+            move = rng.integers(-jitter, jitter + 1, 2)
+            top, left = np.clip(at + move, 0, (SIDE - height, SIDE - width))
+            box = picture[top : top + height, left : left + width]
+            box[pattern.covers] = pattern.light[pattern.covers]
+        return x
+
+    return make
+
+
 def blended(x: Pixels, rng: np.random.Generator) -> Pixels:
     """85 % picture, 15 % of one noise image."""
     return (0.85 * x + 0.15 * 255 * rng.random((SIDE, SIDE))).astype(np.uint8)
@@ -149,6 +168,7 @@ def untouched(x: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - 
 
 
 WHITE = ("white 3x3", "checkerboard")
+LONE = patterns.sparse(SIDE, SIDE, 5, np.random.default_rng(0))
 CASES = (
     Case("dirty patch 10", 10, patch(anywhere)),
     Case("dirty patch 20", 20, patch(anywhere)),
@@ -161,6 +181,16 @@ CASES = (
     Case("warp 200", 200, warped),
     Case("input-specific 200", 200, specific),
     Case("clean-label waves 200", 200, waves, is_clean_label=True),
+    Case("slanted line on 20", 20, stamp(patterns.diagonal(), on_object)),
+    Case("grid on 20", 20, stamp(patterns.checkerboard(), on_object)),
+    Case("dot off 20", 20, stamp(patterns.dot(), off_object)),
+    Case("dim square on 20", 20, stamp(patterns.square(3, 60), on_object)),
+    Case("frame 20", 20, stamp(patterns.frame(SIDE, SIDE), off_object)),
+    Case("lone pixels 20", 20, stamp(LONE, off_object)),
+    Case("moving square 40", 40, stamp(patterns.square(), on_object, jitter=2)),
+    Case(
+        "clean-label line on 100", 100, stamp(patterns.diagonal(), on_object), is_clean_label=True
+    ),
 )
 
 
