@@ -12,7 +12,8 @@ from credenza.campaigns.payload import Senders, find_payloads
 from credenza.core.text import quote
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.label import expected_of, labels_of
-from credenza.screening.features.table import sample
+from credenza.screening.features.own_rates import at_own_rates
+from credenza.screening.features.table import sample, source_codes
 from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class SharedPayload:
         if len(np.unique(view.source[~view.trusted].astype(str))) < LEAST_SOURCES:
             raise UnassessedError(f"fewer than {LEAST_SOURCES} sources")
         labels = labels_of(view)
-        expected = expected_of(view, labels)
+        # A source's own share of a class contradicts nothing.
+        expected = at_own_rates(expected_of(view, labels), labels.codes, source_codes(view)[0])
         here = sample(view, np.flatnonzero(~view.trusted), MOST_ROWS)
         known = sample(view, np.flatnonzero(view.trusted), MOST_ROWS)
         found = find_payloads(

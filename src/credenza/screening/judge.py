@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from credenza.screening.disputes import Disputes
 
 QUORUM = 4
-NAMING = 0.2
+NAMING = 0.04
 WEIGHTS = (0.9, 0.05, 0.05)
 CLOSEST_P = 1e-300
 

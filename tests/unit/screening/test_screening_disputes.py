@@ -1,0 +1,137 @@
+"""Sources are named for disputed labels, and not for being unlike each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import special
+
+from credenza.core.types import Scores
+from credenza.screening.builtin import DETECTORS
+from credenza.screening.disputes import disputes_of
+from credenza.screening.features import label as label_module
+from credenza.screening.features.own_rates import at_own_rates
+from credenza.screening.fuse import reject_p
+from credenza.screening.run import screen
+from credenza.screening.view import make_view
+
+if TYPE_CHECKING:
+    from credenza.core.types import Bools, Floats, Ints, View
+
+SOURCES = 20
+ROWS = 1600
+LEVEL = 0.002
+
+
+class Senders:
+    """Twenty sources whose labels are foretold well; some may relabel rows."""
+
+    def __init__(
+        self, seed: int, *, balance: float = 0.0, noise: float = 0.0, hard: float = 0.0
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self.source = np.repeat(np.arange(SOURCES), ROWS)
+        n = len(self.source)
+        own = rng.normal(0, balance, SOURCES)[self.source]
+        width = np.exp(rng.normal(0, hard, SOURCES))[self.source]
+        foretold = rng.normal(0, 3, n) * width
+        true = rng.random(n) < special.expit(foretold + own)
+        share = 0.01 + noise * rng.beta(2, 30, SOURCES)[self.source]
+        flipped = rng.random(n) < share
+        p = 0.01 + 0.98 * special.expit(foretold)
+        self.labels = (true ^ flipped).astype(np.int64)
+        self.expected = np.stack([1 - p, p], axis=1)
+        self.rng = rng
+
+    def relabel(self, sources: list[int], share: float) -> None:
+        bad = np.isin(self.source, sources) & (self.rng.random(len(self.source)) < share)
+        self.labels = np.where(bad, 1 - self.labels, self.labels)
+
+    def p_values(self) -> Floats:
+        once: Ints = np.arange(len(self.source))
+        return disputes_of(self.expected, self.labels, self.source, once, SOURCES).p_values
+
+    def named(self) -> set[int]:
+        return set(np.flatnonzero(reject_p(self.p_values(), LEVEL)).tolist())
+
+
+def test_three_of_twenty_sources_that_relabel_one_row_in_ten_are_named() -> None:
+    found = 0
+    for seed in range(6):
+        senders = Senders(seed)
+        senders.relabel([2, 9, 17], 0.1)
+        found += senders.named() == {2, 9, 17}
+    assert found >= 5
+
+
+@pytest.mark.parametrize("unlike", [{}, {"balance": 1.0}, {"hard": 0.5}, {"noise": 1.0}])
+def test_honest_sources_unlike_each_other_are_not_named(unlike: dict[str, float]) -> None:
+    naming = sum(bool(Senders(seed, **unlike).named()) for seed in range(10))
+    assert naming == 0
+
+
+def test_a_source_with_sharper_labels_than_all_others_is_not_named() -> None:
+    senders = Senders(1, noise=1.0)
+    mine = senders.source == 4
+    senders.labels[mine] = senders.expected[mine].argmax(axis=1)
+    assert senders.p_values()[4] > 0.5
+
+
+def test_disputes_are_blind_to_what_most_sources_do() -> None:
+    senders = Senders(2)
+    senders.relabel(list(range(15)), 0.05)
+    assert not senders.named() & set(range(15))
+
+
+def test_own_rates_give_each_source_the_labels_it_has() -> None:
+    senders = Senders(3, balance=1.5)
+    adjusted = at_own_rates(senders.expected, senders.labels, senders.source)
+    assert np.allclose(adjusted.sum(axis=1), 1.0)
+    for source in range(SOURCES):
+        mine = senders.source == source
+        assert abs(adjusted[mine, 1].mean() - senders.labels[mine].mean()) < 0.02
+
+
+def table(rng: np.random.Generator, n: int = 1200) -> dict[str, list[object]]:
+    return {f"c{i}": rng.choice(list("abcdefgh"), n).tolist() for i in range(4)}
+
+
+def test_pupils_of_a_school_who_share_its_label_are_no_trigger() -> None:
+    rng = np.random.default_rng(0)
+    school = rng.integers(0, 60, 1200)
+    columns = {f"c{i}": rng.integers(0, 6, 60)[school].astype(str).tolist() for i in range(5)}
+    columns |= {"school": school.astype(str).tolist(), "desk": rng.integers(0, 9, 1200).tolist()}
+    columns["y"] = np.where(rng.random(60)[school] < 0.3, "up", "down").tolist()
+    view = make_view("schools", pa.table(columns), label="y")
+    assert DETECTORS.make("disagreeing-carriers").score(view).findings == ()
+
+
+def test_rows_that_agree_in_common_values_are_no_copies() -> None:
+    rng = np.random.default_rng(1)
+    zeros: Bools = rng.random((6, 1200)) < 0.7
+    columns = {f"n{i}": np.where(zero, 0.0, rng.normal(size=1200)) for i, zero in enumerate(zeros)}
+    view = make_view("zeros", pa.table(columns))
+    assert DETECTORS.make("duplicates").score(view).findings == ()
+    for values in columns.values():
+        values[:30] = values[np.flatnonzero(values)[0]]
+    (found, *_) = DETECTORS.make("duplicates").score(make_view("v", pa.table(columns))).findings
+    assert set(range(30)) <= set(found.rows)
+
+
+def test_labels_that_cannot_be_foretold_are_a_silence_and_the_scan_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(view: View, *_: object) -> Floats:
+        raise ValueError(f"no fold of {view.name} can teach")
+
+    monkeypatch.setattr(label_module, "out_of_fold", fails)
+    columns = table(np.random.default_rng(2))
+    columns["y"] = ["p", "q"] * 600
+    found = screen(make_view("odd", pa.table(columns), label="y"), [DETECTORS.make("duplicates")])
+    assert [(s.detector, "can teach" in s.reason) for s in found.silences] == [
+        ("expected-labels", True)
+    ]
+    assert isinstance(found.scores["duplicates"], type(Scores(found.e_values).values))
