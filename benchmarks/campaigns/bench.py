@@ -36,7 +36,7 @@ ON_TIME = 4
 BURN_IN = 60
 LONGEST = 30
 FIRST_SEED = {"flights": 20, "synthetic": 20, "weather": 0, "chicago": 20}
-"""Smaller seeds were looked at while the scan was built."""
+"""Smaller seeds were looked at while the scan was built; so was the one weather panel."""
 PANEL_COUNT = {"flights": 4, "synthetic": 4, "weather": 1, "chicago": 4}
 
 

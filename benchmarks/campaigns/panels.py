@@ -1,7 +1,7 @@
 """The panels that the scan is measured on, each cut into reference, calibration and audit.
 
-``flights`` and ``synthetic`` were looked at while the scan was built; ``weather`` and
-``chicago`` were only ever measured on.
+``flights``, ``synthetic`` and, later, ``weather`` were looked at while the scan was built; of
+``chicago`` only the clean audit was.
 """
 
 from __future__ import annotations
