@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from credenza.core.errors import ConflictError, UsageError
+from credenza.response.suspicion import Suspicion
 
 if TYPE_CHECKING:
     from tests.unit.response.recovery.conftest import Story
@@ -29,9 +30,11 @@ def test_a_new_detector_looks_at_what_was_admitted_before_it_was_asked(
     rest = poisoned.response.rescreen(story.dataset, most_rows=100 * story.rows)
     assert [one.window for one in rest] == ["2024-01-29", "2024-01-22"]
     assert poisoned.response.rescreen(story.dataset, most_rows=100 * story.rows) == []
-    flagged = {batch for one in (*first, *rest) for batch in one.flagged}
-    assert flagged
-    assert flagged <= story.sent(poisoned)
+    about = Suspicion(story.dataset, sources=story.attackers, detectors=("duplicates",))
+    deaf = {one.kind: one for one in poisoned.response.blast_radius(about).unknown}["never-judged"]
+    assert {poisoned.batch(one).window for one in deaf.subjects} == {
+        *("2024-01-01", "2024-01-08", "2024-01-15")  # the vouched-for windows
+    }
     assert {one.digest: one.status for one in poisoned.batches()} == statuses
 
 
