@@ -284,7 +284,7 @@ def test_threat_16_approvals_and_members_in_the_catalog_count_for_nothing(
     request = ask_release(governed, tmp_path / "one")
     journal = governed._stores.journal
     envelope = sign_approval(request, journal.ledger.origin, "2027-01-15T08:00:00Z", key_of("bob"))
-    document = {
+    document: dict[str, Json] = {
         "request": request,
         "approval": sha256_hex(envelope),
         "envelope": envelope.decode(),
