@@ -7,8 +7,9 @@ For each kind of document: honest bytes, what reads them, and so many mutants of
 from a fixed seed: bits, bytes and lines changed, dropped, doubled, swapped and cut; JSON values
 changed one at a time and well spelled again; payloads swapped under an honest signature.
 
-A mutant is *refused* (an ``UntrustedError``), *respelled* (only in the two proof files whose
-outer JSON is signed by nobody: another space there, read as exactly the honest meaning),
+A mutant is *refused* (an ``UntrustedError``), *respelled* (only in proof files: a
+space in outer JSON that nobody signs, or the order of a note's signature lines, which is free;
+read as exactly the honest meaning),
 *accepted*, or it ends in a *traceback* (any other exception). Exits with 1 unless the last two
 are 0.
 """
@@ -76,8 +77,8 @@ class Kind(NamedTuple):
     """Something that is verified: its honest bytes, and what reads them.
 
     Attributes:
-        has_spellings: JSON around what is signed may be spaced otherwise; else any mutant
-            that is not refused counts as accepted.
+        has_spellings: what is around the signed part may be spelled otherwise; else any
+            mutant that is not refused counts as accepted.
     """
 
     name: str
@@ -306,6 +307,7 @@ def log_kinds(folder: Path) -> list[Kind]:
             cosigned,
             lambda d: verify_proof(d, leaf, log, policy),
             text_like,
+            has_spellings=True,  # the order of a note's signature lines is free
         ),
         Kind(
             "proof file",
