@@ -47,6 +47,9 @@ metrics · report compliance
 dataset log · dataset show · dataset rollback · dataset checkout
 release create · release verify · release recall · release recalls · release export · lineage
 log audit · log prove · log verify · log vkey · log cosign · log monitor
+log stamp · log verify-stamp
+ring init · ring delegate · ring revoke · ring rotate · ring renew · ring sign
+ring publish · ring import · ring show
 witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
 campaigns list · campaigns show · monitor
 policy show · policy test · policy propose · policy adopt · policy explain · policy replay
