@@ -267,7 +267,8 @@ def main() -> None:
     rates = np.array([line["flagged"] / line["rows"] for line in lines])
     over = int((rates > 0.001).sum())
     print(
-        f"tables over .1 %: {wilson(over, len(lines))}; median {np.median(rates):.5f}, mean {rates.mean():.5f}"
+        f"tables over .1 %: {wilson(over, len(lines))}; "
+        f"median {np.median(rates):.5f}, mean {rates.mean():.5f}"
     )
     if asked.sources:
         naming = sum(bool(line["named"]) for line in lines)

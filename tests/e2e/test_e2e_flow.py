@@ -14,10 +14,10 @@ import pytest
 
 from credenza.core.errors import ConflictError, UntrustedError, UsageError
 from credenza.core.types import Outcome
-from credenza.gate.lineage import Ancestry, Descent, Trace
 from credenza.datasets.verify_release import verify_release
 from credenza.datasets.versions import LanceDatasets
 from credenza.gate.journal import Event, Journal
+from credenza.gate.lineage import Ancestry, Descent, Trace
 from credenza.workspace import Workspace
 
 if TYPE_CHECKING:
