@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import credenza
@@ -55,6 +56,19 @@ def test_no_test_is_skipped_for_want_of_a_package() -> None:
     }
     assert len(asked) > 10
     assert [name for name in sorted(asked) if importlib.util.find_spec(name) is None] == []
+
+
+def test_every_extra_that_is_asked_for_is_one_of_the_package() -> None:
+    asked = {
+        str(call.args[0].value)
+        for path in MODULES
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and _dotted(call.func) == "needs_extra"
+        if isinstance(call.args[0], ast.Constant)
+    }
+    offered = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    assert "gate" in asked
+    assert asked <= set(offered["project"]["optional-dependencies"])
 
 
 def test_only_the_hall_asks_the_machine_where_it_is() -> None:
