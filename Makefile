@@ -12,8 +12,11 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP)-demo
 	$(BIN)/credenza demo $(DEMO)
 
+# Two workers with one thread each: threads of two workers only spin for each other's core.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
 test: $(STAMP)-dev
-	$(BIN)/python -m pytest -n 2 $(TESTS)
+	$(BIN)/python -m pytest -n 2 --durations=25 $(TESTS)
 
 check: lint types contracts test
 
