@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, settings
 
 from credenza.provenance.keys import key_from_seed, save_key
 from credenza.workspace import Workspace
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     NewSources = Callable[..., "SourceSimulator"]
     NewWorkspace = Callable[..., Workspace]
+
+# No test is judged by the clock: a busy machine is not a defect.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 DATASET = "trips"
 LABEL = "late"

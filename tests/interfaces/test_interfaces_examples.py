@@ -187,7 +187,8 @@ class Desk:
     def run(self, line: str, *more: str) -> tuple[int, str]:
         """Type a line, with the placeholders filled in; exit code and stdout."""
         which = "REJECTED" if " reopen " in line else "HELD"
-        names = self.names | ({"BATCH": self.names[which]} if " review " in line else {})
+        judged = " review " in line or " policy explain " in line
+        names = self.names | ({"BATCH": self.names[which]} if judged else {})
         words = [names.get(word, word) for word in shlex.split(line)[1:]]
         code = main([*words, *more])
         shown = self.capsys.readouterr()

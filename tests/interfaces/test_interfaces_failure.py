@@ -131,11 +131,11 @@ def test_a_mistyped_command_is_told_the_nearest(capsys: pytest.CaptureFixture[st
 
 
 def test_a_missing_option_under_json_is_an_object(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["source", "add", "acme", "--json"]) == 2
+    assert main(["log", "verify", "entry.tlog-proof", "--json"]) == 2
     shown = json.loads(capsys.readouterr().out)
     assert shown["schema"] == "credenza.error/1"
-    assert "--key" in shown["what"]
-    assert shown["fix"] == "run `credenza source add --help`"
+    assert "--trust" in shown["what"]
+    assert shown["fix"] == "run `credenza log verify --help`"
 
 
 def test_a_mistyped_option_is_answered_with_the_known_ones(
@@ -144,5 +144,5 @@ def test_a_mistyped_option_is_answered_with_the_known_ones(
     assert main(["key", "new", "--frce"]) == 2
     what, why, fix = capsys.readouterr().err.splitlines()
     assert what.startswith("error[bad-usage]: No such option '--frce'")
-    assert why == "  why: `credenza key new` takes --debug, --json"
+    assert why == "  why: `credenza key new` takes --debug, --encrypt, --json"
     assert fix == "  fix: run `credenza key new --help`"

@@ -56,6 +56,9 @@ policy show · policy test · policy propose · policy adopt · policy explain �
 governance show · governance start · governance adopt · governance audit
 member add · member change · member remove · member list
 request list · request show · request sign · request accept · approve · openlineage
+blast · recover plan · recover apply · recover sign · recover list · recover show
+recover rescreen · channel list · channel show · channel move · channel rollback
+train-run · rehearse
 scan · certify · demo · audit-model
 """
 
@@ -109,10 +112,15 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "log audit",
         "log cosign",
         "log monitor",
+        "log stamp",
         "log verify",
+        "log verify-stamp",
         "policy test",
+        "recover apply",
+        "rehearse",
         "release verify",
         "review queues",
+        "ring import",
         "scan",
     }
 

@@ -77,7 +77,7 @@ def test_only_the_hall_asks_the_machine_where_it_is() -> None:
         for path in MODULES
         if any(name in ASKED_OF_THE_MACHINE for name in _names(path))
     }
-    assert asking == {"workspace/home.py"}
+    assert asking == {"workspace/home.py", "workspace/keys.py"}
 
 
 def test_no_module_draws_from_randomness_that_it_was_not_given() -> None:

@@ -36,8 +36,13 @@ def key_of(reference: str | Path) -> SigningKey:
     return opened(text)
 
 
+def passphrase() -> str | None:
+    """What key files are encrypted with, from ``$CREDENZA_PASSPHRASE``; None when it is not set."""
+    return os.environ.get(PASSPHRASE_VARIABLE)
+
+
 def _from_file(path: str) -> SigningKey:
-    return load_key(Path(path), passphrase=os.environ.get(PASSPHRASE_VARIABLE))
+    return load_key(Path(path), passphrase=passphrase())
 
 
 def _from_environment(reference: str) -> SigningKey:
@@ -51,8 +56,7 @@ def _from_environment(reference: str) -> SigningKey:
         )
     if len(text) == _SEED_DIGITS and set(text) <= set("0123456789abcdefABCDEF"):
         return key_from_seed(bytes.fromhex(text))
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    return key_from_pem(text.encode("utf-8"), f"${name}", passphrase=passphrase)
+    return key_from_pem(text.encode("utf-8"), f"${name}", passphrase=passphrase())
 
 
 def _from_token(uri: str) -> SigningKey:

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from credenza.core.errors import CredenzaError
 from credenza.gate.told import told
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ _BLOCK_BYTES = 2**16
 def keep_told(stores: Stores, path: Path) -> None:
     """Append the events of what happened since the file was last written.
 
-    Never in the way of the gate: a disk that is full or a file that is locked leaves the
-    file behind, and the next call catches up, since events are derived from the ledger.
+    Never in the way of the gate: a disk that is full, a file that is locked or content that
+    was altered leaves the file behind, and the next call catches up, since events are
+    derived from the ledger.
     """
-    with suppress(OSError), path.open("a+b") as file:
+    with suppress(OSError, CredenzaError), path.open("a+b") as file:
         end, last = _last_line(file)
         file.truncate(end)  # what a crash left half-written
         for _, event in told(stores, _after(last)):

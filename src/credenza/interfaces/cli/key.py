@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ def new(path: Path, *, encrypt: bool) -> Answer:
     $CREDENZA_PASSPHRASE.
     """
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
-    from credenza.workspace.keys import PASSPHRASE_VARIABLE  # noqa: PLC0415
+    from credenza.workspace.keys import passphrase  # noqa: PLC0415
 
     public_path = path.with_name(path.name + ".pub")
     if public_path.exists():
@@ -48,12 +47,12 @@ def new(path: Path, *, encrypt: bool) -> Answer:
             why="a key that is overwritten is lost",
             fix="choose another name, or move the old key away",
         )
-    passphrase = None
+    secret = None
     if encrypt:
-        passphrase = os.environ.get(PASSPHRASE_VARIABLE) or click.prompt(
+        secret = passphrase() or click.prompt(
             "Passphrase", hide_input=True, confirmation_prompt=True, err=True
         )
-    public = Workspace.new_key(path, passphrase)
+    public = Workspace.new_key(path, secret)
     public_path.write_text(public + "\n", encoding="ascii")
 
     def show(screen: Screen) -> None:

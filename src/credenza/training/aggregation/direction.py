@@ -95,7 +95,9 @@ class Flame:
         if not self.slack >= 1:
             raise UsageError("bad-parameter", f"flame with a slack of {self.slack}")
         cosine, length = _directions(crowd)
-        kept = _majority(1 - np.clip(cosine, -1, 1), self.slack)
+        distance = 1 - np.clip(cosine, -1, 1)
+        np.fill_diagonal(distance, 0.0)  # by rounding a client may seem apart from itself
+        kept = _majority(distance, self.slack)
         scale = np.minimum(1.0, np.median(length) / np.maximum(length, 1e-300))
         weights = np.append(np.where(kept, scale, 0.0) / kept.sum(), 0.0)
         return Plan(weights[None, :])
