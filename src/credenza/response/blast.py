@@ -121,7 +121,8 @@ def blast_radius(stores: Stores, suspicion: Suspicion) -> BlastRadius:
     held = holdings(stores, dataset, found.rows)
     holding = {number: rows_held(rows) for number, rows in held.items() if rows}
     with stores.journal.catalog.snapshot() as index:
-        made = [row for row in index.find(ReleaseRow, dataset=dataset) if row.version in holding]
+        known = sorted(index.find(ReleaseRow, dataset=dataset), key=lambda row: row.version)
+    made = [row for row in known if row.version in holding]
     counts = {number: stores.datasets.count(dataset, number) for number in holding}
     runs = tuple(training_runs(stores))
     exposed = _models(runs, frozenset(row.digest for row in made))
