@@ -256,6 +256,7 @@ def _check(stores: Stores, suspicion: Suspicion) -> None:
             "no-such-dataset",
             f"no dataset is called {suspicion.dataset[:70]!r}",
             why="nothing was submitted for it",
+            fix="run `credenza batch list` to see the datasets",
         )
 
 
