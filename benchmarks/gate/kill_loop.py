@@ -115,12 +115,12 @@ def check(home: Path, acknowledged: list[str]) -> dict[str, int]:
         assert all(counts[digest] == 1 for digest in received), "an acknowledged batch is lost"
         assert {r.status for r in records} <= {"admitted"}, "a batch is neither here nor there"
         assert admitted <= {r.digest for r in records if r.version is not None}
-        log = workspace.dataset_log(DATASET)
+        log = workspace.datasets.log(DATASET)
         published = Counter(digest for version in log for digest in version.batches)
         assert set(published) == set(counts), "versions and batches differ"
         assert set(published.values()) == {1}, "a batch was published twice"
         out = home.parent / f"checkout-{len(log)}"
-        files = workspace.checkout(DATASET, None, out)
+        files = workspace.datasets.checkout(DATASET, None, out)
         kept = pa.concat_tables([pq.read_table(path, columns=["_batch", "_row"]) for path in files])
         rows = Counter(kept["_batch"].to_pylist())
         assert rows == dict.fromkeys(counts, ROWS), "a batch is there by halves"

@@ -76,7 +76,7 @@ def build(home: Path, batches: int) -> tuple[Workspace, str]:
         receipts = workspace.receive_together(sent)
         digest = receipts[-1].batch  # type: ignore[union-attr] # none is refused
         workspace.settle("d", until=span[1])
-    workspace.release("d", home / "released")
+    workspace.releases.create("d", home / "released")
     return workspace, digest
 
 
@@ -94,7 +94,7 @@ def main() -> None:
             desk.enter(known.id, State.ACKNOWLEDGED, by="bench", note="measured")
             known = desk.enter(known.id, State.CONTAINED, by="bench", note="measured")
             took = time.process_time() - begun
-            recalled = len(workspace.recalls())
+            recalled = len(workspace.releases.recalled())
             workspace.close()
             print(
                 f"{batches} batches: contained after {took:.2f} s of processor time, "

@@ -91,7 +91,7 @@ class Season:
             for name, key in self.keys.items():
                 workspace.add_source(name, [key.public])
             for place, key in enumerate(MEMBERS):
-                workspace.governance.add_member(f"member-{place}", [key.public], ["steward"])
+                workspace.members.add(f"member-{place}", [key.public], ["steward"])
             for week in range(self.first + ADMITTED_WEEKS):
                 sent, poisoned = self._sent(workspace, desk, week, attacked=attacked)
                 receipts = workspace.receive_together(sent)
@@ -132,7 +132,7 @@ class Season:
     @staticmethod
     def _train(workspace: Workspace, desk: Path, week: int) -> None:
         """This week's release goes into the channel, and a model is trained on it."""
-        made = workspace.release(DATASET, desk / f"release-{week}")
+        made = workspace.releases.create(DATASET, desk / f"release-{week}")
         response = workspace.response
         response.move_channel(DATASET, "prod", release=made.digest, reason=f"week {week}")
         response.train_run(f"week-{week}", f"{week + 1:064x}", directory=desk / f"release-{week}")
@@ -180,9 +180,9 @@ def finish(home: Path, plan_file: Path) -> dict[str, Any]:
         kinds = Counter(entry.kind for entry in workspace.log.ledger.entries())
         end = {
             "root": row_root(rows_of(workspace)),
-            "versions": len(workspace.dataset_log(DATASET)),
+            "versions": len(workspace.datasets.log(DATASET)),
             "channel": response.channel(DATASET, "prod").version,
-            "recalled": len(workspace.recalls()),
+            "recalled": len(workspace.releases.recalled()),
             **{kind: kinds[kind] for kind in ("recovery-step", "excision", "declaration")},
         }
         assert not workspace.log.audit().problems

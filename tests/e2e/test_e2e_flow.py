@@ -33,11 +33,11 @@ def test_the_whole_way_from_submission_to_a_release_that_verifies_offline(
     assert [one.version for one in settled] == [1, 2, 3, 4, 5]
     assert all(v.outcome is Outcome.ADMIT for one in settled for v in one.verdicts)
 
-    log = workspace.dataset_log(DATASET)
+    log = workspace.datasets.log(DATASET)
     assert [version.rows for version in log[:4]] == [240, 480, 720, 960]
     assert len(log[0].batches) == len(sources.names)
 
-    release = workspace.release(DATASET, tmp_path / "release")
+    release = workspace.releases.create(DATASET, tmp_path / "release")
     verified = verify_release(tmp_path / "release", trust=[workspace.public_key])
     assert verified.digest == release.digest
     assert release.rows == log[-1].rows
@@ -48,19 +48,19 @@ def test_the_whole_way_from_submission_to_a_release_that_verifies_offline(
     with pytest.raises(UntrustedError):
         verify_release(tmp_path / "release", trust=[workspace.public_key])
 
-    back = workspace.rollback(DATASET, 2, "the last weeks are in doubt")
+    back = workspace.datasets.rollback(DATASET, 2, "the last weeks are in doubt")
     assert (back.number, back.rows, back.parent) == (6, 480, 2)
     assert "in doubt" in back.rationale
 
-    (trace,) = workspace.lineage(row=(DATASET, 5, 700))
+    (trace,) = workspace.lineage.of(row=(DATASET, 5, 700))
     assert isinstance(trace, Trace)
     batch = workspace.batch(trace.origin.batch)
     assert trace.origin.source == batch.source
     assert release.digest in trace.releases
-    (down,) = workspace.lineage(batch=batch.digest)
+    (down,) = workspace.lineage.of(batch=batch.digest)
     assert isinstance(down, Descent)
     assert release.digest in down.releases
-    (up,) = workspace.lineage(release=release.digest[:12])
+    (up,) = workspace.lineage.of(release=release.digest[:12])
     assert isinstance(up, Ancestry)
     assert batch.digest in up.batches
     assert up.sources == sources.names
@@ -94,15 +94,15 @@ def test_rows_that_are_flagged_stay_out_until_a_reviewer_lets_them_in(
     kept_out = set(verdict.quarantined_rows)
     assert kept_out
     assert kept_out <= set(certain.tolist())
-    before = workspace.dataset(DATASET).rows
+    before = workspace.datasets.version(DATASET).rows
     assert receipt.batch in {one.digest for one in workspace.reviews()}
 
     decision = workspace.decide(receipt.batch, "admit", "the sender explained them")
     assert decision.version == 6
-    assert workspace.dataset(DATASET).rows == before + len(kept_out)
+    assert workspace.datasets.version(DATASET).rows == before + len(kept_out)
     assert receipt.batch not in {one.digest for one in workspace.reviews()}
     traces = [
-        workspace.lineage(row=(DATASET, 6, before + place))[0] for place in range(len(kept_out))
+        workspace.lineage.of(row=(DATASET, 6, before + place))[0] for place in range(len(kept_out))
     ]
     assert {(one.origin.batch, one.origin.row) for one in traces if isinstance(one, Trace)} == {
         (receipt.batch, row) for row in kept_out
@@ -196,7 +196,7 @@ def test_windows_of_no_days_judge_each_batch_as_it_comes(
         sources.submit(workspace, name, window) for window in range(4) for name in sources.names
     ]
     assert {receipt.status for receipt in receipts} == {"admitted"}
-    assert len(workspace.dataset_log(DATASET)) == 16
+    assert len(workspace.datasets.log(DATASET)) == 16
 
 
 class PowerCut(BaseException):
@@ -236,9 +236,9 @@ def test_a_crash_around_the_dataset_is_finished_by_the_next_writer_and_never_dou
     assert datasets.count(DATASET) == (240 if moment == "before the dataset" else 480)
 
     with Workspace.open(crashed.home) as reopened:
-        assert [version.number for version in reopened.dataset_log(DATASET)] == [1]
+        assert [version.number for version in reopened.datasets.log(DATASET)] == [1]
         assert sources.settle(reopened, 1) == []
-        assert [version.rows for version in reopened.dataset_log(DATASET)] == [240, 480]
+        assert [version.rows for version in reopened.datasets.log(DATASET)] == [240, 480]
         assert reopened._stores.datasets.count(DATASET) == 480
         assert reopened.log.audit().problems == ()
         before = reopened.log.catalog_dump()

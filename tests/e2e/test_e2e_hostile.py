@@ -140,7 +140,7 @@ def test_empty_columns_narrow_integers_and_another_order_fit_the_datasets_shape(
     sources.submit(workspace, "beat", 0, table.select(table.column_names[::-1]))
     (settled,) = sources.settle(workspace, 0)
     assert settled.version == 1
-    assert workspace.dataset("trips").rows == 120
+    assert workspace.datasets.version("trips").rows == 120
 
 
 def every_type(rows: int) -> pa.Table:
@@ -190,7 +190,7 @@ def test_columns_of_every_type_pass_the_whole_gate(
             sources.submit(workspace, name, window, table)
         (settled,) = sources.settle(workspace, window)
         assert settled.silences == ()
-    assert workspace.dataset("trips").rows >= 4 * 4 * 60
+    assert workspace.datasets.version("trips").rows >= 4 * 4 * 60
     assert workspace.log.audit().problems == ()
 
 

@@ -98,11 +98,11 @@ def test_the_gate_works_with_its_catalog_in_postgresql(
     sources.register(workspace)
     settled = sources.play(workspace, range(5))
     assert [one.version for one in settled] == [1, 2, 3, 4, 5]
-    assert workspace.rollback("trips", 3, "to see it work").number == 6
+    assert workspace.datasets.rollback("trips", 3, "to see it work").number == 6
     dump = workspace.log.catalog_dump()
     assert workspace.log.rebuild_catalog() == workspace.log.audit().entries
     assert workspace.log.catalog_dump() == dump
     workspace.close()
     with Workspace.open(workspace.home) as reopened:
         assert reopened.log.catalog_dump() == dump
-        assert reopened.dataset("trips").rows == 720
+        assert reopened.datasets.version("trips").rows == 720

@@ -35,7 +35,7 @@ def _names() -> dict[str, str]:
     with Workspace.open() as workspace:
         waiting = [one.digest[:12] for one in workspace.reviews()]
         campaigns = [one.id for one in workspace.campaigns()]
-        asked = [one.digest[:12] for one in workspace.governance.requests()[-1:]]
+        asked = [one.digest[:12] for one in workspace.requests.all()[-1:]]
         begun = [one.digest[:12] for one in workspace.response.recoveries()]
         return {
             "KEY": workspace.public_key,

@@ -72,7 +72,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def newest_request(desk: Path) -> str:
     with Workspace.open(desk / ".credenza") as workspace:
-        asked = workspace.governance.requests()
+        asked = workspace.requests.all()
     return asked[-1].digest[:12] if asked else ""
 
 

@@ -42,7 +42,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
             collected=("2013-07-01", "2013-07-08"),
         )
         workspace.settle("things")
-        workspace.release("things", desk / "release")
+        workspace.releases.create("things", desk / "release")
         return desk / "release", workspace.public_key
 
 

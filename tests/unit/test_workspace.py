@@ -64,15 +64,15 @@ def test_what_is_not_there_is_named_with_what_is(
     with pytest.raises(NotFoundError, match="no batch begins with"):
         workspace.batch("feed")
     with pytest.raises(NotFoundError, match="no dataset is called"):
-        workspace.dataset_log("trips")
+        workspace.datasets.log("trips")
     sources.settle(workspace, 0)
     with pytest.raises(NotFoundError) as version:
-        workspace.dataset("trips", 9)
+        workspace.datasets.version("trips", 9)
     assert version.value.why == "its versions are: 1"
     with pytest.raises(NotFoundError):
-        workspace.rollback("trips", 9, "a reason")
+        workspace.datasets.rollback("trips", 9, "a reason")
     with pytest.raises(UsageError):
-        workspace.rollback("trips", 1, "")
+        workspace.datasets.rollback("trips", 1, "")
     with pytest.raises(NotFoundError):
         workspace.log.prove(10_000)
     assert workspace.batch(receipt.batch[:8]).status == "admitted"
@@ -108,7 +108,7 @@ def test_an_edited_policy_is_recorded_before_it_is_used(
     path = workspace.home / "policy.toml"
     path.write_text(path.read_text() + "# edited\n")
     second = sources.play(workspace, range(1, 2))[0].verdicts[0].policy
-    assert first != second == workspace.policy().digest
+    assert first != second == workspace.policies.in_force().digest
     assert workspace.log.audit().problems == ()
 
 
@@ -116,9 +116,9 @@ def test_a_recalled_release_is_on_the_list_for_verifiers(
     workspace: Workspace, sources: SourceSimulator, tmp_path: Path
 ) -> None:
     sources.play(workspace, range(1))
-    release = workspace.release("trips", tmp_path / "release")
-    workspace.recall(release.digest[:10], "a poisoned week")
-    assert workspace.recalls() == {release.digest: "a poisoned week"}
+    release = workspace.releases.create("trips", tmp_path / "release")
+    workspace.releases.recall(release.digest[:10], "a poisoned week")
+    assert workspace.releases.recalled() == {release.digest: "a poisoned week"}
 
 
 def test_content_altered_at_rest_is_found_by_the_audit(

@@ -12,7 +12,7 @@ from credenza.core.canonical import MAX_BYTES
 from credenza.core.errors import CredenzaError, UntrustedError
 from credenza.core.keys import keyid_of
 from credenza.datasets.lineage import BATCH, ROW
-from credenza.gate.governance import charter
+from credenza.gate.governance.reading import charter
 from credenza.gate.holdings import segments
 from credenza.store.rows import BatchRow
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES
-from credenza.gate.governance import Charter
+from credenza.gate.governance.charter import Charter
 from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.roster import Roster
 from credenza.store.rows import EntryRow

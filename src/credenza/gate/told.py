@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from credenza.gate.approvals import instant
+from credenza.gate.governance.statements import instant
 from credenza.provenance.exports.openlineage import (
     ENTRY_FACET,
     STATISTICS_FACET,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,20 +26,19 @@ if TYPE_CHECKING:
 KIND = "incident"
 
 
-class Levers(Protocol):
-    """What an incident may move; in a governed workspace, only with the approvals it takes."""
+@dataclass(frozen=True, slots=True)
+class Levers:
+    """What an incident may move; in a governed workspace, only with the approvals it takes.
 
-    def freeze_source(self, name: str, reason: str) -> object:
-        """Refuse everything that a sender submits from now on."""
-        ...
+    Attributes:
+        freeze: a source, with a reason: whatever it submits from now on is refused.
+        recall: a release, with a reason.
+        decide: on a held batch: admit or reject, with a reason.
+    """
 
-    def recall(self, digest: str, reason: str) -> None:
-        """Say that a release must not be used any more."""
-        ...
-
-    def decide(self, prefix: str, outcome: str, reason: str) -> object:
-        """Admit or reject what is held."""
-        ...
+    freeze: Callable[[str, str], object]
+    recall: Callable[[str, str], object]
+    decide: Callable[[str, str, str], object]
 
 
 @dataclass(frozen=True, slots=True)

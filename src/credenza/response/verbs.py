@@ -47,7 +47,7 @@ def freeze_sources(desk: Desk, incident: Incident) -> Act:
         name
         for name in incident.sources
         if known.source(name).standing is Standing.ACTIVE
-        and desk.levers.freeze_source(name, f"{incident.id}: {incident.title}")
+        and desk.levers.freeze(name, f"{incident.id}: {incident.title}")
     ]
     return Act(
         f"{_count(len(incident.sources), 'source')} may not submit, {len(frozen)} of them "

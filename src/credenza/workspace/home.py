@@ -17,6 +17,8 @@ from credenza.workspace.keys import key_of
 HOME_VARIABLE = "CREDENZA_HOME"
 HOME_NAME = ".credenza"
 SCHEMA = "credenza.workspace/1"
+POLICY_FILE = "policy.toml"
+RULES_FILE = "governance.cedar"
 
 
 def new_home(home: Path | None) -> Path:
@@ -71,7 +73,7 @@ def make_home(home: Path, catalog_url: str, signer: str = "") -> SigningKey:
     if not signer:
         save_key(key, _key_path(home))
     Ledger.create(home / "ledger", proofs.origin_of(key.public), key.private).close()
-    (home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
+    (home / POLICY_FILE).write_text(DEFAULT_POLICY, encoding="utf-8")
     config = {"schema": SCHEMA, "key": key.public, "catalog": catalog_url, "signer": signer}
     (home / "workspace.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return key

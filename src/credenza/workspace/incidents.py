@@ -17,10 +17,12 @@ from credenza.gate import monitor, questions, registry
 from credenza.gate.journal import Event
 from credenza.gate.records import to_json
 from credenza.response import desk as desks
-from credenza.response.desk import Desk
+from credenza.response.desk import Desk, Levers
 from credenza.response.incident import State, overdue, severity_of
+from credenza.response.plan import draw_up
 from credenza.response.playbook import playbook as find_playbook
 from credenza.response.postmortem import postmortem, verdicts_of
+from credenza.response.steps.step import Wishes
 from credenza.response.suspicion import Suspicion
 from credenza.response.timeline import timeline
 from credenza.response.verbs import VERBS
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from credenza.gate.stores import Stores
     from credenza.response.incident import Escalation, Incident
     from credenza.response.timeline import Happening
-    from credenza.workspace.hall import Workspace
+    from credenza.workspace.gate import Gate
 
 MACHINE = "credenza"
 """Who is on record for what no person did."""
@@ -43,16 +45,15 @@ class Incidents:
     """What can be done about something that was found, and what was done.
 
     Args:
-        workspace: whose use-cases freeze, recall and decide, under its governance.
+        gate: whose use-cases freeze, recall and decide, under its governance.
         stores: the gate's.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, workspace: Workspace, stores: Stores, clock: Callable[[], int]) -> None:
-        text = workspace.governance.policy_in_force()
-        self._desk = Desk(stores, text, clock, workspace, self._plan)
+    def __init__(self, gate: Gate, stores: Stores, clock: Callable[[], int]) -> None:
+        levers = Levers(gate.freeze_source, gate.releases.recall, gate.decide)
+        self._desk = Desk(stores, gate.policies.text(), clock, levers, self._plan)
         self._stores = stores
-        self._workspace = workspace
 
     # -- looking
 
@@ -348,9 +349,8 @@ class Incidents:
         """The recovery that fits the incident, as `credenza recover plan` would draw it up."""
         whole = tuple(digest for digest in incident.batches if digest not in incident.rows)
         rows = {digest: spans_of(own) for digest, own in incident.rows.items()}
-        plan = self._workspace.response.plan(
-            Suspicion(incident.dataset, batches=whole, rows=rows, sources=())
-        )
+        suspicion = Suspicion(incident.dataset, batches=whole, rows=rows, sources=())
+        plan = draw_up(self._stores, suspicion, Wishes())
         steps = [str(one["step"]) for one in cast("list[dict[str, Json]]", plan.document["steps"])]
         return {
             "plan": plan.digest,

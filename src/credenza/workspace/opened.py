@@ -14,8 +14,9 @@ from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
 from credenza.workspace import home as homes
-from credenza.workspace.governance import Acting, Governance
+from credenza.workspace.policies import Policies
 from credenza.workspace.telling import TOLD_FILE, keep_told
+from credenza.workspace.warrants import Acting, Warrants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,8 @@ class Opened:
 
     Attributes:
         public_key: 64 hex digits of the operator's key, which signs checkpoints and releases.
-        governance: who may do what, and on whose word it is done.
+        warrants: on whose word things are done, where the workspace is governed.
+        policies: what judges, and what might.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class Opened:
             open_writer=lambda: Ledger.open(ledger_directory, origin, self._operator.private),
             blobs=BlobStore(home / "blobs"),
             catalog=catalog,
-            clock=lambda: int(self._clock()),
+            clock=self._now,
         )
         self._stores = Stores(journal, LanceDatasets(home / "datasets"))
-        self.governance = Governance(self._stores, home, clock, self.public_key)
+        self.warrants = Warrants(self._stores, self._now)
+        self.policies = Policies(self._stores, home, self.warrants)
         journal.catch_up()
 
     # -- opening and closing
@@ -123,7 +126,7 @@ class Opened:
             NotFoundError: there is none.
         """
         workspace = cls(homes.find_home(home), clock=clock)
-        workspace.governance.acting = acting or Acting()
+        workspace.warrants.acting = acting or Acting()
         return workspace
 
     def close(self) -> None:
@@ -142,6 +145,9 @@ class Opened:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _now(self) -> int:
+        return int(self._clock())
 
     @property
     def _operator(self) -> SigningKey:

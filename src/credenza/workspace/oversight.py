@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from credenza.gate.completeness import completeness
-from credenza.gate.policy import load_policy
 from credenza.response import compliance
 from credenza.response.metrics import Share, metrics
 from credenza.store.rows import VersionRow
@@ -16,22 +15,22 @@ if TYPE_CHECKING:
     from credenza.gate.stores import Stores
     from credenza.response.compliance import Assessed
     from credenza.response.metrics import Metrics
-    from credenza.workspace.hall import Workspace
+    from credenza.workspace.gate import Gate
 
 
 class Oversight:
     """What auditors and whoever improves the gate ask.
 
     Args:
-        workspace: whose policy and decisions.
+        gate: whose policy judges.
         stores: the gate's.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, workspace: Workspace, stores: Stores, clock: Callable[[], int]) -> None:
+    def __init__(self, gate: Gate, stores: Stores, clock: Callable[[], int]) -> None:
         self._stores = stores
         self._clock = clock
-        self._policy = load_policy(workspace.governance.policy_in_force())
+        self._policy = gate.policies.in_force()
 
     def metrics(self, dataset: str | None = None, *, lineage: bool = False) -> Metrics:
         """False alarms, times and backlog; of one dataset, or of all.

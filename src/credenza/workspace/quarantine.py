@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import NotFoundError, UsageError
 from credenza.gate import questions
-from credenza.gate.policy import load_policy
 from credenza.gate.review import REVIEWABLE, reopen
 from credenza.response import quarantine
 
@@ -17,23 +16,23 @@ if TYPE_CHECKING:
     from credenza.gate.review import Decision
     from credenza.gate.stores import Stores
     from credenza.response.quarantine import Held, Queue
-    from credenza.workspace.hall import Workspace
+    from credenza.workspace.gate import Gate
 
 
 class Quarantine:
     """Queues, expiry, and decisions on parts of what is held.
 
     Args:
-        workspace: whose ``decide`` admits and rejects, under its governance.
+        gate: whose ``decide`` admits and rejects, under its governance.
         stores: the gate's.
         clock: seconds since the epoch.
     """
 
-    def __init__(self, workspace: Workspace, stores: Stores, clock: Callable[[], int]) -> None:
-        self._workspace = workspace
+    def __init__(self, gate: Gate, stores: Stores, clock: Callable[[], int]) -> None:
+        self._gate = gate
         self._stores = stores
         self._clock = clock
-        self._rule = load_policy(workspace.governance.policy_in_force()).quarantine
+        self._rule = gate.policies.in_force().quarantine
 
     def held(self, queue: str | None = None) -> list[Held]:
         """What waits for a person, oldest first; in one queue, or in all.
@@ -95,7 +94,7 @@ class Quarantine:
             row = questions.batch_row(self._stores, name)
             meant = quarantine.open_where(self._stores, row, where) if where else rows
             if meant != ():
-                done.append(self._workspace.decide(row.digest, outcome, reason, rows=meant))
+                done.append(self._gate.decide(row.digest, outcome, reason, rows=meant))
         if not done:
             raise UsageError(
                 "nothing-meant",
@@ -105,7 +104,7 @@ class Quarantine:
         return done
 
     def _of_source(self, source: str, dataset: str) -> list[str]:
-        self._workspace.source(source)
+        self._gate.source(source)
         return [
             one.batch
             for one in self.held()

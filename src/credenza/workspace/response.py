@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import ConflictError
 from credenza.datasets.verify_release import verify_release
-from credenza.gate import governance
+from credenza.gate.governance.reading import charter
 from credenza.response import channels, recover
 from credenza.response.blast import blast_radius
 from credenza.response.declaration import check_member, signed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from credenza.response.rehearse import Scorecard
     from credenza.response.rescreen import Rescreened
     from credenza.response.suspicion import Suspicion
-    from credenza.workspace.hall import Workspace
+    from credenza.workspace.gate import Gate
 
 DESK = "recoveries"
 """Directory of a workspace in which recoveries put releases and models."""
@@ -40,12 +40,12 @@ class Response:
     """What can be done once something got through.
 
     Args:
-        workspace: whose use-cases freeze, recall and release, under its governance.
+        gate: whose use-cases freeze, recall and release, under its governance.
         stores: the gate's.
     """
 
-    def __init__(self, workspace: Workspace, stores: Stores) -> None:
-        self._workspace = workspace
+    def __init__(self, gate: Gate, stores: Stores) -> None:
+        self._gate = gate
         self._stores = stores
 
     # -- looking
@@ -58,7 +58,7 @@ class Response:
         """Screen what was admitted before by today's policy, newest window first."""
         from credenza.response.rescreen import rescreen  # noqa: PLC0415 - the models: seconds to load
 
-        policy = self._workspace.governance.recorded_policy()
+        policy = self._gate.policies.recorded()
         return [*rescreen(self._stores, policy, dataset, most_rows=most_rows)]
 
     # -- channels
@@ -119,7 +119,7 @@ class Response:
         names = [*releases]
         if directory is not None:
             found = verify_release(
-                directory, trust=[self._workspace.public_key], recalls=self._workspace.recalls()
+                directory, trust=[self._gate.public_key], recalls=self._gate.releases.recalled()
             )
             names.append(found.digest)
         claimed = TrainingRun(
@@ -213,7 +213,7 @@ class Response:
     ) -> Scorecard:
         """Recover a copy of the workspace; the scorecard goes into the ledger."""
         return rehearse(
-            self._workspace.home,
+            self._gate.home,
             self._stores,
             dataset,
             suspicion=suspicion,
@@ -222,19 +222,19 @@ class Response:
         )
 
     def _hands(self, plan: str) -> Hands:
-        workspace = self._workspace
-        charter = governance.charter(self._stores)
+        gate = self._gate
+        known = charter(self._stores)
 
         def release(dataset: str, directory: Path, version: int) -> Release:
-            return workspace.release(dataset, directory, version)
+            return gate.releases.create(dataset, directory, version)
 
         return Hands(
-            freeze=workspace.freeze_source,
-            recall=workspace.recall,
+            freeze=gate.freeze_source,
+            recall=gate.releases.recall,
             release=release,
-            warrant=workspace.governance.warrant,
-            members={key: one.name for one in charter.active.values() for key in one.keys},
-            is_governed=charter.is_governed,
-            key=workspace.public_key,
-            desk=workspace.home / DESK / plan[:16],
+            warrant=gate.warrants.allow,
+            members={key: one.name for one in known.active.values() for key in one.keys},
+            is_governed=known.is_governed,
+            key=gate.public_key,
+            desk=gate.home / DESK / plan[:16],
         )

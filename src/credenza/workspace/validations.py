@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from credenza.core.errors import NotFoundError, UsageError
 from credenza.gate import questions
 from credenza.gate.journal import Event
-from credenza.gate.policy import load_policy
 from credenza.gate.records import finding_from, silence_from, to_json
 from credenza.response import relabelling
 from credenza.response.builtin import VALIDATORS
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from credenza.response.case import Validator
     from credenza.response.relabelling import Sheet
     from credenza.store.rows import BatchRow
-    from credenza.workspace.hall import Workspace
+    from credenza.workspace.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,13 @@ class Validations:
     """Validators, on demand or by policy, and sheets for people.
 
     Args:
-        workspace: whose policy names the validators of what is held.
+        gate: whose policy names the validators of what is held.
         stores: the gate's.
     """
 
-    def __init__(self, workspace: Workspace, stores: Stores) -> None:
+    def __init__(self, gate: Gate, stores: Stores) -> None:
         self._stores = stores
-        self._policy = load_policy(workspace.governance.policy_in_force())
+        self._policy = gate.policies.in_force()
 
     def run(self, validator: str, prefixes: Sequence[str], **parameters: object) -> Recorded:
         """Let one validator look at some batches; its answer goes into the ledger.

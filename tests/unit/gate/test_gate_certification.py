@@ -50,7 +50,7 @@ def under(fed: Path, tmp_path: Path) -> Callable[[int, float], Workspace]:
         policy = tmp_path / "policy.toml"
         policy.write_bytes(demanding(against, accuracy))
         workspace = Workspace.open(fed / "home", clock=lambda: NOW_S)
-        workspace.governance.adopt_policy(policy)
+        workspace.policies.adopt(policy)
         return workspace
 
     return make
@@ -66,7 +66,7 @@ def test_a_version_that_survives_one_hostile_source_is_released(
     under: Callable[[int, float], Workspace], verified: pa.Table, tmp_path: Path
 ) -> None:
     with under(1, 0.7) as workspace:
-        made = workspace.release(DATASET, tmp_path / "release", verified=verified)
+        made = workspace.releases.create(DATASET, tmp_path / "release", verified=verified)
         assert verify_release(tmp_path / "release", trust=[workspace.public_key]) == made
 
 
@@ -74,7 +74,7 @@ def test_a_version_that_three_of_five_sources_can_sway_is_not(
     under: Callable[[int, float], Workspace], verified: pa.Table, tmp_path: Path
 ) -> None:
     with under(3, 0.5) as workspace, pytest.raises(ConflictError) as said:
-        workspace.release(DATASET, tmp_path / "release", verified=verified)
+        workspace.releases.create(DATASET, tmp_path / "release", verified=verified)
     assert said.value.code == "not-certified"
     assert "whatever 3 colluding units send" in said.value.why
     assert not (tmp_path / "release").exists()
@@ -84,7 +84,7 @@ def test_without_verified_rows_the_refusal_says_whose_labels_it_counted_on(
     under: Callable[[int, float], Workspace], tmp_path: Path
 ) -> None:
     with under(1, 1.0) as workspace, pytest.raises(ConflictError) as said:
-        workspace.release(DATASET, tmp_path / "release")
+        workspace.releases.create(DATASET, tmp_path / "release")
     assert "unverified labels" in said.value.why
 
 
@@ -99,16 +99,16 @@ def test_sources_registered_as_one_group_count_as_one(
             key = key_from_seed(bytes([place + 1]) * 32)
             workspace.add_source(name, [key.public], group="one-hand")
         sources.play(workspace, range(1))
-        workspace.governance.adopt_policy(policy)
+        workspace.policies.adopt(policy)
         with pytest.raises(ConflictError, match="certificate"):
-            workspace.release(DATASET, tmp_path / "release", verified=verified)
+            workspace.releases.create(DATASET, tmp_path / "release", verified=verified)
 
 
 def test_rows_without_the_label_verify_nothing(
     under: Callable[[int, float], Workspace], verified: pa.Table, tmp_path: Path
 ) -> None:
     with under(1, 0.5) as workspace, pytest.raises(UsageError):
-        workspace.release(DATASET, tmp_path / "r", verified=verified.drop_columns(["late"]))
+        workspace.releases.create(DATASET, tmp_path / "r", verified=verified.drop_columns(["late"]))
 
 
 def test_a_policy_asks_for_no_certificate_unless_it_says_so() -> None:

@@ -17,15 +17,21 @@ from credenza.core.errors import (
     UntrustedError,
     UsageError,
 )
-from credenza.gate.approvals import look_at, read_request, sign_approval, sign_request
-from credenza.gate.governance import Charter
-from credenza.gate.governance_audit import unwarranted
-from credenza.gate.governance_rules import ACTIONS, ROLES, Rules, Thing, shipped_rules
+from credenza.gate.governance.audit import unwarranted
+from credenza.gate.governance.charter import Charter
+from credenza.gate.governance.rules import ACTIONS, ROLES, Rules, Thing, shipped_rules
+from credenza.gate.governance.statements import (
+    look_at,
+    read_request,
+    sign_approval,
+    sign_request,
+)
 from credenza.gate.journal import Event
 from credenza.provenance.keys import SigningKey, key_from_seed, save_key
 from credenza.store.rows import EntryRow
 from credenza.workspace import Workspace
-from credenza.workspace.governance import Acting
+from credenza.workspace.requests import approval_of
+from credenza.workspace.warrants import Acting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +88,7 @@ def governed_home(
         sources.play(workspace, range(1))
         for name, roles in CREW.items():
             belongs = ["anna"] if name == "dave" else []
-            workspace.governance.add_member(name, [key_of(name).public], roles, belongs)
+            workspace.members.add(name, [key_of(name).public], roles, belongs)
         workspace.governance.start()
     return desk / "home"
 
@@ -101,8 +107,8 @@ def governed(
 def ask_release(workspace: Workspace, out: Path) -> str:
     """Ask for a release; the request's digest."""
     with pytest.raises(PendingError):
-        workspace.release(DATASET, out)
-    return workspace.governance.requests()[-1].digest
+        workspace.releases.create(DATASET, out)
+    return workspace.requests.all()[-1].digest
 
 
 def approve(
@@ -110,11 +116,11 @@ def approve(
 ) -> None:
     key = sign_as(name).key
     assert key is not None
-    workspace.governance.approve(request, key)
+    workspace.requests.approve(request, key)
 
 
 def standing(workspace: Workspace, request: str) -> str:
-    return workspace.governance.request(request).standing
+    return workspace.requests.show(request).standing
 
 
 # ------------------------------------------------------------------ the engine
@@ -159,11 +165,11 @@ def test_threat_15_an_adopted_rule_that_fails_stops_what_it_guards(
     path.write_text(shipped_rules() + OVERFLOW)
     with pytest.raises(PendingError):
         governed.governance.adopt_rules(path)
-    request = governed.governance.requests()[-1].digest
+    request = governed.requests.all()[-1].digest
     approve(governed, request, "bob", sign_as)
-    governed.governance.acting = Acting(request=request)
+    governed.warrants.acting = Acting(request=request)
     governed.governance.adopt_rules(path)
-    governed.governance.acting = sign_as("alice")
+    governed.warrants.acting = sign_as("alice")
     with pytest.raises(ForbiddenError) as refused:
         governed.freeze_source("anna", "her key leaked")
     assert "integer overflow" in refused.value.why
@@ -187,14 +193,14 @@ def test_without_a_charter_one_person_may_do_everything(
     workspace: Workspace, sources: SourceSimulator, tmp_path: Path
 ) -> None:
     sources.play(workspace, range(1))
-    workspace.governance.add_member("alice", [key_of("alice").public], ["steward"])
+    workspace.members.add("alice", [key_of("alice").public], ["steward"])
     assert not workspace.governance.standing().is_governed
-    assert workspace.release(DATASET, tmp_path / "release").version == 1
+    assert workspace.releases.create(DATASET, tmp_path / "release").version == 1
     assert workspace.governance.audit().governed_from is None
 
 
 def test_governance_does_not_start_where_nobody_could_change_it(workspace: Workspace) -> None:
-    workspace.governance.add_member("alice", [key_of("alice").public], ["steward"])
+    workspace.members.add("alice", [key_of("alice").public], ["steward"])
     with pytest.raises(UsageError) as refused:
         workspace.governance.start()
     assert refused.value.code == "locked-out"
@@ -205,13 +211,13 @@ def test_threat_16_a_release_takes_a_second_person_and_then_happens_once(
     governed: Workspace, sign_as: Callable[[str], Acting], tmp_path: Path
 ) -> None:
     request = ask_release(governed, tmp_path / "one")
-    governed.governance.acting = Acting(request=request)
+    governed.warrants.acting = Acting(request=request)
     with pytest.raises(PendingError):
-        governed.release(DATASET, tmp_path / "one")
+        governed.releases.create(DATASET, tmp_path / "one")
     approve(governed, request, "bob", sign_as)
-    assert governed.release(DATASET, tmp_path / "one").version == 1
+    assert governed.releases.create(DATASET, tmp_path / "one").version == 1
     with pytest.raises(UsageError, match="void") as again:
-        governed.release(DATASET, tmp_path / "two")
+        governed.releases.create(DATASET, tmp_path / "two")
     assert again.value.why == "it was acted on already"
     found = governed.governance.audit()
     assert (found.entries, found.problems) == (1, ())
@@ -224,9 +230,9 @@ def test_threat_16_nobody_approves_their_own_request_nor_with_a_second_key(
     with pytest.raises(ForbiddenError, match="may not approve"):
         approve(governed, request, "alice", sign_as)
     with pytest.raises(UntrustedError, match="already"):
-        governed.governance.add_member("twin", [key_of("alice").public], ["steward"])
+        governed.members.add("twin", [key_of("alice").public], ["steward"])
     with pytest.raises(UntrustedError, match="operator's"):
-        governed.governance.add_member("twin", [governed.public_key], ["steward"])
+        governed.members.add("twin", [governed.public_key], ["steward"])
     approve(governed, request, "bob", sign_as)
     with pytest.raises(ConflictError, match="needs no approval"):
         approve(governed, request, "bob", sign_as)
@@ -244,20 +250,20 @@ def test_threat_16_neither_the_submitter_nor_the_owner_of_a_source_promotes_its_
         approve(governed, request, "dave", sign_as)
     with pytest.raises(ForbiddenError, match="alice may not submit"):
         sources.submit(governed, "anna", 1)
-    governed.governance.acting = sign_as("dave")
+    governed.warrants.acting = sign_as("dave")
     late = sources.submit(governed, "anna", 0)
     sources.settle(governed, 0)
     assert governed.batch(late.batch).status == "held"
     with pytest.raises(PendingError):
-        governed.governance.change_member("dave", [], ["contributor", "reviewer"])
-    approve(governed, governed.governance.requests()[-1].digest, "bob", sign_as)
-    governed.governance.acting = Acting(request=governed.governance.requests()[-1].digest)
-    governed.governance.change_member("dave", [], ["contributor", "reviewer"])
-    governed.governance.acting = sign_as("dave")
+        governed.members.change("dave", [], ["contributor", "reviewer"])
+    approve(governed, governed.requests.all()[-1].digest, "bob", sign_as)
+    governed.warrants.acting = Acting(request=governed.requests.all()[-1].digest)
+    governed.members.change("dave", [], ["contributor", "reviewer"])
+    governed.warrants.acting = sign_as("dave")
     with pytest.raises(ForbiddenError) as refused:
         governed.decide(late.batch, "admit", "mine is fine")
     assert refused.value.why == "nobody admits their own data"
-    governed.governance.acting = sign_as("alice")
+    governed.warrants.acting = sign_as("alice")
     assert governed.decide(late.batch, "admit", "looked at it").outcome == "admit"
 
 
@@ -268,11 +274,11 @@ def test_threat_16_an_admin_promotes_nothing_even_as_a_steward(
     with pytest.raises(ForbiddenError) as refused:
         approve(governed, request, "adam", sign_as)
     assert "an admin promotes nothing" in refused.value.why
-    governed.governance.acting = sign_as("adam")
+    governed.warrants.acting = sign_as("adam")
     with pytest.raises(ForbiddenError, match="adam may not release"):
-        governed.release(DATASET, tmp_path / "one")
+        governed.releases.create(DATASET, tmp_path / "one")
     with pytest.raises(ForbiddenError, match="adam may not change policy"):
-        governed.governance.adopt_policy()
+        governed.policies.adopt()
     with pytest.raises(PendingError):
         governed.add_source("erna", [key_of("erna").public])
 
@@ -295,12 +301,12 @@ def test_threat_16_approvals_and_members_in_the_catalog_count_for_nothing(
         index.clear(EntryRow)
         index.upsert(*kept, EntryRow(10_000, "approval", digest, 1_800_000_000))
     assert standing(governed, request) == "open"
-    governed.governance.acting = Acting(request=request)
+    governed.warrants.acting = Acting(request=request)
     with pytest.raises(PendingError):
-        governed.release(DATASET, tmp_path / "one")
+        governed.releases.create(DATASET, tmp_path / "one")
     governed._stores.charter.__init__()  # type: ignore[misc]  # another process knows nothing yet
     assert governed.governance.standing().is_governed
-    assert {member.name for member in governed.governance.members()} == set(CREW)
+    assert {member.name for member in governed.members.all()} == set(CREW)
 
 
 def test_threat_16_an_approval_in_the_ledger_that_no_member_signed_counts_for_nothing(
@@ -335,14 +341,14 @@ def test_threat_16_an_approval_is_of_one_request_and_of_nothing_wider(
 ) -> None:
     request = ask_release(governed, tmp_path / "one")
     approve(governed, request, "bob", sign_as)
-    governed.governance.acting = Acting(request=request)
+    governed.warrants.acting = Acting(request=request)
     with pytest.raises(ConflictError) as other:
-        governed.release(DATASET, tmp_path / "one", expires="2030-01-01")
+        governed.releases.create(DATASET, tmp_path / "one", expires="2030-01-01")
     assert other.value.why == "expires is '' there"
     with pytest.raises(ConflictError, match="something else"):
-        governed.rollback(DATASET, 1, "a reason")
+        governed.datasets.rollback(DATASET, 1, "a reason")
     sources.settle(governed, 1)
-    governed.governance.acting = sign_as("alice")
+    governed.warrants.acting = sign_as("alice")
     another = ask_release(governed, tmp_path / "two")
     assert standing(governed, another) == "open"
 
@@ -353,11 +359,11 @@ def test_threat_16_a_former_member_s_approval_does_not_count(
     request = ask_release(governed, tmp_path / "one")
     approve(governed, request, "bob", sign_as)
     with pytest.raises(PendingError):
-        governed.governance.remove_member("bob", "left the team")
-    removal = governed.governance.requests()[-1].digest
+        governed.members.remove("bob", "left the team")
+    removal = governed.requests.all()[-1].digest
     approve(governed, removal, "ida", sign_as)
-    governed.governance.acting = Acting(request=removal)
-    governed.governance.remove_member("bob", "left the team")
+    governed.warrants.acting = Acting(request=removal)
+    governed.members.remove("bob", "left the team")
     assert standing(governed, request) == "open"
     assert governed.governance.audit().problems == ()
 
@@ -367,19 +373,19 @@ def test_threat_16_requests_are_void_under_other_rules_another_policy_or_too_lat
 ) -> None:
     request = ask_release(governed, tmp_path / "one")
     approve(governed, request, "bob", sign_as)
-    governed.governance._clock = lambda: NOW_S + 8 * 24 * 3600
-    assert governed.governance.request(request).why.startswith("it expired at")
-    governed.governance._clock = lambda: NOW_S
+    governed._clock = lambda: NOW_S + 8 * 24 * 3600
+    assert governed.requests.show(request).why.startswith("it expired at")
+    governed._clock = lambda: NOW_S
     path = tmp_path / "other.toml"
-    path.write_bytes(governed.governance.policy_draft() + b"# another\n")
+    path.write_bytes(governed.policies.draft() + b"# another\n")
     with pytest.raises(PendingError):
-        governed.governance.adopt_policy(path)
-    change = governed.governance.requests()[-1].digest
+        governed.policies.adopt(path)
+    change = governed.requests.all()[-1].digest
     approve(governed, change, "ida", sign_as)
-    governed.governance.acting = Acting(request=change)
-    adopted = governed.governance.adopt_policy(path)
-    assert governed.policy().digest == adopted.digest
-    assert governed.governance.request(request).why == "the policy was changed since"
+    governed.warrants.acting = Acting(request=change)
+    adopted = governed.policies.adopt(path)
+    assert governed.policies.in_force().digest == adopted.digest
+    assert governed.requests.show(request).why == "the policy was changed since"
 
 
 def test_threat_16_what_was_done_without_a_warrant_is_found_afterwards(
@@ -392,9 +398,9 @@ def test_threat_16_what_was_done_without_a_warrant_is_found_afterwards(
     registry.freeze_source(stores, "anna", "nobody asked")
     releases.create(
         stores,
-        governed.dataset(DATASET),
+        governed.datasets.version(DATASET),
         tmp_path / "smuggled",
-        policy=governed.policy().digest,
+        policy=governed.policies.in_force().digest,
         key=governed._operator,
         time_s=1_800_000_000,
     )
@@ -433,9 +439,9 @@ def test_a_policy_file_that_somebody_edits_is_a_draft_until_it_is_approved(
     governed: Workspace, sources: SourceSimulator
 ) -> None:
     path = governed.home / "policy.toml"
-    before = governed.policy().digest
+    before = governed.policies.in_force().digest
     path.write_text(path.read_text() + "# edited\n")
-    assert governed.policy().digest == before
+    assert governed.policies.in_force().digest == before
     assert governed.governance.standing().drafts == ("policy.toml",)
     settled = sources.settle(governed, 5)
     assert {verdict.policy for one in settled for verdict in one.verdicts} <= {before}
@@ -445,16 +451,16 @@ def test_an_approval_can_be_signed_where_there_is_no_workspace(
     governed: Workspace, sign_as: Callable[[str], Acting], tmp_path: Path
 ) -> None:
     request = ask_release(governed, tmp_path / "one")
-    envelope = governed.governance.envelope(request)
+    envelope = governed.requests.envelope(request)
     assert look_at(envelope).terms["dataset"] == DATASET
     key = sign_as("bob").key
     assert key is not None
-    approval = governed.governance.sign_approval(envelope, key, lambda: NOW_S)
-    assert governed.governance.accept(approval).standing == "approved"
+    approval = approval_of(envelope, key, NOW_S)
+    assert governed.requests.accept(approval).standing == "approved"
 
 
 def test_every_altered_byte_of_a_request_is_refused(governed: Workspace, tmp_path: Path) -> None:
-    envelope = governed.governance.envelope(ask_release(governed, tmp_path / "one"))
+    envelope = governed.requests.envelope(ask_release(governed, tmp_path / "one"))
     keys = [key_of(name).public for name in CREW]
     assert read_request(envelope, keys).keyid == key_of("alice").keyid
     for place in range(len(envelope)):
@@ -465,12 +471,12 @@ def test_every_altered_byte_of_a_request_is_refused(governed: Workspace, tmp_pat
 
 
 def test_a_request_of_one_key_is_not_read_as_another_s(governed: Workspace, tmp_path: Path) -> None:
-    asked = look_at(governed.governance.envelope(ask_release(governed, tmp_path / "one")))
+    asked = look_at(governed.requests.envelope(ask_release(governed, tmp_path / "one")))
     forged = sign_request(asked, key_of("eve"))
     governed._stores.journal.record(
         [Event("request", {"request": sha256_hex(forged), "envelope": forged.decode()})]
     )
-    assert len(governed.governance.requests()) == 1
+    assert len(governed.requests.all()) == 1
 
 
 def test_the_catalog_is_rebuilt_with_everything_that_was_approved(

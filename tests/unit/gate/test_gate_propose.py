@@ -50,7 +50,7 @@ def judged(
     events: list[Event] = []
     for place, name in enumerate(names):
         evidence = Evidence(name, f"s{place}", 10, campaigns=found, **facts)
-        verdict = cast("dict[str, Json]", to_json(decide(evidence, workspace.policy())))
+        verdict = cast("dict[str, Json]", to_json(decide(evidence, workspace.policies.in_force())))
         if kept:
             verdict |= evidence_document(evidence)
         events += [
@@ -96,7 +96,7 @@ def test_a_rule_that_reviewers_always_overrule_is_proposed_to_note_only(
     workspace: Workspace,
 ) -> None:
     judged(workspace, "diversity", "source", decided=["admit"] * 12 + [""] * 3)
-    found = workspace.propose_policy(DATASET)
+    found = workspace.policies.propose(DATASET)
     (change,) = found.changes
     assert (change.key, change.before, change.after) == ("outcomes.diversity", '"hold"', '"admit"')
     assert "12 of the 12 batches" in change.why
@@ -108,10 +108,10 @@ def test_a_rule_that_reviewers_always_overrule_is_proposed_to_note_only(
 
 def test_nothing_is_adopted_and_the_ledger_is_as_it_was(workspace: Workspace) -> None:
     judged(workspace, "diversity", decided=["admit"] * 12)
-    entries, policy = workspace.log.audit().entries, workspace.policy()
-    workspace.propose_policy(DATASET)
+    entries, policy = workspace.log.audit().entries, workspace.policies.in_force()
+    workspace.policies.propose(DATASET)
     assert workspace.log.audit().entries == entries
-    assert workspace.policy() == policy
+    assert workspace.policies.in_force() == policy
 
 
 def test_verdicts_whose_evidence_was_not_kept_are_counted_and_not_replayed(
@@ -119,21 +119,21 @@ def test_verdicts_whose_evidence_was_not_kept_are_counted_and_not_replayed(
 ) -> None:
     judged(workspace, "diversity", decided=["", ""], kept=False)
     judged(workspace, "late", decided=[""])
-    replayed, otherwise = workspace.governance.replay_policy("2024-01-01")
+    replayed, otherwise = workspace.policies.replay("2024-01-01")
     assert (replayed.unknown, replayed.batches, otherwise) == (2, 1, [])
 
 
 def test_few_or_mixed_decisions_propose_nothing(workspace: Workspace) -> None:
     judged(workspace, "diversity", decided=["admit"] * 11)
     judged(workspace, "late", decided=["admit"] * 12 + ["reject"] * 4)
-    assert workspace.propose_policy(DATASET).changes == ()
+    assert workspace.policies.propose(DATASET).changes == ()
 
 
 def test_a_rule_that_only_notes_what_reviewers_reject_is_proposed_to_hold(
     workspace: Workspace,
 ) -> None:
     judged(workspace, "drift", "late", decided=["reject"] * 13)
-    (change,) = workspace.propose_policy(DATASET).changes
+    (change,) = workspace.policies.propose(DATASET).changes
     assert (change.key, change.after) == ("outcomes.drift", '"hold"')
 
 
@@ -142,7 +142,7 @@ def test_what_every_policy_must_stop_is_never_proposed_to_pass(workspace: Worksp
     few = tuple(f"s{place}" for place in range(30))
     marked = Campaign((), few, (), "a value", "up", "2024-02-01", 0.01, 0.0, {"mark": "a value"})
     judged(workspace, decided=["admit"] * 30, campaign=marked)
-    assert workspace.propose_policy(DATASET).changes == ()
+    assert workspace.policies.propose(DATASET).changes == ()
 
 
 def test_campaigns_that_reviewers_clear_halve_the_accepted_rate(workspace: Workspace) -> None:
@@ -151,15 +151,15 @@ def test_campaigns_that_reviewers_clear_halve_the_accepted_rate(workspace: Works
         found = Campaign(("s0", "s1"), (), batches, "surprise", "up", "2024-02-01", 0.01, 0.0)
         judged(workspace, decided=["admit"] * 2, campaign=found)
     assert workspace.monitor(DATASET).campaigns == {"open": 0, "confirmed": 0, "cleared": 2}
-    (change,) = workspace.propose_policy(DATASET, days=60).changes
+    (change,) = workspace.policies.propose(DATASET, days=60).changes
     assert (change.key, change.after) == ("budget.campaign_rate", "0.005")
 
 
 def test_only_the_last_days_count(workspace: Workspace) -> None:
     judged(workspace, "diversity", decided=["admit"] * 12)
     judged(workspace, "late", decided=["admit"] * 12)
-    assert len(workspace.propose_policy(DATASET).changes) == 2
-    assert [one.key for one in workspace.propose_policy(DATASET, days=1).changes] == [
+    assert len(workspace.policies.propose(DATASET).changes) == 2
+    assert [one.key for one in workspace.policies.propose(DATASET, days=1).changes] == [
         "outcomes.late"
     ]
 

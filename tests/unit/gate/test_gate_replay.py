@@ -71,7 +71,7 @@ def judged(judged_home: Path, tmp_path: Path) -> Iterator[Workspace]:
 
 
 def test_the_same_policy_gives_the_same_verdicts_again(judged: Workspace) -> None:
-    replayed, otherwise = judged.governance.replay_policy("0")
+    replayed, otherwise = judged.policies.replay("0")
     assert (replayed.batches, replayed.windows, replayed.unknown) == (9, 4, 0)
     assert replayed.before == replayed.after
     assert replayed.before["hold"] >= 1
@@ -85,7 +85,7 @@ def test_another_policy_is_replayed_batch_by_batch_and_writes_nothing(
     stricter = tmp_path / "stricter.toml"
     text = (judged.home / "policy.toml").read_text()
     stricter.write_text(text.replace('rows = "admit"', 'rows = "quarantine"\nlate = "admit"'))
-    replayed, otherwise = judged.governance.replay_policy("2024-01-22", stricter)
+    replayed, otherwise = judged.policies.replay("2024-01-22", stricter)
     assert replayed.windows == 1
     late = next(one for one in otherwise if one.source == "anna" and one.before == "hold")
     flipped = next(one for one in otherwise if one.source == "dino")
@@ -97,8 +97,8 @@ def test_another_policy_is_replayed_batch_by_batch_and_writes_nothing(
 
 def test_a_replay_starts_where_it_is_asked_to(judged: Workspace) -> None:
     last = judged.log.ledger.size - 3
-    assert judged.governance.replay_policy(str(last))[0].batches == 1
-    assert judged.governance.replay_policy("0", dataset="elsewhere")[0].batches == 0
+    assert judged.policies.replay(str(last))[0].batches == 1
+    assert judged.policies.replay("0", dataset="elsewhere")[0].batches == 0
 
 
 def test_evidence_comes_back_from_the_ledger_as_it_was() -> None:
@@ -122,7 +122,7 @@ def test_evidence_comes_back_from_the_ledger_as_it_was() -> None:
 
 def test_a_verdict_says_what_would_have_changed_it(judged: Workspace) -> None:
     late = next(one for one in judged.batches() if one.sequence == 5 and one.source == "anna")
-    weighed = judged.governance.weigh(late.digest)
+    weighed = judged.policies.weigh(late.digest)
     assert weighed.outcome is Outcome.HOLD
     (reason,) = [one for one in weighed.reasons if one.rule == "late"]
     assert (reason.setting, reason.without) == ("outcomes.late", Outcome.ADMIT)
@@ -132,7 +132,7 @@ def test_a_verdict_says_what_would_have_changed_it(judged: Workspace) -> None:
 def test_two_things_that_stop_a_batch_are_told_together(judged: Workspace) -> None:
     """Neither alone would have let it pass, so each alone is not said to."""
     evidence = Evidence("cd" * 32, "dino", 100, flagged_rows=tuple(range(50)), late=True)
-    policy = judged.policy()
+    policy = judged.policies.in_force()
     row = judged._row(judged.batches()[0].digest)
     document = {**to_json(decide(evidence, policy)), **evidence_document(evidence)}  # type: ignore[dict-item]
     assert document["outcome"] == "hold"
@@ -149,7 +149,7 @@ def test_a_batch_that_waits_has_nothing_to_weigh(
 ) -> None:
     waiting = sources.submit(workspace, "anna", 0)
     with pytest.raises(ConflictError, match="not judged yet"):
-        workspace.governance.weigh(waiting.batch)
+        workspace.policies.weigh(waiting.batch)
 
 
 # ------------------------------------------------------------------ probation

@@ -27,7 +27,7 @@ def told(new_workspace: NewWorkspace, new_sources: NewSources) -> Workspace:
 def test_submission_verdict_and_version_are_told_with_what_went_in_and_out(
     told: Workspace,
 ) -> None:
-    events = [json.loads(event) for _, event in told.told()]
+    events = [json.loads(event) for _, event in told.lineage.told()]
     assert [one["job"]["name"] for one in events] == [
         "submit.trips",
         "judge.trips",
@@ -58,7 +58,7 @@ def test_the_events_are_what_the_standard_s_own_tool_makes(told: Workspace) -> N
             facet_v2.data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet
         ),
     }
-    for _, line in told.told():
+    for _, line in told.lineage.told():
         event = json.loads(line)
         run = event_v2.RunEvent(
             eventTime=event["eventTime"],
@@ -84,7 +84,7 @@ def test_the_events_are_what_the_standard_s_own_tool_makes(told: Workspace) -> N
 
 def test_the_file_is_kept_whole_across_closing_crashes_and_other_hands(told: Workspace) -> None:
     path = told.home / TOLD_FILE
-    whole = b"".join(event for _, event in told.told())
+    whole = b"".join(event for _, event in told.lineage.told())
     told.close()
     assert path.read_bytes() == whole
     with type(told).open(told.home) as again:
@@ -102,12 +102,12 @@ def test_a_file_that_cannot_be_written_stops_nothing(told: Workspace) -> None:
     path.mkdir()
     told.close()
     with type(told).open(told.home) as again:
-        assert again.dataset("trips").rows == 20
-        assert len(again.told(since=0)) == 3
+        assert again.datasets.version("trips").rows == 20
+        assert len(again.lineage.told(since=0)) == 3
 
 
 def test_events_are_told_from_the_entry_that_is_asked_for(told: Workspace) -> None:
-    every = told.told()
-    assert told.told(every[1][0]) == every[1:]
-    assert told.told(every[-1][0] + 1) == []
+    every = told.lineage.told()
+    assert told.lineage.told(every[1][0]) == every[1:]
+    assert told.lineage.told(every[-1][0] + 1) == []
     assert len({json.loads(event)["run"]["runId"] for _, event in every}) == 3

@@ -40,7 +40,7 @@ def test_false_alarms_are_counted_from_what_reviewers_decided(decided: Judged) -
     assert after.by_source[stopped[0].source].false.k == 1
     assert after.by_rule["batch-rows"].false.k == 1
     assert after.by_detector["confident-disagreement"].false.n <= 1
-    assert after.lineage.k == after.lineage.n == gate.dataset("trips").rows
+    assert after.lineage.k == after.lineage.n == gate.datasets.version("trips").rows
     gone = {name for name, times in before.backlog.items() if name not in after.backlog}
     assert gone <= {stopped[0].source}
 

@@ -164,7 +164,7 @@ def proved(gate: Workspace, name: str, phase: State) -> None:
 
 def rows_of(gate: Workspace, batch: str) -> list[int]:
     """Positions of a batch that the newest version holds."""
-    number = gate.dataset(DATASET).number
+    number = gate.datasets.version(DATASET).number
     held: list[int] = []
     for rows in gate._stores.datasets.read(DATASET, number, columns=["_batch", "_row"]):
         held += [r["_row"] for r in rows.to_pylist() if r["_batch"] == batch]
@@ -233,12 +233,12 @@ def test_label_flip_leaves_with_its_batch_and_its_release_is_recalled(
 ) -> None:
     batch, truth = poisoned(gate, sources, sources.table, flipped)
     assert truth
-    release = gate.release(DATASET, gate.home.parent / "released")
+    release = gate.releases.create(DATASET, gate.home.parent / "released")
     known = gate.incidents.open("late is no", playbook="label-flip", by="ada", batch=batch)
     closed = answer(gate, known, Suspicion(DATASET, batches=(batch,)))
     assert closed.done["rules"].waived
     assert rows_of(gate, batch) == []
-    assert release.digest in gate.recalls()
+    assert release.digest in gate.releases.recalled()
 
 
 def test_stolen_key_is_good_for_nothing_once_the_playbook_ran(

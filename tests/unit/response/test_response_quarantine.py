@@ -6,10 +6,10 @@ import pytest
 
 from credenza.core.errors import ConflictError, NotFoundError, PendingError, UsageError
 from credenza.core.types import Outcome
-from credenza.gate.governance_rules import shipped_rules
+from credenza.gate.governance.rules import shipped_rules
 from credenza.gate.policy import DEFAULT_POLICY, load_policy
 from credenza.provenance.keys import key_from_seed, save_key
-from credenza.workspace.governance import Acting
+from credenza.workspace.warrants import Acting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ DATASET = "trips"
 
 def rows_in(judged: Judged, batch: str) -> int:
     """How many rows of a batch the newest version holds."""
-    number = judged.gate.dataset(DATASET).number
+    number = judged.gate.datasets.version(DATASET).number
     found = judged.gate._stores.datasets.read(DATASET, number, columns=["_batch"])
     return sum(rows["_batch"].to_pylist().count(batch) for rows in found)
 
@@ -38,11 +38,11 @@ def test_what_is_held_stands_in_the_queue_of_its_weightiest_rule(judged: Judged)
 
 def test_rows_and_slices_are_released_and_the_rest_goes_on_waiting(decided: Judged) -> None:
     gate, batch = decided.gate, decided.batches["cara"]
-    before = gate.dataset(DATASET).rows
+    before = gate.datasets.version(DATASET).rows
     gate.quarantine.release("checked ten", batch=batch, rows=((0, 10),))
     record = gate.batch(batch)
     assert (record.status, record.quarantined_rows) == ("admitted", 50)
-    assert gate.dataset(DATASET).rows == before + 10
+    assert gate.datasets.version(DATASET).rows == before + 10
     town = decided.sources.table("cara", 4).column("town").to_pylist()
     bern = sum(name == "Bern" for name in town[10:])
     gate.quarantine.release("Bern is right", batch=batch, where={"town": "Bern"})
@@ -139,19 +139,19 @@ def test_a_rule_of_governance_makes_a_release_take_two_people(
         keys[name] = tmp_path / f"{name}.key"
         save_key(key, keys[name])
         roles = [role] if role == "reviewer" else [role, "auditor"]
-        gate.governance.add_member(name, [key.public], roles)
+        gate.members.add(name, [key.public], roles)
     more = key_from_seed(bytes([102]) * 32)
-    gate.governance.add_member("sue", [more.public], ["steward"])
+    gate.members.add("sue", [more.public], ["steward"])
     rules = gate.home / "governance.cedar"
     rules.write_text(shipped_rules() + TWO_PEOPLE, encoding="utf-8")
     gate.governance.start()
-    gate.governance.acting = Acting(keys["rita"])
+    gate.warrants.acting = Acting(keys["rita"])
     with pytest.raises(PendingError):
         gate.quarantine.release("looks right", batch=batch, rows=((0, 10),))
     assert gate.batch(batch).status == "held"
-    request = gate.governance.requests()[-1].digest
-    gate.governance.approve(request, keys["stan"])
-    gate.governance.acting = Acting(request=request)
+    request = gate.requests.all()[-1].digest
+    gate.requests.approve(request, keys["stan"])
+    gate.warrants.acting = Acting(request=request)
     with pytest.raises(ConflictError):  # what was approved is these ten rows and nothing wider
         gate.quarantine.release("looks right", batch=batch)
     gate.quarantine.release("looks right", batch=batch, rows=((0, 10),))

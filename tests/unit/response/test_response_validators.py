@@ -70,7 +70,7 @@ def case_with(judged: Judged, table: pa.Table) -> Case:
     """Suspects of one's own, beside the gate's trusted rows."""
     gate = judged.gate
     row = batch_row(gate._stores, judged.batches["anna"])
-    known = case_of(gate._stores, gate.policy(), [row])
+    known = case_of(gate._stores, gate.policies.in_force(), [row])
     source = np.array(["anna"] * table.num_rows, dtype=object)
     return replace(known, table=table, source=source)
 

@@ -31,4 +31,4 @@ def command(home: Path | None, request: str, key: str) -> Answer:
     with `credenza request sign`.
     """
     with open_workspace(home) as workspace:
-        return request_answer(workspace.governance.approve(request, key))
+        return request_answer(workspace.requests.approve(request, key))

@@ -61,7 +61,7 @@ def show_campaign(home: Path | None, campaign: str, svg: Path | None) -> Answer:
 
     with open_workspace(home) as workspace:
         found = workspace.campaign(campaign)
-        limit = workspace.policy().lanes.source
+        limit = workspace.policies.in_force().lanes.source
         picture = chart_of(found.campaign, workspace.panel(found.dataset), limit) if svg else ""
     if svg is not None:
         svg.write_text(picture, encoding="utf-8")

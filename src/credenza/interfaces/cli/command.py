@@ -102,7 +102,7 @@ def family(name: str) -> Callable[[F], Family]:
 def open_workspace(home: Path | None) -> Workspace:
     """The workspace at ``home``, at ``CREDENZA_HOME``, or nearest upward."""
     from credenza.workspace import Workspace  # noqa: PLC0415 - help stays light
-    from credenza.workspace.governance import Acting  # noqa: PLC0415
+    from credenza.workspace.warrants import Acting  # noqa: PLC0415
 
     context = click.get_current_context(silent=True)
     key, request = (context.meta.get(ACTING) if context else None) or (None, "")

@@ -25,7 +25,7 @@ def command() -> None:
 def log(home: Path | None, dataset: str) -> Answer:
     """List the versions of DATASET and why each was made."""
     with open_workspace(home) as workspace:
-        versions = workspace.dataset_log(dataset)
+        versions = workspace.datasets.log(dataset)
 
     def show(screen: Screen) -> None:
         screen.table(
@@ -47,7 +47,7 @@ def log(home: Path | None, dataset: str) -> Answer:
 def show_version(home: Path | None, dataset: str, version: int | None) -> Answer:
     """Show one version: rows, rationale, the batches it was made of."""
     with open_workspace(home) as workspace:
-        return _one(workspace.dataset(dataset, version))
+        return _one(workspace.datasets.version(dataset, version))
 
 
 @command.use_case(
@@ -64,7 +64,7 @@ def rollback(
 ) -> Answer:
     """Make the content of VERSION the newest version. Nothing is destroyed."""
     with open_workspace(home) as workspace:
-        return _one(workspace.rollback(dataset, version, reason, reinstate=reinstate))
+        return _one(workspace.datasets.rollback(dataset, version, reason, reinstate=reinstate))
 
 
 @command.use_case("checkout", examples=("credenza dataset checkout flights --out flights-now",))
@@ -79,8 +79,8 @@ def rollback(
 def checkout(home: Path | None, dataset: str, version: int | None, out: Path) -> Answer:
     """Write the rows of a version as Parquet, unsigned: for looking, not for training."""
     with open_workspace(home) as workspace:
-        chosen = workspace.dataset(dataset, version)
-        workspace.checkout(dataset, chosen.number, out)
+        chosen = workspace.datasets.version(dataset, version)
+        workspace.datasets.checkout(dataset, chosen.number, out)
 
     def show(screen: Screen) -> None:
         screen.line(f"wrote version {chosen.number}, {count(chosen.rows, 'row')}, to {out}")

@@ -70,8 +70,8 @@ def command(home: Path | None, **asked: Any) -> Answer:  # noqa: ANN401 - one of
         )
     with open_workspace(home) as workspace:
         if "complete" in named:
-            return _completeness(workspace.completeness(named["complete"]))
-        answers = workspace.lineage(**named)
+            return _completeness(workspace.lineage.completeness(named["complete"]))
+        answers = workspace.lineage.of(**named)
 
     def show(screen: Screen) -> None:
         for answer in answers:

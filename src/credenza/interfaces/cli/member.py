@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from credenza.gate.governance import Member
+    from credenza.gate.governance.charter import Member
 
 ROLES = ("contributor", "reviewer", "steward", "auditor", "admin")
 
@@ -67,7 +67,7 @@ def add(home: Path | None, name: str, keys: tuple[str, ...], **said: Sequence[st
     """Register NAME. Until `credenza governance start`, members decide nothing yet."""
     with open_workspace(home) as workspace:
         held = [public_key(key) for key in keys]
-        return _listed([workspace.governance.add_member(name, held, **said)])
+        return _listed([workspace.members.add(name, held, **said)])
 
 
 @_about(
@@ -79,7 +79,7 @@ def change(home: Path | None, name: str, keys: tuple[str, ...], **said: Sequence
     """Give NAME other keys, roles or sources; what is not given stays as it is."""
     with open_workspace(home) as workspace:
         held = [public_key(key) for key in keys]
-        return _listed([workspace.governance.change_member(name, held, **said)])
+        return _listed([workspace.members.change(name, held, **said)])
 
 
 @command.use_case(
@@ -90,15 +90,15 @@ def change(home: Path | None, name: str, keys: tuple[str, ...], **said: Sequence
 def remove(home: Path | None, name: str, reason: str) -> Answer:
     """Take NAME's word away; approvals that were not used yet do not count any more."""
     with open_workspace(home) as workspace:
-        workspace.governance.remove_member(name, reason)
-        return _listed(workspace.governance.members())
+        workspace.members.remove(name, reason)
+        return _listed(workspace.members.all())
 
 
 @command.use_case("list", examples=("credenza member list",))
 def list_members(home: Path | None) -> Answer:
     """List everybody who is registered now."""
     with open_workspace(home) as workspace:
-        return _listed(workspace.governance.members())
+        return _listed(workspace.members.all())
 
 
 def _listed(members: Sequence[Member]) -> Answer:

@@ -52,7 +52,7 @@ def command(  # noqa: PLR0917 - click gives each option its place
 
     with open_workspace(home) as workspace:
         found = workspace.oversight.metrics(dataset, lineage=lineage)
-        proposal = workspace.propose_policy(dataset, days=days) if improve and dataset else None
+        proposal = workspace.policies.propose(dataset, days=days) if improve and dataset else None
     if prometheus is not None:
         prometheus.write_text(text_of(found), encoding="ascii")
 

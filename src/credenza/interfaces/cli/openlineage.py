@@ -37,7 +37,7 @@ def command(home: Path | None, since: int, out: Path, url: str | None) -> Answer
     `credenza release export --format openlineage`.
     """
     with open_workspace(home) as workspace:
-        events = list(workspace.told(since))
+        events = list(workspace.lineage.told(since))
     out.write_bytes(b"".join(event for _, event in events))
     sent, status = _send(url, [event for _, event in events]) if url else (0, None)
 

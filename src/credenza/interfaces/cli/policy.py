@@ -32,9 +32,9 @@ def command() -> None:
 def show_policy(home: Path | None) -> Answer:
     """Show the policy in force, with its digest, every default, and who may change it."""
     with open_workspace(home) as workspace:
-        body = _object(workspace.policy())
+        body = _object(workspace.policies.in_force())
         governed = workspace.governance.is_governed
-        draft = workspace.governance.policy_draft() != workspace.governance.policy_in_force()
+        draft = workspace.policies.draft() != workspace.policies.text()
 
     def show(screen: Screen) -> None:
         screen.fields(_settings(body))
@@ -56,7 +56,7 @@ def show_policy(home: Path | None) -> Answer:
 def adopt(home: Path | None, path: Path | None) -> Answer:
     """Put another policy in force: PATH, or the workspace's policy.toml as you edited it."""
     with open_workspace(home) as workspace:
-        adopted = workspace.governance.adopt_policy(path)
+        adopted = workspace.policies.adopt(path)
 
     def show(screen: Screen) -> None:
         screen.line(f"policy {short(adopted.digest)} is in force")
@@ -76,9 +76,9 @@ def explain(home: Path | None, judged: str) -> Answer:
     """
     with open_workspace(home) as workspace:
         try:
-            found = workspace.governance.weigh(judged)
+            found = workspace.policies.weigh(judged)
         except NotFoundError:
-            return request_answer(workspace.governance.request(judged))
+            return request_answer(workspace.requests.show(judged))
 
     def show(screen: Screen) -> None:
         screen.line(f"batch {short(found.batch)}: {found.outcome.name.lower()}")
@@ -121,7 +121,7 @@ def replay(home: Path | None, since: str, path: Path | None, dataset: str | None
     what a looser threshold would have found was never recorded.
     """
     with open_workspace(home) as workspace:
-        found, changed = workspace.governance.replay_policy(since, path, dataset)
+        found, changed = workspace.policies.replay(since, path, dataset)
 
     def show(screen: Screen) -> None:
         screen.table(
@@ -169,7 +169,7 @@ def test(home: Path | None, path: Path | None, cases: Path | None) -> Answer:
     another outcome than expected.
     """
     with open_workspace(home) as workspace:
-        results = workspace.test_policy(path, cases)
+        results = workspace.policies.test(path, cases)
     failed = [result for result in results if not result.passed]
 
     def show(screen: Screen) -> None:
@@ -211,7 +211,7 @@ def propose(home: Path | None, dataset: str, days: int, out: Path | None) -> Ans
     Nothing is adopted: read the file, test it, and put it in the policy's place.
     """
     with open_workspace(home) as workspace:
-        found = workspace.propose_policy(dataset, days=days)
+        found = workspace.policies.propose(dataset, days=days)
     if out is not None:
         out.write_text(found.text, encoding="utf-8")
 

@@ -55,7 +55,7 @@ def create(
 
     rows = None if verified is None else read(verified).table
     with open_workspace(home) as workspace:
-        made = workspace.release(dataset, out, version, expires, rows)
+        made = workspace.releases.create(dataset, out, version, expires, rows)
         key = workspace.public_key
 
     def show(screen: Screen) -> None:
@@ -132,7 +132,7 @@ def recall(home: Path | None, release: str, reason: str) -> Answer:
     A copy that is verified offline cannot know of it; loaders that ask can.
     """
     with open_workspace(home) as workspace:
-        workspace.recall(release, reason)
+        workspace.releases.recall(release, reason)
 
     def show(screen: Screen) -> None:
         screen.line(f"release {short(release)} is recalled: {reason}")
@@ -150,8 +150,8 @@ def recall(home: Path | None, release: str, reason: str) -> Answer:
 def recalls(home: Path | None, out: Path) -> Answer:
     """Sign the list of all recalled releases, for those who verify offline."""
     with open_workspace(home) as workspace:
-        found = workspace.recalls()
-        out.write_bytes(workspace.recall_list())
+        found = workspace.releases.recalled()
+        out.write_bytes(workspace.releases.recall_list())
 
     def show(screen: Screen) -> None:
         screen.line(f"wrote {out}: {count(len(found), 'recalled release')}")
@@ -179,7 +179,7 @@ def export(home: Path | None, directory: Path, name: str, out: Path, url: str | 
     from credenza.interfaces.web import post  # noqa: PLC0415 - help stays light
 
     with open_workspace(home) as workspace:
-        document = workspace.export(directory, name)
+        document = workspace.releases.export(directory, name)
     out.write_bytes(document)
     status = None if url is None else post(url, document)[0]
 

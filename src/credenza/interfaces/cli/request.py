@@ -15,8 +15,8 @@ from credenza.interfaces.cli.terminal import Screen, count, short
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.gate.approvals import Request
-    from credenza.gate.governance import Asked
+    from credenza.gate.governance.requests import Asked
+    from credenza.gate.governance.statements import Request
 
 
 @family("request")
@@ -29,7 +29,7 @@ def command() -> None:
 def list_requests(home: Path | None, *, every: bool) -> Answer:
     """List what waits for approval, or has it and was not done yet."""
     with open_workspace(home) as workspace:
-        found = workspace.governance.requests()
+        found = workspace.requests.all()
     shown = [one for one in found if every or one.standing in ("open", "approved")]
 
     def show(screen: Screen) -> None:
@@ -62,9 +62,9 @@ def list_requests(home: Path | None, *, every: bool) -> Answer:
 def show_request(home: Path | None, request: str, out: Path | None) -> Answer:
     """Show exactly what REQUEST asks for, and what it still takes."""
     with open_workspace(home) as workspace:
-        found = workspace.governance.request(request)
+        found = workspace.requests.show(request)
         if out is not None:
-            out.write_bytes(workspace.governance.envelope(request))
+            out.write_bytes(workspace.requests.envelope(request))
     return request_answer(found)
 
 
@@ -89,11 +89,11 @@ def sign(path: Path, key: str, out: Path) -> Answer:
 
     It shows what you sign; the approval is of exactly that.
     """
-    from credenza.gate.approvals import look_at  # noqa: PLC0415 - help stays light
-    from credenza.workspace.governance import Governance  # noqa: PLC0415
+    from credenza.gate.governance.statements import look_at  # noqa: PLC0415 - help stays light
+    from credenza.workspace.requests import approval_of  # noqa: PLC0415
 
     asked = path.read_bytes()
-    out.write_bytes(Governance.sign_approval(asked, key, time.time))
+    out.write_bytes(approval_of(asked, key, int(time.time())))
     request = look_at(asked)
 
     def show(screen: Screen) -> None:
@@ -110,7 +110,7 @@ def sign(path: Path, key: str, out: Path) -> Answer:
 def accept(home: Path | None, path: Path) -> Answer:
     """Record an approval that was signed elsewhere."""
     with open_workspace(home) as workspace:
-        return request_answer(workspace.governance.accept(path.read_bytes()))
+        return request_answer(workspace.requests.accept(path.read_bytes()))
 
 
 def request_answer(asked: Asked) -> Answer:

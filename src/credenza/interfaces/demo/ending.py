@@ -46,7 +46,7 @@ def publish(stage: Stage) -> Published:
     """Release the newest version, verify it as a training job would, tamper with a copy."""
     directory, key = stage.workspace.home / RELEASE, stage.workspace.public_key
     with stage.watch.time("release"):
-        release = stage.workspace.release(DATASET, directory)
+        release = stage.workspace.releases.create(DATASET, directory)
         verified = verify_release(directory, trust=[key]).digest == release.digest
         refusal = refusal_of_tampered(directory, key)
     published = Published(directory, release, verified, refusal)
@@ -74,7 +74,9 @@ def refusal_of_tampered(directory: Path, key: str) -> str:
 def roll_back_and_audit(stage: Stage, target: int) -> Closing:
     """Go back to a version, which makes a new one; then recount the whole ledger."""
     with stage.watch.time("audit"):
-        version = stage.workspace.rollback(DATASET, target, "demo: the state before the alarm")
+        version = stage.workspace.datasets.rollback(
+            DATASET, target, "demo: the state before the alarm"
+        )
         audit = stage.workspace.log.audit()
     stage.narrator.rolled_back(version, target)
     stage.narrator.audited(audit.entries, audit.problems)

@@ -117,10 +117,10 @@ def story(tmp_path_factory: pytest.TempPathFactory, simulator: type[SourceSimula
     _play(told, simulator, attacked=True)
     with Workspace.open(told.home) as workspace:
         for name, key in told.members.items():
-            workspace.governance.add_member(name, [key.public], ["steward"])
+            workspace.members.add(name, [key.public], ["steward"])
         response = workspace.response
         for name, version in (("r1", told.first), ("r2", told.windows)):
-            made = workspace.release(told.dataset, path / name, version)
+            made = workspace.releases.create(told.dataset, path / name, version)
             releases[name] = made.digest
             response.move_channel(told.dataset, "prod", release=made.digest, reason=name)
         response.move_channel(told.dataset, "dev", version=told.windows, reason="newest")

@@ -72,7 +72,7 @@ def test_a_batch_that_was_never_admitted_reached_nothing(story: Story, poisoned:
         Suspicion(story.dataset, sources=("cara",), until="2024-01-08")
     )
     assert [one.number for one in radius.versions] == [1, 2, 3, 4, 5, 6]
-    poisoned.rollback(story.dataset, 1, "back to the start")
+    poisoned.datasets.rollback(story.dataset, 1, "back to the start")
     later = Suspicion(story.dataset, sources=("cara",), since=story.since)
     assert [one.number for one in poisoned.response.blast_radius(later).versions] == [4, 5, 6]
     assert sum(one.held for one in poisoned.response.blast_radius(later).batches) == 0
@@ -81,7 +81,7 @@ def test_a_batch_that_was_never_admitted_reached_nothing(story: Story, poisoned:
 def test_a_release_that_nobody_trained_on_as_far_as_is_known_is_unknown(
     story: Story, poisoned: Workspace
 ) -> None:
-    untold = poisoned.release(story.dataset, poisoned.home.parent / "r3", version=5)
+    untold = poisoned.releases.create(story.dataset, poisoned.home.parent / "r3", version=5)
     unknown = poisoned.response.blast_radius(story.suspicion).unknown
     assert [(one.kind, one.subjects) for one in unknown] == [("untold-release", (untold.digest,))]
 

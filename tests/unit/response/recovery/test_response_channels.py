@@ -32,7 +32,7 @@ def test_a_channel_goes_back_step_by_step_and_each_step_is_one_entry(
 
 
 def test_a_channel_does_not_point_to_a_recalled_release(story: Story, poisoned: Workspace) -> None:
-    poisoned.recall(story.releases["r1"], "poison")
+    poisoned.releases.recall(story.releases["r1"], "poison")
     with pytest.raises(ConflictError, match="is recalled"):
         poisoned.response.move_channel(
             story.dataset, "qa", release=story.releases["r1"], reason="x"

@@ -59,9 +59,9 @@ def end_of(story: Story, home: Path, plan: Plan) -> dict[str, object]:
         assert workspace.log.audit().problems == ()
         return {
             "rows": row_root(story.rows_of(workspace)),
-            "versions": [(one.number, one.rows) for one in workspace.dataset_log(story.dataset)],
+            "versions": [(one.number, one.rows) for one in workspace.datasets.log(story.dataset)],
             "channel": workspace.response.channel(story.dataset, "prod").version,
-            "recalled": list(workspace.recalls()),
+            "recalled": list(workspace.releases.recalled()),
             "batches": [(one.digest, one.status) for one in workspace.batches()],
             **{
                 kind: kinds[kind]

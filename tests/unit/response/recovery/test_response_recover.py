@@ -101,18 +101,20 @@ def test_the_proof_names_the_root_of_the_rows_that_are_there(
 
 def test_what_was_contained_stays_contained(story: Story, poisoned: Workspace) -> None:
     story.finish(poisoned, poisoned.response.plan(story.suspicion, WISHES))
-    assert story.releases["r2"] in poisoned.recalls()
-    assert story.releases["r1"] not in poisoned.recalls()
+    assert story.releases["r2"] in poisoned.releases.recalled()
+    assert story.releases["r1"] not in poisoned.releases.recalled()
     with pytest.raises(UntrustedError, match="recalled"):
         verify_release(
-            story.home.parent / "r2", trust=[poisoned.public_key], recalls=poisoned.recalls()
+            story.home.parent / "r2",
+            trust=[poisoned.public_key],
+            recalls=poisoned.releases.recalled(),
         )
     with pytest.raises(ConflictError, match="rows that were excised"):
-        poisoned.release(story.dataset, poisoned.home.parent / "again", version=6)
+        poisoned.releases.create(story.dataset, poisoned.home.parent / "again", version=6)
     with pytest.raises(ConflictError, match="rows that were excised"):
         poisoned.response.move_channel(story.dataset, "prod", version=6, reason="oops")
     with pytest.raises(ConflictError, match="rows that were excised"):
-        poisoned.rollback(story.dataset, 6, "oops")
+        poisoned.datasets.rollback(story.dataset, 6, "oops")
 
 
 def test_an_excision_that_was_a_mistake_is_taken_back_with_a_reason(
@@ -121,14 +123,14 @@ def test_an_excision_that_was_a_mistake_is_taken_back_with_a_reason(
     before = row_root(story.rows_of(poisoned))
     wishes = Wishes(is_released=False)
     story.finish(poisoned, poisoned.response.plan(story.suspicion, wishes))
-    poisoned.rollback(story.dataset, 6, "it was a new timetable", reinstate=True)
+    poisoned.datasets.rollback(story.dataset, 6, "it was a new timetable", reinstate=True)
     assert row_root(story.rows_of(poisoned)) == before
     assert {one.status for one in poisoned.batches()} == {"admitted"}
     again = poisoned.response.plan(story.suspicion, wishes)
     story.finish(poisoned, again)
     radius = poisoned.response.blast_radius(story.suspicion)
     assert sum(one.held for one in radius.batches) == 0
-    poisoned.rollback(story.dataset, 6, "it was a new timetable", reinstate=True)
+    poisoned.datasets.rollback(story.dataset, 6, "it was a new timetable", reinstate=True)
     assert row_root(story.rows_of(poisoned)) == before
 
 
@@ -233,7 +235,7 @@ def test_nobody_signs_before_there_is_something_to_sign(story: Story, poisoned: 
 def test_what_is_unknown_stops_the_declaration_until_it_is_waived(
     story: Story, poisoned: Workspace
 ) -> None:
-    poisoned.release(story.dataset, poisoned.home.parent / "r3", version=5)
+    poisoned.releases.create(story.dataset, poisoned.home.parent / "r3", version=5)
     plan = poisoned.response.plan(story.suspicion, Wishes(is_released=False))
     with pytest.raises(ConflictError, match="nobody said what was trained on release"):
         poisoned.response.apply(plan)
@@ -366,7 +368,7 @@ def test_down_weighting_states_the_share_that_stays(story: Story, poisoned: Work
     weight = float(str(result["weight"]))
     assert share(suspects, rows - suspects, weight) == pytest.approx(0.01, rel=1e-4)
     assert f"{suspects} of {rows} rows are suspicious" in str(result["sentence"])
-    assert poisoned.dataset(story.dataset).number == 6
+    assert poisoned.datasets.version(story.dataset).number == 6
 
 
 def test_a_cap_keeps_no_more_suspicious_rows_than_its_bound(

@@ -25,7 +25,7 @@ def contents(home: Path) -> dict[str, bytes]:
 
 
 def test_a_drill_recovers_a_copy_and_leaves_a_scorecard(story: Story, poisoned: Workspace) -> None:
-    before, versions = contents(poisoned.home), poisoned.dataset_log(story.dataset)
+    before, versions = contents(poisoned.home), poisoned.datasets.log(story.dataset)
     card = poisoned.response.rehearse(story.dataset, suspicion=story.suspicion)
     assert card.failure == ""
     assert (card.rows, card.batches) == (6 * story.rows, 6)
@@ -34,7 +34,7 @@ def test_a_drill_recovers_a_copy_and_leaves_a_scorecard(story: Story, poisoned: 
     assert times == sorted(times, key=float)  # type: ignore[arg-type]
     after = contents(poisoned.home)
     assert {path: data for path, data in after.items() if path in before} == before
-    assert poisoned.dataset_log(story.dataset) == versions
+    assert poisoned.datasets.log(story.dataset) == versions
     assert poisoned.response.channel(story.dataset, "prod").release == story.releases["r2"]
     assert poisoned.response.recoveries() == []
     assert [entry.kind for entry in poisoned.log.ledger.entries()][-1] == "rehearsal"

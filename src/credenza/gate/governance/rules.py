@@ -173,7 +173,7 @@ def shipped_schema() -> str:
 
 
 def _shipped(name: str) -> str:
-    return files("credenza.gate").joinpath(name).read_text("utf-8")
+    return files("credenza.gate.governance").joinpath(name).read_text("utf-8")
 
 
 def _entities(thing: Thing, roles: Mapping[str, Iterable[str]]) -> list[dict[str, Any]]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import CredenzaError
-from credenza.gate.governance import KINDS, Charter, judge, learn
+from credenza.gate.governance.charter import Charter
+from credenza.gate.governance.reading import GOVERNING, learn
+from credenza.gate.governance.requests import judge
 from credenza.gate.policy import load_policy
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from credenza.core.canonical import Json
     from credenza.core.types import Entry
-    from credenza.gate.approvals import Request
+    from credenza.gate.governance.statements import Request
     from credenza.gate.stores import Stores
 
     Document = Mapping[str, Json]
@@ -75,7 +77,7 @@ def audit_warrants(stores: Stores) -> WarrantAudit:
     warrant: Request | None = None
     for entry in ledger.entries(0):
         known.size = entry.index
-        if entry.kind not in KINDS and entry.kind not in ACTION_OF:
+        if entry.kind not in GOVERNING and entry.kind not in ACTION_OF:
             warrant = None
             continue
         document = stores.journal.document(entry.digest)
@@ -89,7 +91,7 @@ def audit_warrants(stores: Stores) -> WarrantAudit:
                 warrant = _used(stores, known, entry, document)
             except CredenzaError as wrong_use:
                 problems.append(f"entry {entry.index} (act): {wrong_use.what}; {wrong_use.why}")
-        if entry.kind in KINDS:
+        if entry.kind in GOVERNING:
             learn(stores, known, entry, document)
         if known.is_governed and start is None:
             start = entry.index

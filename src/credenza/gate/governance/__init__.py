@@ -1,0 +1,1 @@
+"""Who may do what: members, rules in Cedar, requests, approvals, and the audit of them all."""
