@@ -67,13 +67,13 @@ def lay(rows: Sequence[Row], part: slice, into: Row, about: Row | None = None) -
     return laid
 
 
-def as_matrix(rows: Sequence[Row]) -> Row | None:
-    """The rows as one matrix, not copied, when they lie at equal distances in memory."""
+def as_matrix(rows: Sequence[Row], dtype: npt.DTypeLike) -> Row | None:
+    """Rows of ``dtype`` as one matrix, not copied, when they lie at equal distances in memory."""
     first = rows[0]
     places = [row.__array_interface__["data"][0] for row in rows]
     steps = {after - before for before, after in pairwise(places)}
     alike = {(row.dtype, row.shape, row.strides) for row in rows}
-    if len(alike) > 1 or len(steps) > 1:
+    if len(alike) > 1 or len(steps) > 1 or first.dtype != dtype:
         return None
     # Every row is valid memory, so a matrix made of exactly these rows is.
     step = steps.pop() if steps else 0

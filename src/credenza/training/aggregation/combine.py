@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credenza.training.aggregation.blocks import as_matrix, blocks, lay, scratch, width_within
+from credenza.training.aggregation.ordering import ordering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from credenza.training.aggregation.updates import Row
 
 SUM_BYTES = 4 * 2**20
-SORT_BYTES = 2**20
-"""Scratch for a block: what streams best to a product, and to a transposed copy."""
+SORT_BYTES = 2**19
+"""Scratch for a block: what streams best to a product, and what a cache holds while sorted."""
 
 ALIKE = 100.0
 """Squared size of a row over its squared distance to another from which they are alike."""
@@ -54,7 +55,7 @@ def _sum(weights: Floats, rows: Sequence[Row], output: Floats) -> None:
     heaviest, *others = np.argsort(-np.abs(weights), kind="stable")
     dtype = _working_type(rows)
     narrow = weights.astype(dtype)
-    whole = as_matrix(rows)
+    whole = as_matrix(rows, dtype)
     stage = scratch(len(rows), width_within(SUM_BYTES, len(rows)), dtype)
     for part in blocks(output.size, stage.shape[1]):
         pivot = rows[heaviest][part].astype(dtype)
@@ -78,14 +79,12 @@ def _sort(
     if only is not None:
         rows = [rows[int(place)] for place in only]
     dtype = _working_type(rows) if only is not None else np.dtype(np.float64)
-    width = width_within(SORT_BYTES, len(rows))
-    stage, turned = scratch(len(rows), width, dtype), np.empty((width, len(mix)), dtype=dtype)
-    for part in blocks(output.size, width):
-        block = lay(rows, part, stage)
-        ordered = turned[: block.shape[1]]
-        ordered[...] = (block if only is not None else mix @ block).T
-        ordered.sort(axis=1)
-        output[part] = reduce(ordered)
+    order = ordering(len(mix) * output.size)
+    whole = as_matrix(rows, dtype)
+    stage = scratch(len(rows), width_within(SORT_BYTES, len(rows)), dtype)
+    for part in blocks(output.size, stage.shape[1]):
+        block = lay(rows, part, stage) if whole is None else whole[:, part]
+        output[part] = reduce(order(block if only is not None else mix @ block))
 
 
 def _one_hot(mix: Floats) -> Ints | None:

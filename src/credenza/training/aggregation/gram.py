@@ -19,6 +19,7 @@ import numpy as np
 from credenza.core.errors import UsageError
 from credenza.training.aggregation.blocks import as_matrix, blocks, lay, scratch, width_within
 from credenza.training.aggregation.coordinate import middle
+from credenza.training.aggregation.ordering import by_sort
 from credenza.training.aggregation.updates import LARGEST, non_finite, widened
 
 if TYPE_CHECKING:
@@ -148,8 +149,8 @@ class _Shelf:
 
 def _shelved(rows: tuple[Row, ...]) -> _Shelf:
     width = width_within(STAGE_BYTES, len(rows)) // PIECE * PIECE or PIECE
-    stage, whole = scratch(len(rows), width), as_matrix(rows)
-    return _Shelf(rows, None if whole is None or whole.dtype != stage.dtype else whole, stage)
+    stage = scratch(len(rows), width)
+    return _Shelf(rows, as_matrix(rows, stage.dtype), stage)
 
 
 def _gram(updates: Round, anchors: Sequence[Row], largest: float) -> Floats:
@@ -176,8 +177,7 @@ def _block(
         if not _within(near, np.inf) or not cancelled(near):
             return found, centre
         centre = int(_reach(near).argmin())
-    ordered = np.ascontiguousarray(np.stack([row[part] for row in shelf.rows[:clients]]).T)
-    ordered.sort(axis=1)
+    ordered = by_sort(np.stack([row[part] for row in shelf.rows[:clients]]))
     return _product(lay(shelf.rows, part, shelf.stage, middle(ordered))), centre
 
 
