@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,12 @@ from scipy.special import log_ndtr, ndtri_exp
 from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
 from credenza.campaigns.claim import SCALES, PanelCampaign, claim
 from credenza.campaigns.scan import berk_jones
-from credenza.profiling.statistics.builtin import KINDS, STRUCTURE, Kind
+from credenza.profiling.statistics.builtin import KINDS, OTHER, STRUCTURE, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from credenza.campaigns.self_calibrate import Evidence
     from credenza.campaigns.state import PanelState
     from credenza.core.types import Bools, Floats
 
@@ -229,15 +233,27 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
     return u
 
 
-def _kinds(families: tuple[str, ...]) -> list[tuple[str, float]]:
-    """``(C,)`` family and scale of each score, in the order of ``scan``."""
-    return [(name, scale) for scale in SCALES for _ in range(2) for name in families]
+def _kinds(families: tuple[str, ...]) -> list[Evidence]:
+    """``(C,)`` kind of evidence of each score, in the order of ``scan``."""
+    return [_kind(name, scale) for scale in SCALES for _ in range(2) for name in families]
 
 
-def _attention(families: tuple[str, ...]) -> dict[tuple[str, float], float]:
-    """Part of the rate by family and scale; nothing is claimed of several sources' structure."""
-    names = sorted(set(families) - {STRUCTURE})
-    return {(name, scale): KINDS.get(name, Kind()).attention for name in names for scale in SCALES}
+def _attention(families: tuple[str, ...]) -> Mapping[Evidence, float]:
+    """Part of the rate by kind; nothing is claimed of several sources' structure."""
+    parts: dict[Evidence, float] = defaultdict(float)
+    for name in sorted(set(families) - {STRUCTURE}):
+        for scale in SCALES:
+            parts[_kind(name, scale)] += KINDS.get(name, Kind()).attention / len(SCALES)
+    return parts
+
+
+def _kind(family: str, scale: float) -> Evidence:
+    """Statistics of which nothing is known are told apart by how long a move lasts.
+
+    Leaps of anything come and go, what lasts is rare. A family that is known has an
+    ordinary of its own, and its part of the rate is better not cut into four.
+    """
+    return family, scale if family == OTHER else 0.0
 
 
 def _source_alarms(residual: Floats) -> tuple[SourceAlarm, ...]:

@@ -88,7 +88,7 @@ def judge(
         history: ``(T, C)`` scores of accepted windows.
         recent: ``(2, C)`` scores of the two windows before, accepted or not.
         scores: ``(C,)`` scores of the window under test.
-        kinds: ``(C,)`` family of each score's statistic, and its scale.
+        kinds: ``(C,)`` kind of evidence that each score is.
         attention: weight of each kind that occurs; they need not add up to one. Of a kind
             without attention nothing is claimed.
     """

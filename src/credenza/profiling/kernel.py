@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.profiling import sketches
@@ -75,28 +74,6 @@ def profile(
     starts = range(0, table.num_rows, SEGMENT_ROWS)
     parts = (_segment(table.slice(at, SEGMENT_ROWS), names, label, source) for at in starts)
     return reduce(merge, parts)
-
-
-def profile_by_source(table: pa.Table, *, source: str, label: str = "") -> dict[str, State]:
-    """A profile for each source in the table, by its id; rows without one are left out.
-
-    Raises:
-        UsageError: as ``profile``.
-    """
-    _check_names(sorted(table.schema.names), label, source)
-    ids = table.column(source).cast(pa.string())
-    # Nulls sort last, behind the rows that are taken.
-    order = pc.sort_indices(ids)
-    ordered = ids.take(order)
-    counts = pc.value_counts(ordered.drop_null())
-    found: dict[str, State] = {}
-    at = 0
-    for item in counts:
-        rows = item["counts"].as_py()
-        part = table.take(order.slice(at, rows))
-        found[item["values"].as_py()] = profile(part, label=label, source=source)
-        at += rows
-    return found
 
 
 def merge(left: State, right: State) -> State:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +21,6 @@ from credenza.profiling.state import (
     operands,
     position,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def column_of(state: State, name: str) -> Column:
@@ -178,11 +174,6 @@ def top(state: State, name: str, count: int = 10) -> tuple[tuple[str, int], ...]
     counts = column_of(state, name).counts or {}
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(ranked[:count])
-
-
-def label_counts(state: State) -> Mapping[str, int]:
-    """Rows of each label; empty without a label or over its cap."""
-    return (column_of(state, state.label).counts or {}) if state.label else {}
 
 
 def _operand(state: State, name: str) -> int:

@@ -36,6 +36,8 @@ STRUCTURE = "structure"
 """Volume, missing values, and value pairs that the reference has not: a matter of one source
 and its operator, no campaign. A yardstick made in winter has not seen the timetables of
 summer, and several sources that change theirs in one week are no conspiracy."""
+OTHER = "other"
+"""Whatever was not measured here."""
 _BY_SUBGROUP = "surprise by subgroup"
 _FAMILY = {
     "volume": STRUCTURE,
@@ -82,13 +84,11 @@ def family_of(statistic: str) -> str:
 
     Kinds differ in how often honest sources move together in them: schedules change
     all the time, nearly certain labels are hardly ever contradicted. Other names are
-    one kind, "other".
+    one kind, ``OTHER``.
     """
     word = statistic.split(" ", 1)[0]
     return (
-        _BY_SUBGROUP
-        if word == "surprise" and " where " in statistic
-        else _FAMILY.get(word, "other")
+        _BY_SUBGROUP if word == "surprise" and " where " in statistic else _FAMILY.get(word, OTHER)
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credenza.core.errors import UntrustedError, UsageError
+from credenza.core.errors import UsageError
 from credenza.core.types import Role
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ RARE_SHARE = 0.005
 FINE_BINS = 16
 PAIR_BITS = 2**15
 UNKNOWN = MOST_LEVELS
-"""Code of a value that is no level; fixed, so that levels can be added."""
-FORMAT = 1
+"""Code of a value that is no level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,46 +81,6 @@ class ReferenceSummary:
     categories: Mapping[str, CategorySummary]
     pairs: Mapping[tuple[str, str], bytes]
 
-    def to_bytes(self) -> bytes:
-        """The summary as JSON; the same summary, the same bytes."""
-        document = {
-            "format": FORMAT,
-            "label": self.label,
-            "rows": self.rows,
-            "classes": self.classes,
-            "numbers": {name: asdict(found) for name, found in self.numbers.items()},
-            "categories": {name: asdict(found) for name, found in self.categories.items()},
-            "pairs": [[*pair, bits.hex()] for pair, bits in self.pairs.items()],
-        }
-        return json.dumps(document, sort_keys=True).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> ReferenceSummary:
-        """The summary that ``to_bytes`` wrote.
-
-        Raises:
-            UntrustedError: the bytes are not such a summary.
-        """
-        try:
-            found = json.loads(data)
-            if found["format"] != FORMAT:
-                raise KeyError("format")  # noqa: TRY301 - one exit for every bad document
-            return cls(
-                found["label"],
-                int(found["rows"]),
-                tuple(found["classes"]),
-                {n: NumberSummary(**_tuples(v)) for n, v in found["numbers"].items()},
-                {n: CategorySummary(**_tuples(v)) for n, v in found["categories"].items()},
-                {(a, b): bytes.fromhex(bits) for a, b, bits in found["pairs"]},
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-            raise UntrustedError(
-                "bad-reference-summary",
-                "the summary of the trusted rows cannot be read",
-                why=str(wrong),
-                fix="make it again from the admitted rows",
-            ) from wrong
-
 
 def summarise(
     table: pa.Table, *, label: str, classes: tuple[str, ...], facets: Mapping[str, Role]
@@ -154,29 +112,6 @@ def summarise(
     names = sorted(codes)
     pairs = {(a, b): _bits(pair_places(codes[a], codes[b])) for a in names for b in names if a < b}
     return ReferenceSummary(label, table.num_rows, classes, numbers, categories, pairs)
-
-
-def absorb(summary: ReferenceSummary, admitted: pa.Table) -> ReferenceSummary:
-    """The summary after more rows were admitted: their levels and pairs are known now.
-
-    Measure a batch before it is absorbed, or nothing in it is ever new. Cuts and the
-    order of the levels stay, and the size is bounded.
-
-    Args:
-        summary: of the rows admitted before.
-        admitted: rows admitted now; held rows must not be among them.
-    """
-    categories = {
-        name: CategorySummary(_with_new(own.levels, admitted, name), own.frequent, own.common)
-        for name, own in summary.categories.items()
-    }
-    grown = replace(summary, rows=summary.rows + admitted.num_rows, categories=categories, pairs={})
-    codes = fine_codes(admitted, grown)
-    pairs = {
-        (a, b): _bits(pair_places(codes[a], codes[b]), bits)
-        for (a, b), bits in summary.pairs.items()
-    }
-    return replace(grown, pairs=pairs)
 
 
 def columns(facets: Mapping[str, Role], role: Role, label: str) -> tuple[str, ...]:
@@ -269,13 +204,3 @@ def _summarise_category(table: pa.Table, name: str) -> CategorySummary:
         min(FREQUENT_LEVELS, len(found)),
         sum(share >= RARE_SHARE for share in shares),
     )
-
-
-def _with_new(levels: tuple[str, ...], table: pa.Table, name: str) -> tuple[str, ...]:
-    found = pc.unique(pc.cast(table[name], pa.string())).to_pylist()
-    new = sorted({level for level in found if level is not None}.difference(levels))
-    return (*levels, *new)[:MOST_LEVELS]
-
-
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()}
