@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from credenza.core.types import Outcome
-from credenza.gate.policy import load_policy
+from credenza.gate.policy_file import load_policy
 from credenza.interfaces.cli.main import main
 from credenza.provenance.intake.together import read_own
 from credenza.provenance.keys import load_key

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import Any
 
     import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
-    from credenza.core.spans import Spans
-    from credenza.core.types import Bools, Floats, Limits, Role, Scores, View
-
-T = TypeVar("T")
-S = TypeVar("S")
+    from credenza.core.types import Bools, Limits, Role, Scores, View
 
 
 class Detector(Protocol):
@@ -65,55 +58,4 @@ class Attack(Protocol):
 
     def poison(self, clean: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, Bools]:
         """Poisoned rows (any number) and a mask of those that are poison."""
-        ...
-
-
-class Aggregator(Protocol):
-    """Combines federated updates."""
-
-    def combine(self, updates: npt.NDArray[Any] | Sequence[object]) -> Floats:
-        """One ``(d,)`` update from an ``(n, d)`` matrix, or from ``n`` things that were sent.
-
-        What is sent is whatever a client sends; what is not a finite vector of the
-        round's length takes no part. A client has no say in its weight.
-        """
-        ...
-
-
-class Engine(Protocol):
-    """Where mergeable work runs."""
-
-    def map_reduce(
-        self,
-        items: Iterable[T],
-        work: Callable[[T], S],
-        merge: Callable[[S, S], S],
-    ) -> S:
-        """Map every item and merge the results; the order must not matter."""
-        ...
-
-
-class DatasetStore(Protocol):
-    """A versioned table with transactions that happen once."""
-
-    def publish(self, dataset: str, table: pa.Table, properties: Mapping[str, str]) -> int:
-        """Append ``table`` in one transaction; the new version's number."""
-        ...
-
-    def read(self, dataset: str, version: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Stream the rows of a version, the latest by default."""
-        ...
-
-    def restore(self, dataset: str, version: int, properties: Mapping[str, str]) -> int:
-        """Make an old version's content the newest version; its number."""
-        ...
-
-
-class ExcisingStore(Protocol):
-    """A versioned table from which rows can be taken out."""
-
-    def excise(
-        self, dataset: str, gone: Mapping[str, Spans | None], properties: Mapping[str, str]
-    ) -> int:
-        """Take rows out of the newest version, by batch and position; the new number."""
         ...

@@ -102,29 +102,6 @@ def row_origin(store: LanceDatasets, dataset: str, version: int, position: int) 
     return Origin(dataset, version, position, found[BATCH], found[ROW], found[SOURCE])
 
 
-def find_row(store: LanceDatasets, dataset: str, version: int, *, batch: str, row: int) -> Origin:
-    """Where row ``row`` of a batch lies in a version, if it does.
-
-    Reads the lineage columns of the version until it is found.
-
-    Raises:
-        NotFoundError: the version does not hold it (held, quarantined or rolled back).
-    """
-    start = 0
-    for rows in store.read(dataset, version, columns=LINEAGE.names):
-        hit = pc.and_(pc.equal(rows[BATCH], batch), pc.equal(rows[ROW], row))
-        at = pc.index(hit, value=True).as_py()
-        if at >= 0:
-            return Origin(dataset, version, start + at, batch, row, rows[SOURCE][at].as_py())
-        start += rows.num_rows
-    raise NotFoundError(
-        "no-such-row",
-        f"version {version} of {dataset!r} does not hold row {row} of batch {batch[:16]}…",
-        why="it was held, quarantined or rejected, or the version is older or rolled back",
-        fix=f"run `credenza batch show {batch[:16]}`",
-    )
-
-
 def version_batches(versions: Iterable[VersionRow], number: int) -> frozenset[str]:
     """Digests of the batches that version ``number`` of one dataset holds.
 

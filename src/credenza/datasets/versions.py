@@ -69,7 +69,7 @@ class LoggedVersion:
 
 
 class LanceDatasets:
-    """Datasets under one directory; implements ``DatasetStore``.
+    """Datasets under one directory.
 
     An append costs one data file and one manifest; what was written before is neither
     read nor copied. Nothing is ever cleaned up: an old version stays readable.

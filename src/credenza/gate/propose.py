@@ -16,8 +16,8 @@ import numpy as np
 
 from credenza.core.types import Outcome
 from credenza.gate.monitor import CLEARED, campaigns
-from credenza.gate.policy import load_policy
 from credenza.gate.policy_cases import run_cases
+from credenza.gate.policy_file import load_policy
 from credenza.gate.replay import SETTING, case_of, replay
 from credenza.store.rows import BatchRow, WindowRow
 

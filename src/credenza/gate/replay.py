@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from credenza.core.errors import NotFoundError
 from credenza.core.types import Outcome
 from credenza.gate.decide import Evidence, decide
-from credenza.gate.policy import load_policy
+from credenza.gate.policy_file import load_policy
 from credenza.gate.records import campaign_from, evidence_from
 from credenza.store.rows import BatchRow, EntryRow, WindowRow
 

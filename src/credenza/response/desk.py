@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from credenza.core.errors import NotFoundError, UsageError
 from credenza.datasets.lineage import BATCH, ROW
 from credenza.gate.journal import Event
-from credenza.gate.policy import load_policy
-from credenza.response.incident import When, after
+from credenza.gate.policy_file import load_policy
+from credenza.response.incident import When
+from credenza.response.incident_fold import after
 from credenza.store.rows import BatchRow, EntryRow, VersionRow
 
 if TYPE_CHECKING:

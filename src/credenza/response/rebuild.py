@@ -24,7 +24,7 @@ from credenza.store.rows import BatchRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.rows import Bytes
+    from credenza.core.row_encoding import Bytes
     from credenza.gate.stores import Stores
 
 

@@ -16,7 +16,7 @@ from credenza.core.errors import NotFoundError, UntrustedError, UsageError
 from credenza.core.keys import keyid_of
 from credenza.core.spans import Spans, common, minus, spans_of, united
 from credenza.gate.holdings import whole
-from credenza.gate.policy import load_policy
+from credenza.gate.policy_file import load_policy
 from credenza.gate.questions import batch_row
 from credenza.gate.registry import roster
 from credenza.gate.windows import date_of

@@ -1,1 +1,1 @@
-"""Where bytes rest: blobs, the transparency log, the SQL catalog, and engines for work."""
+"""Where bytes rest: blobs, the transparency log and the SQL catalog."""

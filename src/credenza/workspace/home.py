@@ -9,7 +9,7 @@ from typing import cast
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
 from credenza.gate import proofs
-from credenza.gate.policy import DEFAULT_POLICY
+from credenza.gate.policy_file import shipped_policy
 from credenza.provenance.keys import SigningKey, new_key, save_key
 from credenza.store.ledger.ledger import Ledger
 from credenza.workspace.keys import key_of
@@ -73,7 +73,7 @@ def make_home(home: Path, catalog_url: str, signer: str = "") -> SigningKey:
     if not signer:
         save_key(key, _key_path(home))
     Ledger.create(home / "ledger", proofs.origin_of(key.public), key.private).close()
-    (home / POLICY_FILE).write_text(DEFAULT_POLICY, encoding="utf-8")
+    (home / POLICY_FILE).write_text(shipped_policy(), encoding="utf-8")
     config = {"schema": SCHEMA, "key": key.public, "catalog": catalog_url, "signer": signer}
     (home / "workspace.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return key

@@ -9,8 +9,8 @@ from credenza.core.errors import ConflictError
 from credenza.gate import questions
 from credenza.gate.governance.reading import charter
 from credenza.gate.journal import Event
-from credenza.gate.policy import load_policy
 from credenza.gate.policy_cases import run_cases
+from credenza.gate.policy_file import load_policy
 from credenza.gate.propose import propose
 from credenza.gate.replay import judged_since, others, policy_recorded, replay, weigh
 from credenza.workspace.home import POLICY_FILE, read_file

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from tests.unit.datasets.conftest import Publish, Rows
 
-    from credenza.core.protocols import ExcisingStore
-
 SETS = st.sets(st.integers(0, 40))
 
 
@@ -38,8 +36,7 @@ def test_a_batch_that_is_excised_leaves_the_others_in_their_order(
     store: LanceDatasets, publish: Publish
 ) -> None:
     publish(1, 2, 3)
-    as_protocol: ExcisingStore = store
-    number = as_protocol.excise("flights", {digest(2): None}, {ID: "cut"})
+    number = store.excise("flights", {digest(2): None}, {ID: "cut"})
     assert number == 4
     assert held(store) == [(batch, row) for batch in (1, 3) for row in range(4)]
     assert held(store, 3) == [(batch, row) for batch in (1, 2, 3) for row in range(4)]

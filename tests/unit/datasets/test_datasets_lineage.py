@@ -10,7 +10,6 @@ from credenza.datasets.checks import ID
 from credenza.datasets.lineage import (
     Reach,
     batch_reach,
-    find_row,
     row_origin,
     version_batches,
     with_lineage,
@@ -65,26 +64,9 @@ def test_every_row_of_a_version_names_its_batch_position_and_source(
     ]
 
 
-def test_a_row_of_a_batch_is_found_where_it_lies(history: LanceDatasets) -> None:
-    found = find_row(history, "flights", 3, batch=digest(3), row=2)
-    assert found == row_origin(history, "flights", 3, 10)
-
-
-def test_a_row_that_was_rolled_back_is_not_found(history: LanceDatasets) -> None:
-    with pytest.raises(NotFoundError, match="does not hold row 2"):
-        find_row(history, "flights", 5, batch=digest(3), row=2)
+def test_a_row_beyond_the_last_is_not_found(history: LanceDatasets) -> None:
     with pytest.raises(NotFoundError, match="no row 8"):
         row_origin(history, "flights", 5, 8)
-
-
-def test_a_row_that_was_kept_out_is_not_found_under_its_neighbours_position(
-    store: LanceDatasets, rows: Rows
-) -> None:
-    kept = rows(1).take(pa.array([0, 1, 3]))
-    store.publish("flights", kept, {ID: "w1"})
-    assert find_row(store, "flights", 1, batch=digest(1), row=3).position == 2
-    with pytest.raises(NotFoundError):
-        find_row(store, "flights", 1, batch=digest(1), row=2)
 
 
 def test_a_version_holds_what_lies_on_its_own_line() -> None:

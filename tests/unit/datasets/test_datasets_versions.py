@@ -22,8 +22,6 @@ from credenza.datasets.versions import LanceDatasets
 if TYPE_CHECKING:
     from tests.unit.datasets.conftest import Publish, Rows
 
-    from credenza.core.protocols import DatasetStore
-
 
 def rows_of(store: LanceDatasets, version: int | None = None) -> list[str]:
     """Rows as text, since NaN differs from itself."""
@@ -36,9 +34,8 @@ def folder(store: LanceDatasets) -> Path:
 
 
 def test_rows_come_back_in_their_order_with_nulls_and_nan(store: LanceDatasets, rows: Rows) -> None:
-    as_protocol: DatasetStore = store
-    first = as_protocol.publish("flights", rows(1), {ID: "w1"})
-    second = as_protocol.publish("flights", rows(2), {ID: "w2"})
+    first = store.publish("flights", rows(1), {ID: "w1"})
+    second = store.publish("flights", rows(2), {ID: "w2"})
     assert (first, second) == (1, 2)
     both = [repr(row) for batch in (1, 2) for row in rows(batch).to_pylist()]
     assert rows_of(store) == both

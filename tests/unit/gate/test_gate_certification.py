@@ -8,7 +8,7 @@ import pytest
 
 from credenza.core.errors import ConflictError, UsageError
 from credenza.datasets.verify_release import verify_release
-from credenza.gate.policy import load_policy
+from credenza.gate.policy_file import load_policy
 from credenza.provenance.keys import key_from_seed
 from credenza.workspace import Workspace
 

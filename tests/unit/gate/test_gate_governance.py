@@ -455,7 +455,7 @@ def test_an_approval_can_be_signed_where_there_is_no_workspace(
     assert look_at(envelope).terms["dataset"] == DATASET
     key = sign_as("bob").key
     assert key is not None
-    approval = approval_of(envelope, key, NOW_S)
+    approval = approval_of(envelope, key, int(NOW_S))
     assert governed.requests.accept(approval).standing == "approved"
 
 

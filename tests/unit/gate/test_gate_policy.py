@@ -6,18 +6,19 @@ import pytest
 
 from credenza.core.errors import UsageError
 from credenza.core.types import Outcome
-from credenza.gate.policy import DEFAULT_POLICY, Policy, load_policy
+from credenza.gate.policy import Policy
 from credenza.gate.policy_cases import run_cases
+from credenza.gate.policy_file import load_policy, shipped_policy
 
 
 def test_the_default_file_says_what_the_defaults_are() -> None:
-    read = load_policy(DEFAULT_POLICY.encode())
+    read = load_policy(shipped_policy().encode())
     assert read == Policy(digest=read.digest)
 
 
 def test_two_policies_that_differ_by_a_byte_have_different_digests() -> None:
-    one = load_policy(DEFAULT_POLICY.encode())
-    other = load_policy((DEFAULT_POLICY + "\n").encode())
+    one = load_policy(shipped_policy().encode())
+    other = load_policy((shipped_policy() + "\n").encode())
     assert one.digest != other.digest
 
 
@@ -44,17 +45,17 @@ def test_a_wrong_policy_is_refused_with_the_key_that_is_wrong(text: str, named: 
 
 
 def test_the_default_policy_passes_every_required_case() -> None:
-    assert all(case.passed for case in run_cases(load_policy(DEFAULT_POLICY.encode())))
+    assert all(case.passed for case in run_cases(load_policy(shipped_policy().encode())))
 
 
 def test_a_policy_that_lets_silence_pass_fails_a_required_case() -> None:
-    lax = load_policy(DEFAULT_POLICY.replace('silence = "hold"', 'silence = "admit"').encode())
+    lax = load_policy(shipped_policy().replace('silence = "hold"', 'silence = "admit"').encode())
     failed = [case.name for case in run_cases(lax) if not case.passed]
     assert failed == ["what could not be assessed does not pass"]
 
 
 def test_own_cases_are_judged_beside_the_required_ones() -> None:
-    policy = load_policy(DEFAULT_POLICY.encode())
+    policy = load_policy(shipped_policy().encode())
     own = b"""
     [[case]]
     name = "late"
@@ -76,4 +77,4 @@ def test_own_cases_are_judged_beside_the_required_ones() -> None:
 )
 def test_a_wrong_case_is_a_clear_error(own: bytes) -> None:
     with pytest.raises(UsageError):
-        run_cases(load_policy(DEFAULT_POLICY.encode()), own)
+        run_cases(load_policy(shipped_policy().encode()), own)

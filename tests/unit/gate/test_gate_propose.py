@@ -10,7 +10,7 @@ from credenza.core.errors import NotFoundError
 from credenza.core.types import Campaign, Finding, Outcome, Silence, Unit
 from credenza.gate.decide import Alarm, Evidence, decide
 from credenza.gate.journal import Event
-from credenza.gate.policy import DEFAULT_POLICY, load_policy
+from credenza.gate.policy_file import load_policy, shipped_policy
 from credenza.gate.propose import edited, lower_bound
 from credenza.gate.records import evidence_document, to_json
 
@@ -88,7 +88,7 @@ def judged(
 @pytest.fixture
 def workspace(new_workspace: NewWorkspace) -> Workspace:
     made = new_workspace()
-    (made.home / "policy.toml").write_text(DEFAULT_POLICY, encoding="utf-8")
+    (made.home / "policy.toml").write_text(shipped_policy(), encoding="utf-8")
     return made
 
 
@@ -165,7 +165,7 @@ def test_only_the_last_days_count(workspace: Workspace) -> None:
 
 
 def test_an_edit_keeps_comments_and_makes_what_is_missing() -> None:
-    text = edited(DEFAULT_POLICY, "outcomes.source", '"hold"')
+    text = edited(shipped_policy(), "outcomes.source", '"hold"')
     assert 'source = "hold"            # one source\'s own alarm' in text
     assert load_policy(text.encode()).lanes.source == 4.5
     short = 'schema = "credenza.policy/1"\n'

@@ -11,7 +11,7 @@ from credenza.core.errors import ConflictError, UntrustedError, UsageError
 from credenza.core.types import Outcome, Reason
 from credenza.gate.causes import causes
 from credenza.gate.decide import Alarm, Evidence, decide
-from credenza.gate.policy import load_policy
+from credenza.gate.policy_file import load_policy
 from credenza.gate.questions import BatchRecord
 from credenza.gate.records import evidence_document, evidence_from, to_json
 from credenza.gate.replay import _changes, weigh

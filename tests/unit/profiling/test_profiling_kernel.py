@@ -15,7 +15,7 @@ import pytest
 
 from credenza.core.errors import NotFoundError, UntrustedError, UsageError
 from credenza.profiling import measures
-from credenza.profiling.kernel import merge, profile, profile_by_source
+from credenza.profiling.kernel import merge, profile
 from credenza.profiling.state import CATEGORY_CAP, CORRELATED_COLUMNS, LABEL_CAP, Kind, State
 
 
@@ -136,7 +136,7 @@ def test_categories_are_counted_exactly_and_by_label(encode: bool) -> None:
     assert column.by_label == {("red", "1"): 2, ("blue", "0"): 1, ("green", "0"): 1}
     assert column.nulls == 1
     assert measures.top(state, "colour", 2) == (("red", 3), ("blue", 1))
-    assert measures.label_counts(state) == {"1": 3, "0": 2}
+    assert measures.column_of(state, "y").counts == {"1": 3, "0": 2}
     assert measures.column_of(state, "ok").counts == {"true": 4, "false": 1}
     assert measures.distinct(state, "colour") == 3
 
@@ -312,24 +312,7 @@ def test_a_table_without_columns_still_merges() -> None:
 def test_a_label_of_any_scalar_type_is_a_category() -> None:
     for values in ([1.5, 2.5], [True, False], ["a", "b"], [dt.date(2013, 1, 1)] * 2):
         state = profile(pa.table({"x": [1, 2], "y": values}), label="y")
-        assert sum(measures.label_counts(state).values()) == 2
-
-
-def test_a_profile_by_source_merges_to_the_profile_of_all() -> None:
-    rng = np.random.default_rng(0)
-    table = pa.table(
-        {
-            "feed": rng.choice(["AA-JFK", "UA-EWR", "DL-LGA"], 900),
-            "x": rng.normal(size=900),
-            "y": rng.integers(0, 2, 900),
-        }
-    )
-    by_source = profile_by_source(table, source="feed", label="y")
-    whole = profile(table, source="feed", label="y")
-    assert sorted(by_source) == ["AA-JFK", "DL-LGA", "UA-EWR"]
-    assert merged(list(by_source.values())).to_ipc() == whole.to_ipc()
-    rows = {name: state.rows for name, state in by_source.items()}
-    assert measures.column_of(whole, "feed").counts == rows
+        assert sum((measures.column_of(state, "y").counts or {}).values()) == 2
 
 
 def test_a_state_cannot_be_changed() -> None:

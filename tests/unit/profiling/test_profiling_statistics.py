@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from credenza.core.errors import UntrustedError, UsageError
+from credenza.core.errors import UsageError
 from credenza.core.types import Role
 from credenza.profiling.statistics.builtin import family_of, measure
-from credenza.profiling.statistics.reference import ReferenceSummary, absorb, summarise
+from credenza.profiling.statistics.reference import ReferenceSummary, summarise
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
@@ -143,7 +143,7 @@ def test_a_shifted_number_moves_its_mean_and_tail(reference: ReferenceSummary) -
     assert after[tail] > before[tail] + 0.2
 
 
-def test_unknown_levels_and_pairs_are_counted_until_they_are_admitted(
+def test_unknown_levels_and_pairs_are_counted(
     reference: ReferenceSummary,
 ) -> None:
     table = batch(200, 4)
@@ -153,9 +153,6 @@ def test_unknown_levels_and_pairs_are_counted_until_they_are_admitted(
     before, after = values(table, reference), values(new, reference)
     assert after["novelty unknown place"] - before["novelty unknown place"] > 0.15
     assert after["pairs unseen with place"] > before["pairs unseen with place"]
-    known = values(new, absorb(reference, new))
-    assert known["novelty unknown place"] == pytest.approx(before["novelty unknown place"])
-    assert known["pairs unseen at all"] <= before["pairs unseen at all"]
 
 
 def test_missing_values_are_counted_by_column(reference: ReferenceSummary) -> None:
@@ -192,12 +189,6 @@ def test_columns_without_a_role_are_not_read(reference: ReferenceSummary) -> Non
     assert values(noted, reference) == values(table, reference)
 
 
-def test_a_summary_has_a_bounded_size_and_survives_its_bytes(reference: ReferenceSummary) -> None:
-    grown = absorb(reference, batch(20_000, 5))
-    assert ReferenceSummary.from_bytes(grown.to_bytes()) == grown
-    assert len(grown.to_bytes()) <= len(reference.to_bytes()) + 64
-
-
 def test_hostile_names_stay_inside_their_quotes() -> None:
     table = with_column(batch(60), "place", ['x" where y\u202e\n'] * 60)
     summary = summarise(table, label="late", classes=("no", "yes"), facets=FACETS)
@@ -221,9 +212,3 @@ def test_expected_probabilities_of_another_shape_are_refused(reference: Referenc
 def test_a_reference_without_rows_is_refused() -> None:
     with pytest.raises(UsageError, match="no trusted rows"):
         summarise(batch(5).slice(0, 0), label="late", classes=(), facets=FACETS)
-
-
-@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'{"format": 2}'])
-def test_bytes_that_are_no_summary_are_refused(data: bytes) -> None:
-    with pytest.raises(UntrustedError, match="cannot be read"):
-        ReferenceSummary.from_bytes(data)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
-from credenza.response.incident import ORDER, Incident, Severity, State, When, after, overdue
+from credenza.response.incident import ORDER, Incident, Severity, State, When, overdue
+from credenza.response.incident_fold import after
 from credenza.response.playbook import read_playbook
 from credenza.response.postmortem import escaped, postmortem, span
 from credenza.response.timeline import Happening

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from credenza.gate.policy import DEFAULT_POLICY, load_policy
-from credenza.response.desk import Desk
+from credenza.gate.policy_file import load_policy, shipped_policy
 from credenza.response.lessons import Lesson, _holds, _with_detectors, lessons
 
 if TYPE_CHECKING:
     from tests.unit.response.conftest import Judged
 
-SURE = Lesson("outcomes.rows", '"admit"', '"hold"', 8, 8, 0, 20, holds=False, text=DEFAULT_POLICY)
-ALL_PASS = DEFAULT_POLICY.replace('campaign_named = "quarantine"', 'campaign_named = "admit"')
+SURE = Lesson("outcomes.rows", '"admit"', '"hold"', 8, 8, 0, 20, holds=False, text=shipped_policy())
+ALL_PASS = shipped_policy().replace('campaign_named = "quarantine"', 'campaign_named = "admit"')
 
 
 @pytest.mark.parametrize(
@@ -34,8 +33,8 @@ def test_a_rule_is_proposed_only_if_it_stops_the_incident_beyond_the_honest(
 
 
 def test_another_list_of_detectors_leaves_the_rest_of_a_policy_as_it_was() -> None:
-    text = _with_detectors(DEFAULT_POLICY, '["lof"]')
-    changed, before = load_policy(text.encode()), load_policy(DEFAULT_POLICY.encode())
+    text = _with_detectors(shipped_policy(), '["lof"]')
+    changed, before = load_policy(text.encode()), load_policy(shipped_policy().encode())
     assert changed.detectors == ("lof",)
     assert replace(changed, detectors=before.detectors, digest=before.digest) == before
 
@@ -45,9 +44,7 @@ def test_rules_are_tried_on_the_incident_s_own_batches_and_on_the_honest_beside_
 ) -> None:
     gate, bad = judged.gate, judged.batches["cara"]
     known = gate.incidents.open("turned", playbook="label-flip", by="ada", batch=bad)
-    text = (gate.home / "policy.toml").read_bytes()
-    desk = Desk(gate._stores, text, lambda: 0, gate, lambda _: {})
-    found = lessons(desk, known, ("knn-disagreement",))
+    found = lessons(gate.incidents._desk, known, ("knn-disagreement",))
     by_key = {one.key: one for one in found}
     assert by_key["outcomes.rows"].caught == 1
     asked = by_key["detectors"]

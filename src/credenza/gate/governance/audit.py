@@ -13,7 +13,7 @@ from credenza.core.errors import CredenzaError
 from credenza.gate.governance.charter import Charter
 from credenza.gate.governance.reading import GOVERNING, learn
 from credenza.gate.governance.requests import judge
-from credenza.gate.policy import load_policy
+from credenza.gate.policy_file import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

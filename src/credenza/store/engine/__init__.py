@@ -1,1 +1,0 @@
-"""Where mergeable work runs."""
