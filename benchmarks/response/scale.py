@@ -27,7 +27,7 @@ from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.types import FileDigest, Manifest
 from credenza.datasets.checks import ID
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.gate.excision import excision
 from credenza.gate.holdings import whole
 from credenza.gate.journal import Event

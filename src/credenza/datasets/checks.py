@@ -9,7 +9,7 @@ import pyarrow as pa
 from lance.file import LanceFileReader
 
 from credenza.core.errors import InternalError, UsageError
-from credenza.datasets.lineage import BATCH, LINEAGE, ROW
+from credenza.datasets.lineage_columns import BATCH, LINEAGE, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

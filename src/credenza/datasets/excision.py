@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.core.spans import within
-from credenza.datasets.lineage import BATCH, ROW
+from credenza.datasets.lineage_columns import BATCH, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

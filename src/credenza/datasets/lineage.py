@@ -1,9 +1,4 @@
-"""Where each row came from, and where each batch went.
-
-Every row of a dataset carries three columns: ``_batch`` (digest of the signed batch),
-``_row`` (its position in that batch) and ``_source``. They are written once, travel
-through restores, checkouts and releases, and are what these questions are answered from.
-"""
+"""Where each row came from, and where each batch went: answered from ``lineage_columns``."""
 
 from __future__ import annotations
 
@@ -13,18 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credenza.core.errors import NotFoundError, UsageError
+from credenza.core.errors import NotFoundError
+from credenza.datasets.lineage_columns import BATCH, LINEAGE, ROW, SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from credenza.datasets.versions import LanceDatasets
     from credenza.store.rows import BatchRow, ReleaseRow, VersionRow
-
-BATCH, ROW, SOURCE = "_batch", "_row", "_source"
-LINEAGE = pa.schema(
-    [pa.field(BATCH, pa.string()), pa.field(ROW, pa.int64()), pa.field(SOURCE, pa.string())]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +44,6 @@ class Reach:
     rows: int
     versions: tuple[int, ...]
     releases: tuple[str, ...]
-
-
-def with_lineage(
-    table: pa.Table, *, batch: str, source: str, rows: Sequence[int] | None = None
-) -> pa.Table:
-    """``table`` with its three lineage columns at the end.
-
-    Args:
-        table: rows of one batch.
-        batch: its digest.
-        source: its sender.
-        rows: ``(n,)`` their positions in the batch; all of it, in order, by default.
-
-    Raises:
-        UsageError: a column of the batch has the name of a lineage column (it could
-            otherwise speak for another sender), or ``rows`` has another length.
-    """
-    taken = sorted(set(LINEAGE.names) & set(table.column_names))
-    if taken:
-        raise UsageError(
-            "reserved-column",
-            f"a batch brings a column called {taken[0]!r}",
-            why=f"{', '.join(LINEAGE.names)} say where a row came from, which only the gate knows",
-            fix="rename the column",
-        )
-    positions = pa.array(range(table.num_rows) if rows is None else rows, pa.int64())
-    if len(positions) != table.num_rows:
-        raise UsageError(
-            "bad-positions", f"{len(positions)} positions were given for {table.num_rows} rows"
-        )
-    for field, column in zip(
-        LINEAGE,
-        (_repeated(batch, table.num_rows), positions, _repeated(source, table.num_rows)),
-        strict=True,
-    ):
-        table = table.append_column(field, column)
-    return table
 
 
 def row_origin(store: LanceDatasets, dataset: str, version: int, position: int) -> Origin:
@@ -174,7 +128,3 @@ def _count(store: LanceDatasets, version: VersionRow, wanted: frozenset[str]) ->
         pc.sum(pc.is_in(rows[BATCH], value_set=digests)).as_py() or 0
         for rows in store.read(version.dataset, version.number, columns=[BATCH])
     )
-
-
-def _repeated(text: str, times: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text, pa.string()), times)

@@ -15,7 +15,7 @@ from credenza.datasets.attestation import (
     STATEMENT_TYPE,
     read_attestation,
 )
-from credenza.datasets.lineage import BATCH
+from credenza.datasets.lineage_columns import BATCH
 from credenza.datasets.parquet import (
     ROWS_PER_FILE,
     Part,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from credenza.core.errors import ConflictError
-from credenza.datasets.lineage import BATCH, ROW, SOURCE
+from credenza.datasets.lineage_columns import BATCH, ROW, SOURCE
 from credenza.gate.registry import roster
 from credenza.store.rows import BatchRow, HeadRow
 

@@ -11,7 +11,7 @@ from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES
 from credenza.core.errors import CredenzaError, UntrustedError
 from credenza.core.keys import keyid_of
-from credenza.datasets.lineage import BATCH, ROW
+from credenza.datasets.lineage_columns import BATCH, ROW
 from credenza.gate.governance.reading import charter
 from credenza.gate.holdings import segments
 from credenza.store.rows import BatchRow

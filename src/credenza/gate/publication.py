@@ -17,7 +17,7 @@ from credenza.core.errors import InternalError
 from credenza.core.spans import from_json
 from credenza.core.types import Version
 from credenza.datasets.checks import ID
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.gate.journal import Event
 from credenza.store.rows import BatchRow, IntentRow, VersionRow
 

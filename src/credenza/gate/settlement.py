@@ -15,12 +15,12 @@ from credenza.core.types import Outcome, Silence, Unit
 from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
 from credenza.gate.beside import screen_beside
 from credenza.gate.decide import CHANGED, Evidence, decide
+from credenza.gate.fitting import reference_for
 from credenza.gate.journal import Event
 from credenza.gate.panel import PanelWindow, judge_panel
 from credenza.gate.probation import known_for
 from credenza.gate.publication import finish_pending
 from credenza.gate.records import evidence_document, to_json
-from credenza.gate.reference import reference_for
 from credenza.gate.review import REVIEWABLE
 from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened

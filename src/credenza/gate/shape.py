@@ -15,7 +15,7 @@ import pyarrow as pa
 from credenza.core.errors import UntrustedError
 from credenza.core.rows import schema_digest
 from credenza.core.text import tick
-from credenza.datasets.lineage import LINEAGE
+from credenza.datasets.lineage_columns import LINEAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from credenza.core.errors import UsageError
-from credenza.gate.reference import reference_for
+from credenza.gate.fitting import reference_for
 from credenza.provenance.manifest import decode_manifest
 from credenza.store.rows import BatchRow
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.core.errors import NotFoundError, UsageError
-from credenza.datasets.lineage import BATCH, ROW
+from credenza.datasets.lineage_columns import BATCH, ROW
 from credenza.gate.journal import Event
 from credenza.gate.policy_file import load_policy
 from credenza.response.incident import When

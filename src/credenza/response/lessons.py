@@ -20,10 +20,10 @@ from scipy.stats import binom
 
 from credenza.core.types import Outcome, Silence
 from credenza.gate.beside import screen_beside
+from credenza.gate.fitting import reference_for
 from credenza.gate.policy_cases import run_cases
 from credenza.gate.policy_file import load_policy
 from credenza.gate.propose import edited, lower_bound
-from credenza.gate.reference import reference_for
 from credenza.gate.replay import SETTING, case_of
 from credenza.gate.silence import assessed
 from credenza.response.desk import batch_rows

@@ -17,7 +17,7 @@ import pyarrow as pa
 from credenza.core.errors import InternalError
 from credenza.core.rows import merkle_root, row_digests
 from credenza.core.spans import positions
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.gate.holdings import segments
 from credenza.store.rows import BatchRow
 

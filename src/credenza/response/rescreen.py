@@ -22,9 +22,9 @@ from credenza.core.errors import ConflictError, UsageError
 from credenza.core.spans import size, spans_of, to_json
 from credenza.core.types import Unit
 from credenza.gate.beside import screen_beside
+from credenza.gate.fitting import reference_for
 from credenza.gate.journal import Event
 from credenza.gate.records import to_json as recorded
-from credenza.gate.reference import reference_for
 from credenza.store.rows import BatchRow, EntryRow, WindowRow
 
 if TYPE_CHECKING:

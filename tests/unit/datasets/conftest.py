@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from credenza.datasets.checks import ID
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.datasets.versions import LanceDatasets
 
 if TYPE_CHECKING:

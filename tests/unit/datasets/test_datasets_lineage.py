@@ -7,13 +7,8 @@ import pytest
 
 from credenza.core.errors import NotFoundError, UsageError
 from credenza.datasets.checks import ID
-from credenza.datasets.lineage import (
-    Reach,
-    batch_reach,
-    row_origin,
-    version_batches,
-    with_lineage,
-)
+from credenza.datasets.lineage import Reach, batch_reach, row_origin, version_batches
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.store.rows import BatchRow, ReleaseRow, VersionRow
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from credenza.core.errors import ConflictError, InternalError, NotFoundError, UsageError
 from credenza.datasets import versions
 from credenza.datasets.checks import ID
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.datasets.versions import LanceDatasets
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_a_staged_file_that_vanished_is_never_committed(
 FULL_DISK = """
 import pathlib, resource, signal, sys, pyarrow as pa
 from credenza.core.errors import CredenzaError
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.datasets.checks import ID
 from credenza.datasets.versions import LanceDatasets
 store = LanceDatasets(pathlib.Path(sys.argv[1]))
@@ -206,7 +206,7 @@ def test_a_publisher_that_goes_around_us_is_noticed(
 
 PUBLISHER = """
 import sys, pathlib, pyarrow as pa
-from credenza.datasets.lineage import with_lineage
+from credenza.datasets.lineage_columns import with_lineage
 from credenza.datasets.checks import ID
 from credenza.datasets.versions import LanceDatasets
 store = LanceDatasets(pathlib.Path(sys.argv[1]))

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from credenza.core.canonical import canonical_json, sha256_hex
 from credenza.core.errors import ConflictError, UsageError
 from credenza.core.spans import size, united, within
-from credenza.datasets.lineage import BATCH, ROW
+from credenza.datasets.lineage_columns import BATCH, ROW
 from credenza.gate.excision import excision, held_now
 from credenza.gate.journal import Event
 from credenza.response.bounds import rows_for, share, weight_for
