@@ -103,18 +103,27 @@ def rows(seed: int, count: int, columns: int = 20) -> pa.Table:
     return pa.table(table | {"y": pa.array(np.where(likely, "yes", "no"))})
 
 
-def send(workspace: Workspace, place: int, window: int, path: Path) -> None:
-    """Sign the file as a source's batch of a window, and hand it in."""
+def week(window: int) -> tuple[str, str]:
+    """First day of a window, and the first after it."""
     day = FIRST_DAY + dt.timedelta(days=7 * window)
-    envelope = workspace.sign(
+    return day.isoformat(), (day + dt.timedelta(days=7)).isoformat()
+
+
+def signed(workspace: Workspace, place: int, window: int, path: Path) -> bytes:
+    """The file as a source's batch of a window."""
+    return workspace.sign(
         [path],
         source=f"s{place}",
         key=key_of(place),
         dataset=DATASET,
         label="y",
-        collected=(day.isoformat(), (day + dt.timedelta(days=7)).isoformat()),
+        collected=week(window),
     )
-    workspace.receive(envelope, [path])
+
+
+def send(workspace: Workspace, place: int, window: int, path: Path) -> None:
+    """Sign the file as a source's batch of a window, and hand it in."""
+    workspace.receive(signed(workspace, place, window, path), [path])
 
 
 def large(desk: Path, count: int) -> dict[str, object]:
@@ -131,16 +140,8 @@ def large(desk: Path, count: int) -> dict[str, object]:
         send(workspace, place, 4, path)
     pq.write_table(rows(7, count), path)
     watch = Watch()
-    day = FIRST_DAY + dt.timedelta(days=28)
     with watch.time("sign (at the sender)"):
-        envelope = workspace.sign(
-            [path],
-            source="s0",
-            key=key_of(0),
-            dataset=DATASET,
-            label="y",
-            collected=(day.isoformat(), (day + dt.timedelta(days=7)).isoformat()),
-        )
+        envelope = signed(workspace, 0, 4, path)
     processors_s = time.process_time()
     with patched(watch):
         with watch.time("receive, in all"):
@@ -214,20 +215,12 @@ def history(desk: Path, sizes: Sequence[int], repeats: int) -> dict[str, object]
 
 def _one(workspace: Workspace, path: Path, done: int, watch: Watch) -> None:
     """Sign, receive and settle the batch that follows ``done`` others."""
-    day = FIRST_DAY + dt.timedelta(days=7 * done)
     with watch.time("sign"):
-        envelope = workspace.sign(
-            [path],
-            source="s0",
-            key=key_of(0),
-            dataset=DATASET,
-            label="y",
-            collected=(day.isoformat(), (day + dt.timedelta(days=7)).isoformat()),
-        )
+        envelope = signed(workspace, 0, done, path)
     with watch.time("receive"):
         workspace.receive(envelope, [path])
     with watch.time("settle"):
-        workspace.settle(DATASET, until=(day + dt.timedelta(days=7)).isoformat())
+        workspace.settle(DATASET, until=week(done)[1])
 
 
 def together(desk: Path, count: int) -> dict[str, object]:
@@ -240,15 +233,7 @@ def together(desk: Path, count: int) -> dict[str, object]:
             path = desk / f"{name} {place}".replace(" ", "-")
             path = path.with_suffix(".parquet")
             pq.write_table(rows(place, 200, columns=8), path)
-            envelope = workspace.sign(
-                [path],
-                source=f"s{place}",
-                key=key_of(place),
-                dataset=DATASET,
-                label="y",
-                collected=(FIRST_DAY.isoformat(), (FIRST_DAY + dt.timedelta(days=7)).isoformat()),
-            )
-            sent.append((envelope, [path]))
+            sent.append((signed(workspace, place, 0, path), [path]))
         started = time.perf_counter()
         if name == "together":
             workspace.receive_together(sent)

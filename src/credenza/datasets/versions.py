@@ -146,11 +146,7 @@ class LanceDatasets:
             done = _made_by(history, name, before)
             if done is None:
                 wanted = self._at(dataset, version).count_rows()
-                change = _TRANSACTIONS.Transaction(
-                    read_version=before.version,
-                    operation=lance.LanceOperation.Restore(version),
-                    transaction_properties=dict(properties),
-                )
+                change = _transaction(before, lance.LanceOperation.Restore(version), properties)
                 done = self._commit(dataset, change, before)
                 check_count(self._at(dataset, done), None, wanted)
                 history.add(done, name)
@@ -185,11 +181,7 @@ class LanceDatasets:
                 staged = stage_excision(before, gone)
                 if staged.files:
                     sync([*staged.files, staged.files[0].parent])
-                change = _TRANSACTIONS.Transaction(
-                    read_version=before.version,
-                    operation=staged.operation,
-                    transaction_properties=dict(properties),
-                )
+                change = _transaction(before, staged.operation, properties)
                 done = self._commit(dataset, change, before)
                 check_count(self._at(dataset, done), before, -staged.rows)
                 history.add(done, name)
@@ -365,6 +357,14 @@ def _made_by(history: History, name: str, newest: Dataset | None) -> int | None:
     """The version that publication ``name`` made, if it did."""
     last = 0 if newest is None else newest.version
     return history.find(name, last, lambda number: properties_of(newest, number).get(ID, ""))
+
+
+def _transaction(before: Dataset, operation: Any, properties: Mapping[str, str]) -> Any:  # noqa: ANN401 - Lance ships no types
+    return _TRANSACTIONS.Transaction(
+        read_version=before.version,
+        operation=operation,
+        transaction_properties=dict(properties),
+    )
 
 
 def _publication(properties: Mapping[str, str]) -> str:

@@ -13,26 +13,32 @@ from credenza.interfaces.cli.key import REFERENCE, public_key
 from credenza.interfaces.cli.terminal import Screen, count, instant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from credenza.interfaces.cli.command import F
     from credenza.provenance.ring_keeping import Holders
     from credenza.provenance.ring_outlook import Outlook, Page
     from credenza.workspace.ring import Keepers
 
 _RING = click.argument("ring", type=click.Path(file_okay=False, path_type=Path))
-_KEYS = click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    required=True,
-    metavar="KEY",
-    help="Public key: 64 hex digits or a .pub file. May be given several times.",
+
+
+def _public_keys(flag: str, name: str, says: str) -> Callable[[F], F]:
+    """An option that takes public keys, once or several times."""
+    return click.option(flag, name, multiple=True, required=True, metavar="KEY", help=says)
+
+
+def _threshold(flag: str, default: int, says: str) -> Callable[[F], F]:
+    """An option that takes how many keys must sign."""
+    return click.option(
+        flag, default=default, show_default=True, type=click.IntRange(min=1), help=says
+    )
+
+
+_KEYS = _public_keys(
+    "--key", "keys", "Public key: 64 hex digits or a .pub file. May be given several times."
 )
-_THRESHOLD = click.option(
-    "--threshold",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many of the keys must sign.",
-)
+_THRESHOLD = _threshold("--threshold", 1, "How many of the keys must sign.")
 _PRIVATE = click.option("--key", required=True, metavar="KEY", help=REFERENCE)
 
 
@@ -56,43 +62,18 @@ def command() -> None:
     ),
 )
 @_RING
-@click.option(
-    "--root",
-    "root_keys",
-    multiple=True,
-    required=True,
-    metavar="KEY",
-    help="Public key of one who may change who keeps the ring. Give several.",
+@_public_keys(
+    "--root", "root_keys", "Public key of one who may change who keeps the ring. Give several."
 )
-@click.option(
-    "--threshold",
-    default=2,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many root keys must sign.",
+@_threshold("--threshold", 2, "How many root keys must sign.")
+@_public_keys(
+    "--targets", "targets_keys", "Public key of one who may say which keys sign for which source."
 )
-@click.option(
-    "--targets",
-    "targets_keys",
-    multiple=True,
-    required=True,
-    metavar="KEY",
-    help="Public key of one who may say which keys sign for which source.",
-)
-@click.option(
-    "--targets-threshold",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many of these must sign.",
-)
-@click.option(
+@_threshold("--targets-threshold", 1, "How many of these must sign.")
+@_public_keys(
     "--online",
     "online_keys",
-    multiple=True,
-    required=True,
-    metavar="KEY",
-    help="Public key that says every week which version is now; it may live on a server.",
+    "Public key that says every week which version is now; it may live on a server.",
 )
 def init(  # noqa: PLR0917 - click passes each option by its name
     ring: Path,

@@ -38,8 +38,6 @@ from credenza.provenance.intake.limits import open_regular, plain, plain_schema,
 from credenza.provenance.intake.together import by_name
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from credenza.core.types import Limits
     from credenza.provenance.intake.together import Files
 
@@ -139,12 +137,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self, request: dict[str, object], fds: list[int], wall_s: float) -> int:
