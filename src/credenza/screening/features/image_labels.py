@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
 
 from credenza.screening.features.image import (
     coarse,
@@ -12,6 +13,7 @@ from credenza.screening.features.image import (
     images_of,
     principal,
 )
+from credenza.screening.features.label_noise import LabelNoise, discriminated
 from credenza.screening.features.table import mix
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ FIT_ROWS = 60_000
 FOLDS = 5
 WIDTH = 3.0
 RIDGE = 0.3
+LEAST = 1e-9
+LEAST_SCORE = 0.001
 
 
 def embedding(images: Images) -> Singles:
@@ -68,15 +72,20 @@ def out_of_fold_by_image(view: View, codes: Ints, classes: int) -> Floats:
     """``(n, classes)`` probabilities by kernel ridge regression, each row out of its fold.
 
     Kernel values against 1,500 pictures drawn by content, which also deals the folds, so
-    that copies share one. Blind to what is in every fold: a trigger on many rows is
-    partly learnt.
+    that copies share one. A discriminant turns the scores into odds, and the odds are made
+    as sharp as the labels bear out when some of them were put on their rows. Blind to what
+    is in every fold: a trigger on many rows is partly learnt.
 
     Args:
         view: rows with an image.
         codes: ``(n,)`` label codes, -1 where missing.
         classes: number of label codes.
     """
-    return _ridge(view_embedding(view), picture_codes(view), codes, classes, LANDMARKS)
+    identity = picture_codes(view)
+    scores = _ridge(view_embedding(view), identity, codes, classes, LANDMARKS)
+    log_odds = discriminated(scores, codes, _folds(identity))
+    log_p = np.maximum(LabelNoise.of(log_odds, codes).log_p, np.log(LEAST))
+    return np.asarray(special.softmax(log_p, axis=1))
 
 
 def out_of_fold_by_outline(view: View, codes: Ints, classes: int) -> Floats:
@@ -92,14 +101,21 @@ def out_of_fold_by_outline(view: View, codes: Ints, classes: int) -> Floats:
         copy /= np.maximum(np.linalg.norm(copy, axis=1, keepdims=True), 1e-6)
         outlines.append(principal(copy, min(OUTLINE_DIMENSIONS, copy.shape[1])))
     points = np.hstack(outlines)
-    return _ridge(points, picture_codes(view), codes, classes, OUTLINE_LANDMARKS)
+    scores = _ridge(points, picture_codes(view), codes, classes, OUTLINE_LANDMARKS)
+    scores = np.clip(scores, LEAST_SCORE, None)
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+
+def _folds(identity: Ints) -> Ints:
+    return mix(identity, 37) % FOLDS
 
 
 def _ridge(points: Singles, identity: Ints, codes: Ints, classes: int, landmarks: int) -> Floats:
+    """``(n, classes)`` scores out of fold, which sum to one and may be negative."""
     n = len(points)
     order = np.argsort(mix(identity, 36), kind="stable")
     kernel = _kernel(points, order[: min(landmarks, max(1, n // ROWS_A_LANDMARK))])
-    fold = mix(identity, 37) % FOLDS
+    fold = _folds(identity)
     fitted = np.zeros(n, bool)
     fitted[order[:FIT_ROWS]] = True
     fitted &= codes >= 0
@@ -116,8 +132,7 @@ def _ridge(points: Singles, identity: Ints, codes: Ints, classes: int, landmarks
         weights = np.linalg.solve(gram, sum(moments) - moments[part])
         here = fold == part
         found[here] = base + kernel[here] @ weights
-    found = np.clip(found, 0.001, None)
-    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
+    return found
 
 
 def _kernel(points: Singles, landmarks: Ints) -> Singles:
