@@ -8,7 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PendingError,
+    UntrustedError,
+    UsageError,
+)
 from credenza.core.keys import keyid_of
 from credenza.gate import registry
 from credenza.gate.journal import Event
@@ -16,6 +23,7 @@ from credenza.provenance.keys import SigningKey, key_from_seed, save_key
 from credenza.provenance.ring_keeping import DAY_S, ONLINE_DAYS, Holders
 from credenza.workspace import Workspace
 from credenza.workspace.ring import Keepers
+from credenza.workspace.warrants import Acting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +108,30 @@ def test_threat_05_the_ring_says_which_keys_sign_where_until_when(town: Town) ->
     assert town.submit("acme", "acme").status == "waiting"
     town.clock.now_s += ONLINE_DAYS * DAY_S
     town.refused("keys-lapsed", "acme", "acme")
+
+
+def test_threat_16_a_governed_workspace_follows_a_ring_once_two_people_want_it(
+    town: Town,
+) -> None:
+    pytest.importorskip("cedarpy")
+    for name in ("ida", "otto"):
+        town.workspace.members.add(name, [town.key(name).public], ["steward"])
+    town.workspace.governance.start()
+    with pytest.raises(ForbiddenError, match="who asks to follow ring"):
+        town.take()
+    town.workspace.warrants.acting = Acting(town.folder / "ida.key")
+    with pytest.raises(PendingError):
+        town.take()
+    request = town.workspace.requests.all()[-1].digest
+    town.workspace.requests.approve(request, town.folder / "otto.key")
+    town.workspace.warrants.acting = Acting(request=request)
+    town.take()
+    town.workspace.warrants.acting = Acting()  # what the keepers publish is theirs to decide
+    town.keepers.delegate("bolt", town.holders("bolt"), ["trips"])
+    town.publish("steward")
+    town.take()
+    assert "bolt" in town.workspace.ring.outlook().mandates
+    assert town.workspace.governance.audit().problems == ()
 
 
 def test_threat_05_a_key_that_the_ring_does_not_delegate_is_not_registered(town: Town) -> None:

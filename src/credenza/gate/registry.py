@@ -50,8 +50,8 @@ def ring(stores: Stores) -> Ring | None:
     return stores.roster.ring
 
 
-def follow_ring(stores: Stores, files: RingFiles) -> Ring:
-    """Take what the ring's keepers published, if TUF's client rules allow it.
+def ring_event(stores: Stores, files: RingFiles) -> tuple[Event, list[bytes]]:
+    """The event that takes up what a ring's keepers published, and the content it names.
 
     From the first ring on, keys, scope, threshold and expiry of every source are those
     that the ring delegates; registrations keep saying which sources there are.
@@ -64,8 +64,7 @@ def follow_ring(stores: Stores, files: RingFiles) -> Ring:
     from credenza.provenance.ring import check_fresh, follow  # noqa: PLC0415 - tuf: used by rings
 
     stores.journal.lock()
-    known = roster(stores)
-    before = stores.roster.ring
+    known, before = roster(stores), stores.roster.ring
     now = follow(before, files)
     check_fresh(now, stores.journal.now_s())
     known.under(now.mandates)  # refused before it is recorded
@@ -84,9 +83,7 @@ def follow_ring(stores: Stores, files: RingFiles) -> Ring:
         "snapshot": snapshot,
         "targets": targets,
     }
-    stores.journal.record([Event(RING, document)], [*files.roots, *parts])
-    roster(stores)
-    return now
+    return Event(RING, document), [*files.roots, *parts]
 
 
 def add_source(stores: Stores, name: str, keys: tuple[str, ...], group: str) -> Source:

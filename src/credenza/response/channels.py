@@ -77,17 +77,17 @@ def history(stores: Stores, dataset: str, name: str) -> list[Channel]:
     return [_channel(move) for move in moves]
 
 
-def move(  # noqa: PLR0917 - the words of one move
+def moved(  # noqa: PLR0917 - the words of one move
     stores: Stores, dataset: str, name: str, version: int | None, release: str, reason: str
-) -> Channel:
-    """Point a channel to a version, or to a release by the first digits of its digest.
+) -> Event:
+    """The event that points a channel to a version or a release, if it may be pointed there.
 
     Args:
         stores: the workspace.
         dataset: its name.
         name: the channel, made by its first move.
         version: of the dataset; the release's own when a release is given.
-        release: "" for none.
+        release: first digits of its digest, "" for none.
         reason: goes into the ledger.
 
     Raises:
@@ -95,36 +95,6 @@ def move(  # noqa: PLR0917 - the words of one move
         NotFoundError: no such version or release.
         ConflictError: it was recalled, or holds excised rows.
     """
-    stores.journal.lock()
-    event = moved(stores, dataset, name, version, release, reason)
-    stores.journal.record([event])
-    return channel(stores, dataset, name)
-
-
-def roll_back(stores: Stores, dataset: str, name: str, reason: str) -> Channel:
-    """Point a channel to where it pointed before; again, to where it pointed before that.
-
-    Raises:
-        NotFoundError: no such channel, or it never pointed anywhere else.
-        ConflictError: that was recalled, or holds excised rows.
-    """
-    stores.journal.lock()
-    now = channel(stores, dataset, name)
-    before = _at(stores, now, now.previous)
-    if before is None:
-        raise NotFoundError(
-            "no-earlier-target",
-            f"channel {name!r} of {dataset!r} never pointed anywhere else",
-            fix="move it to a version or a release",
-        )
-    stores.journal.record([rolled_back(stores, before, reason)])
-    return channel(stores, dataset, name)
-
-
-def moved(  # noqa: PLR0917 - the words of one move
-    stores: Stores, dataset: str, name: str, version: int | None, release: str, reason: str
-) -> Event:
-    """The event of a move, if it may be made; see ``move``."""
     if not _NAME.match(name):
         raise UsageError(
             "bad-channel-name",
@@ -137,12 +107,31 @@ def moved(  # noqa: PLR0917 - the words of one move
     _check(stores, dataset, version)
     with stores.journal.catalog.snapshot() as index:
         now = index.newest(ChannelRow, dataset=dataset, channel=name)
-    return _event(dataset, name, version, release, None if now is None else now.index, reason)
+    previous = None if now is None else now.index
+    return _event("moved", (dataset, name), (version, release), previous, reason)
+
+
+def back(stores: Stores, dataset: str, name: str, reason: str) -> Event:
+    """The event that points a channel to where it pointed before; again, to before that.
+
+    Raises:
+        NotFoundError: no such channel, or it never pointed anywhere else.
+        ConflictError: that was recalled, or holds excised rows.
+    """
+    now = channel(stores, dataset, name)
+    before = _at(stores, now, now.previous)
+    if before is None:
+        raise NotFoundError(
+            "no-earlier-target",
+            f"channel {name!r} of {dataset!r} never pointed anywhere else",
+            fix="move it to a version or a release",
+        )
+    return rolled_back(stores, before, reason)
 
 
 def emptied(now: Channel, reason: str) -> Event:
     """The event after which a channel points nowhere, so that nobody trains from it."""
-    return _event(now.dataset, now.name, None, "", now.index, reason)
+    return _event("emptied", (now.dataset, now.name), (None, ""), now.index, reason)
 
 
 def rolled_back(stores: Stores, before: Channel, reason: str) -> Event:
@@ -151,19 +140,25 @@ def rolled_back(stores: Stores, before: Channel, reason: str) -> Event:
         _check(stores, before.dataset, before.version)
     if before.release:
         _release(stores, before.dataset, before.release)
-    return _event(
-        before.dataset, before.name, before.version, before.release, before.previous, reason
-    )
+    target = (before.version, before.release)
+    return _event("rolled-back", (before.dataset, before.name), target, before.previous, reason)
 
 
-def _event(  # noqa: PLR0917 - the fields of the event
-    dataset: str, name: str, version: int | None, release: str, previous: int | None, reason: str
+def _event(
+    event: str,
+    place: tuple[str, str],
+    target: tuple[int | None, str],
+    previous: int | None,
+    reason: str,
 ) -> Event:
+    """The channel at ``place`` (dataset, name) comes to point to a version and a release."""
     if not reason.strip():
         raise UsageError("no-reason", "moving a channel needs a reason", fix="add --reason")
+    (dataset, name), (version, release) = place, target
     return Event(
         "channel",
         {
+            "event": event,
             "dataset": dataset,
             "channel": name,
             "version": version,

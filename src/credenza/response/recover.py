@@ -8,6 +8,7 @@ times and comes to the same end.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -109,7 +110,9 @@ def apply(stores: Stores, hands: Hands, plan: Plan) -> Iterator[Taken]:
                 "says": step.says(),
                 "result": ended.result,
             }
-            entries = journal.record([*ended.events, Event("recovery-step", told)])
+            allowed = hands.warrant(ended.action, ended.terms) if ended.action else nullcontext()
+            with allowed:
+                entries = journal.record([*ended.events, Event("recovery-step", told)])
             finish_pending(stores)
             results[step.name] = ended.result
             index = entries[-1].index

@@ -295,7 +295,7 @@ class Gate(Opened):
         """The key ring that says which keys sign for whom, if one is followed."""
         from credenza.workspace.ring import Followed  # noqa: PLC0415 - tuf: where there is a ring
 
-        return Followed(self._stores)
+        return Followed(self._stores, self.warrants)
 
     @property
     def log(self) -> Log:

@@ -119,4 +119,6 @@ class Quarantine:
 
     def reopen(self, prefix: str, reason: str) -> None:
         """Take a rejection back: what it rejected waits for a decision again."""
-        reopen(self._stores, questions.batch_row(self._stores, prefix).digest, reason)
+        batch = questions.batch_row(self._stores, prefix).digest
+        with self._gate.warrants.allow("reopen", {"batch": batch, "reason": reason}):
+            reopen(self._stores, batch, reason)

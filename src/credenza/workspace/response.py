@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from credenza.core.types import Release
+    from credenza.gate.journal import Event
     from credenza.gate.stores import Stores
     from credenza.provenance.keys import SigningKey
     from credenza.response.blast import BlastRadius
@@ -85,11 +86,19 @@ class Response:
         reason: str,
     ) -> Channel:
         """Point a channel to a version, or to a release by the first digits of its digest."""
-        return channels.move(self._stores, dataset, name, version, release, reason)
+        self._stores.journal.lock()
+        event = channels.moved(self._stores, dataset, name, version, release, reason)
+        return self._move("move-channel", event)
 
     def roll_back_channel(self, dataset: str, name: str, reason: str) -> Channel:
         """Point a channel to where it pointed before."""
-        return channels.roll_back(self._stores, dataset, name, reason)
+        self._stores.journal.lock()
+        return self._move("roll-back-channel", channels.back(self._stores, dataset, name, reason))
+
+    def _move(self, action: str, event: Event) -> Channel:
+        with self._gate.warrants.allow(action, event.document):
+            self._stores.journal.record([event])
+        return self.channel(str(event.document["dataset"]), str(event.document["channel"]))
 
     # -- training runs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import NotFoundError, UsageError
@@ -21,15 +22,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from credenza.gate.stores import Stores
+    from credenza.workspace.warrants import Warrants
 
 MANDATE_DAYS = 365
 
 
 class Followed:
-    """The ring that a workspace follows."""
+    """The ring that a workspace follows.
 
-    def __init__(self, stores: Stores) -> None:
+    Args:
+        stores: of the workspace.
+        warrants: that following a ring takes; what its keepers publish later does not.
+    """
+
+    def __init__(self, stores: Stores, warrants: Warrants) -> None:
         self._stores = stores
+        self._warrants = warrants
 
     def take(self, directory: Path) -> Outlook:
         """Take what the keepers published there, by TUF's client rules, into the ledger.
@@ -40,8 +48,12 @@ class Followed:
         """
         trusted = registry.ring(self._stores)
         after = 0 if trusted is None else trusted.versions["root"]
-        now = registry.follow_ring(self._stores, published(directory, after))
-        return outlook_of(now)
+        event, content = registry.ring_event(self._stores, published(directory, after))
+        is_first = registry.ring(self._stores) is None
+        terms = event.document
+        with self._warrants.allow("follow-ring", terms) if is_first else nullcontext():
+            self._stores.journal.record([event], content)
+        return self.outlook()
 
     def outlook(self) -> Outlook:
         """Versions, expiries and delegations of the ring.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from credenza.core.canonical import Json
     from credenza.gate.governance.charter import Charter
+    from credenza.gate.governance.statements import Signed
     from credenza.gate.stores import Stores
 
 ALIVE_S = 7 * 24 * 3600
@@ -34,7 +35,8 @@ class Acting:
 
     Attributes:
         key: a member's private key, who asks for it, as ``key_of`` takes it; or None.
-        request: digest of an earlier request, or its first digits, that others approved.
+        request: digest of an earlier request, or its first digits, that others approved;
+            with a key as well, the key asks for whatever the request does not cover.
     """
 
     key: Path | str | None = None
@@ -83,10 +85,8 @@ class Warrants:
     def _warrant(self, known: Charter, action: str, terms: Mapping[str, Json]) -> list[Event]:
         """The events that allow it: the request, where it is new, and its use."""
         asking: list[Event] = []
-        if self.acting.request:
-            signed = request_named(known, self.acting.request)
-            self._same(signed.request, action, terms)
-        else:
+        signed = self._asked_before(known, action, terms)
+        if signed is None:
             envelope = self._ask(known, action, terms)
             signed = read_request(envelope, known.keys)
             document: dict[str, Json] = {
@@ -122,6 +122,20 @@ class Warrants:
             f"the command with `--request {short}` in place of `--as`",
         )
 
+    def _asked_before(
+        self, known: Charter, action: str, terms: Mapping[str, Json]
+    ) -> Signed | None:
+        """The request that is acted on; None where the key is to ask for something else."""
+        if not self.acting.request:
+            return None
+        signed = request_named(known, self.acting.request)
+        wrong = _difference(signed.request, action, terms)
+        if wrong is None:
+            return signed
+        if self.acting.key is not None:
+            return None
+        raise wrong
+
     def _ask(self, known: Charter, action: str, terms: Mapping[str, Json]) -> bytes:
         if self.acting.key is None:
             raise ForbiddenError(
@@ -152,18 +166,21 @@ class Warrants:
             )
         return sign_request(request, key)
 
-    @staticmethod
-    def _same(request: Request | None, action: str, terms: Mapping[str, Json]) -> None:
-        """See that what is to be done is what was asked for."""
-        wanted: dict[str, Json] = {"action": action, **terms}
-        found: dict[str, Json] = {} if request is None else {"action": request.action}
-        found |= {} if request is None else dict(request.terms)
-        if canonical_json(wanted) != canonical_json(found):
-            names = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
-            told = [f"{name} is {str(found.get(name))[:60]!r} there" for name in names]
-            raise ConflictError(
-                "another-request",
-                "the request is for something else",
-                why=", ".join(told),
-                fix="repeat the command as it was asked for: see `credenza request show`",
-            )
+
+def _difference(
+    request: Request | None, action: str, terms: Mapping[str, Json]
+) -> ConflictError | None:
+    """How what is to be done differs from what was asked for; None when it does not."""
+    wanted: dict[str, Json] = {"action": action, **terms}
+    found: dict[str, Json] = {} if request is None else {"action": request.action}
+    found |= {} if request is None else dict(request.terms)
+    if canonical_json(wanted) == canonical_json(found):
+        return None
+    names = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    told = [f"{name} is {str(found.get(name))[:60]!r} there" for name in names]
+    return ConflictError(
+        "another-request",
+        "the request is for something else",
+        why=", ".join(told),
+        fix="repeat the command as it was asked for: see `credenza request show`",
+    )

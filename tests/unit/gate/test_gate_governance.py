@@ -262,8 +262,15 @@ def test_threat_16_neither_the_submitter_nor_the_owner_of_a_source_promotes_its_
     governed.warrants.acting = sign_as("dave")
     with pytest.raises(ForbiddenError) as refused:
         governed.decide(late.batch, "admit", "mine is fine")
-    assert refused.value.why == "nobody admits their own data"
+    assert "nobody admits their own data" in refused.value.why
     governed.warrants.acting = sign_as("alice")
+    with pytest.raises(PendingError):
+        governed.decide(late.batch, "admit", "looked at it")
+    admission = governed.requests.all()[-1].digest
+    with pytest.raises(ForbiddenError, match="dave may not approve admit"):
+        approve(governed, admission, "dave", sign_as)
+    approve(governed, admission, "bob", sign_as)
+    governed.warrants.acting = Acting(request=admission)
     assert governed.decide(late.batch, "admit", "looked at it").outcome == "admit"
 
 

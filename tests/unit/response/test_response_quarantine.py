@@ -4,9 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from credenza.core.errors import ConflictError, NotFoundError, PendingError, UsageError
+from credenza.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PendingError,
+    UsageError,
+)
 from credenza.core.types import Outcome
-from credenza.gate.governance.rules import shipped_rules
 from credenza.gate.policy_file import load_policy, shipped_policy
 from credenza.provenance.keys import key_from_seed, save_key
 from credenza.workspace.warrants import Acting
@@ -122,14 +127,7 @@ def test_parts_that_cannot_be_meant_are_refused_and_change_nothing(judged: Judge
     assert gate.batch(batch).status == "held"
 
 
-TWO_PEOPLE = """
-@id("what was held is released by two people")
-forbid (principal, action == Action::"admit", resource)
-when { context.approvals < 1 };
-"""
-
-
-def test_a_rule_of_governance_makes_a_release_take_two_people(
+def test_threat_16_in_a_governed_workspace_two_people_release_and_one_opens_again(
     decided: Judged, tmp_path: Path
 ) -> None:
     gate, batch = decided.gate, decided.batches["cara"]
@@ -142,8 +140,6 @@ def test_a_rule_of_governance_makes_a_release_take_two_people(
         gate.members.add(name, [key.public], roles)
     more = key_from_seed(bytes([102]) * 32)
     gate.members.add("sue", [more.public], ["steward"])
-    rules = gate.home / "governance.cedar"
-    rules.write_text(shipped_rules() + TWO_PEOPLE, encoding="utf-8")
     gate.governance.start()
     gate.warrants.acting = Acting(keys["rita"])
     with pytest.raises(PendingError):
@@ -156,6 +152,14 @@ def test_a_rule_of_governance_makes_a_release_take_two_people(
         gate.quarantine.release("looks right", batch=batch)
     gate.quarantine.release("looks right", batch=batch, rows=((0, 10),))
     assert rows_in(decided, batch) == 10
+    gate.warrants.acting = Acting(keys["rita"])
+    gate.decide(batch, "reject", "not these")
+    gate.warrants.acting = Acting()
+    with pytest.raises(ForbiddenError, match="who asks to reopen"):
+        gate.quarantine.reopen(batch, "let them in")
+    gate.warrants.acting = Acting(keys["rita"])
+    gate.quarantine.reopen(batch, "a ticket came in")
+    assert gate.governance.audit().problems == ()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import CredenzaError
 from credenza.gate.governance.charter import Charter
-from credenza.gate.governance.reading import GOVERNING, learn
+from credenza.gate.governance.reading import GOVERNING, RING, learn
 from credenza.gate.governance.requests import judge
 from credenza.gate.policy_file import load_policy
 
@@ -36,9 +36,17 @@ ACTION_OF: Mapping[str, Mapping[str, str]] = {
         "source-unfrozen": "clear-source",
         "source-revoked": "freeze-source",
     },
+    "reopening": {"": "reopen"},
     "release": {"": "release"},
     "rollback": {"": "rollback"},
     "recall": {"": "recall"},
+    "excision": {"": "excise"},
+    "channel": {
+        "moved": "move-channel",
+        "rolled-back": "roll-back-channel",
+        "emptied": "roll-back-channel",
+    },
+    "ring": {"": "follow-ring"},
     "policy": {"": "change-policy"},
     "charter": {"": "change-rules"},
     "declaration": {"": "declare-clean"},
@@ -116,13 +124,15 @@ def _used(stores: Stores, known: Charter, entry: Entry, document: Document) -> R
 def unwarranted(known: Charter, kind: str, document: Document, warrant: Request | None) -> str:
     """What is wrong with the warrant of an entry, "" when nothing is.
 
-    A rejection by which the policy ends an undecided wait is nobody's act: it needs none.
+    A rejection by which the policy ends an undecided wait is nobody's act, and the next
+    state of a ring that is followed already is its keepers': these need none.
     """
     actions = ACTION_OF[kind]
     named = str(document.get("event") or document.get("outcome") or "")
     action = actions.get(named) or actions.get("")
     if warrant is None:
-        return "" if _expired(known, document) else "nothing before it allows it"
+        is_free = (kind == RING and known.follows_ring) or _expired(known, document)
+        return "" if is_free else "nothing before it allows it"
     if warrant.action != action:
         return f"what was allowed is {warrant.action}, not {action}"
     both = warrant.terms.keys() & document.keys()

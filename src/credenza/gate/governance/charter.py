@@ -70,6 +70,7 @@ class Charter:
         used: requests that were acted on.
         handed_in: members who handed a batch in, by batch.
         source_keys: public keys by source.
+        follows_ring: a key ring says which keys sign for whom.
         versions: by dataset and number.
     """
 
@@ -85,6 +86,7 @@ class Charter:
     used: set[str] = field(default_factory=set)
     handed_in: dict[str, set[str]] = field(default_factory=dict)
     source_keys: dict[str, set[str]] = field(default_factory=dict)
+    follows_ring: bool = False
     versions: dict[tuple[str, int], Made] = field(default_factory=dict)
 
     def take(self, entry: Entry, document: Document, origin: str) -> None:

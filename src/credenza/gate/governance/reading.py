@@ -39,6 +39,7 @@ def learn(stores: Stores, known: Charter, entry: Entry, document: Mapping[str, J
     if entry.kind != RING:
         known.take(entry, document, stores.journal.ledger.origin)
         return
+    known.follows_ring = True
     targets = stores.journal.blobs.get(str(document["targets"]))
     for name, keys in delegated_keys(targets).items():
         known.source_keys.setdefault(name, set()).update(keys)

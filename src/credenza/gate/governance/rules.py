@@ -24,13 +24,18 @@ ACTIONS: Mapping[str, str] = {
     "clear-source": "Source",
     "admit": "Batch",
     "reject": "Batch",
+    "reopen": "Batch",
     "release": "Dataset",
     "rollback": "Dataset",
     "recall": "Dataset",
+    "excise": "Dataset",
+    "move-channel": "Dataset",
+    "roll-back-channel": "Dataset",
     "declare-clean": "Incident",
     "change-policy": "Workspace",
     "change-rules": "Workspace",
     "change-members": "Workspace",
+    "follow-ring": "Workspace",
 }
 """What can be asked for, and the kind of thing it is done to; the schema has the same."""
 

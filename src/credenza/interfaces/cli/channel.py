@@ -44,6 +44,7 @@ def show(home: Path | None, dataset: str, name: str) -> Answer:
 
 @command.use_case(
     "move",
+    governed=True,
     examples=('credenza channel move flights prod --version 1 --reason "checked by ida"',),
 )
 @click.argument("dataset")
@@ -63,7 +64,9 @@ def move(  # noqa: PLR0917 - click passes each option by its name
 
 
 @command.use_case(
-    "rollback", examples=('credenza channel rollback flights prod --reason "poison found"',)
+    "rollback",
+    governed=True,
+    examples=('credenza channel rollback flights prod --reason "poison found"',),
 )
 @click.argument("dataset")
 @click.argument("name")

@@ -182,12 +182,13 @@ def publish(ring: Path, key: str) -> Answer:
     return _looked_at(_keepers(ring).publish(key))
 
 
-@command.use_case("import", judges=True, examples=("credenza ring import ring",))
+@command.use_case("import", judges=True, governed=True, examples=("credenza ring import ring",))
 @_RING
 def import_ring(home: Path | None, ring: Path) -> Answer:
     """Take what the keepers published in RING; a ledger entry.
 
-    From then on a source's keys, scope, threshold and expiry are those of the ring.
+    From then on a source's keys, scope, threshold and expiry are those of the ring; in a
+    governed workspace the first import takes two people, what its keepers publish later none.
     Exits with 3 when it is older than what was seen, mixed, too few have signed it, or
     it has expired.
     """

@@ -52,9 +52,15 @@ class Excise:
 
     def apply(self, job: Job) -> Done:
         """One event, which becomes a version when it is recorded."""
-        why = f"{job.reason}: {self.says()}"
-        event = excision(job.stores, job.dataset, self.rows, why)
-        return Done({"intent": sha256_hex(canonical_json(event.document))}, [event])
+        return excised(job, self.rows, self.says())
+
+
+def excised(job: Job, rows: Mapping[str, Spans], says: str) -> Done:
+    """The end of a step that takes rows out, which two people allow where rules govern."""
+    event = excision(job.stores, job.dataset, rows, f"{job.reason}: {says}")
+    terms = {name: value for name, value in event.document.items() if name != "at"}
+    intent = sha256_hex(canonical_json(event.document))
+    return Done({"intent": intent}, [event], "excise", terms)
 
 
 def propose(case: Case) -> Excise | None:

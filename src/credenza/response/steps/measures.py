@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credenza.core.canonical import canonical_json, sha256_hex
+from credenza.core.canonical import sha256_hex
 from credenza.core.errors import ConflictError, UsageError
 from credenza.core.spans import size, united, within
 from credenza.datasets.lineage_columns import BATCH, ROW
-from credenza.gate.excision import excision, held_now
+from credenza.gate.excision import held_now
 from credenza.gate.journal import Event
 from credenza.response.bounds import rows_for, share, weight_for
-from credenza.response.steps.excise import check_rows
+from credenza.response.steps.excise import check_rows, excised
 from credenza.response.steps.step import ERADICATE, Done
 from credenza.response.suspicion import cut
 from credenza.store.rows import VersionRow
@@ -110,9 +110,10 @@ class Cap:
         if not gone:
             return done
         rows = {batch: united(ranges) for batch, ranges in gone.items()}
-        event = excision(job.stores, job.dataset, rows, f"{job.reason}: {self.says()}")
-        intent = sha256_hex(canonical_json(event.document))
-        return Done({**done.result, "intent": intent}, [*done.events, event])
+        out = excised(job, rows, self.says())
+        return out._replace(
+            result={**done.result, **out.result}, events=[*out.events, *done.events]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from credenza.response.channels import channel, moved
+from credenza.response.steps.roll_back import take
 from credenza.response.steps.step import RECOVER, Done
 
 if TYPE_CHECKING:
@@ -31,13 +32,12 @@ class PromoteChannels:
             channel(job.stores, job.dataset, name)
 
     def apply(self, job: Job) -> Done:
-        """A move for each channel, all recorded together."""
+        """A move for each channel that is not there yet."""
         release = str(job.results["release"]["release"])
-        events = [
-            moved(job.stores, job.dataset, name, None, release, job.reason)
-            for name in self.channels
-        ]
-        return Done({"channels": list(self.channels), "release": release}, events)
+        for name in self.channels:
+            event = moved(job.stores, job.dataset, name, None, release, job.reason)
+            take(job, "move-channel", event)
+        return Done({"channels": list(self.channels), "release": release})
 
 
 def propose(case: Case) -> PromoteChannels | None:

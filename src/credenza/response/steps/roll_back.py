@@ -54,16 +54,16 @@ class RollBackChannels:
                 )
 
     def apply(self, job: Job) -> Done:
-        """A move for each channel, all recorded together."""
-        events: list[Event] = []
+        """A move for each channel that is not there yet."""
         for name, target in self._targets(job).items():
             now = channel(job.stores, job.dataset, name)
-            events.append(
+            event = (
                 emptied(now, job.reason)
                 if target is None
                 else rolled_back(job.stores, target, job.reason)
             )
-        return Done({"channels": dict(self.to)}, events)
+            take(job, "roll-back-channel", event)
+        return Done({"channels": dict(self.to)})
 
     def _targets(self, job: Job) -> dict[str, Channel | None]:
         found: dict[str, Channel | None] = {}
@@ -78,6 +78,15 @@ class RollBackChannels:
                 )
             found[name] = None if at is None else moves[at]
         return found
+
+
+def take(job: Job, action: str, event: Event) -> None:
+    """Record a move of a channel, unless the channel points there already."""
+    document = event.document
+    now = channel(job.stores, job.dataset, str(document["channel"]))
+    if (now.version, now.release) != (document["version"], document["release"]):
+        with job.hands.warrant(action, document):
+            job.stores.journal.record([event])
 
 
 def propose(case: Case) -> RollBackChannels | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -121,10 +122,14 @@ class Done(NamedTuple):
     Attributes:
         result: for the ledger, and for the steps after it.
         events: recorded together with the step's end: both or neither.
+        action: what governs the first of the events, "" for nothing.
+        terms: of that action.
     """
 
     result: dict[str, Json]
     events: Sequence[Event] = ()
+    action: str = ""
+    terms: Mapping[str, Json] = MappingProxyType({})
 
 
 class Step(Protocol):
