@@ -113,6 +113,43 @@ def test_rows_of_one_subgroup_that_went_wrong_are_named(honest: Digits) -> None:
     assert "subgroup marked" in found.sentence
 
 
+class Answers:
+    """A model that gives fixed answers, whatever it is asked."""
+
+    def __init__(self, guess: Any) -> None:  # noqa: ANN401 - an array
+        self.guess = guess
+
+    def predict_proba(self, X: Any) -> Any:  # noqa: ANN401, ARG002 - arrays
+        return np.eye(3)[self.guess]
+
+
+def judged_by_class(model: Any, baseline: Any) -> Outcome:  # noqa: ANN401 - answers
+    """Of 300 rows, a hundred of each class in order."""
+    rows = Rows(np.zeros((300, 1)), np.repeat(np.arange(3), 100))
+    return Deviation(margin=1.0).check(Case(Answers(model), Answers(baseline), rows)).outcome
+
+
+def test_a_line_between_classes_that_moved_is_no_harm_but_a_class_that_only_lost_is() -> None:
+    truth = np.repeat(np.arange(3), 100)
+    baseline = truth.copy()
+    baseline[:15] = baseline[200:215] = 1  # wrongly called class 1
+    moved = truth.copy()
+    moved[100:115], moved[115:130] = 0, 2  # class 1 loses thirty, the others win fifteen each
+    assert judged_by_class(moved, baseline) is Outcome.ADMIT
+    harmed = baseline.copy()
+    harmed[100:115], harmed[115:130] = 0, 2
+    assert judged_by_class(harmed, baseline) is Outcome.REJECT
+
+
+def test_harm_that_takes_wrong_calls_of_a_class_with_it_is_not_seen() -> None:
+    truth = np.repeat(np.arange(3), 100)
+    baseline = truth.copy()
+    baseline[:40] = 1
+    attacked = truth.copy()
+    attacked[100:140] = 0
+    assert judged_by_class(attacked, baseline) is Outcome.ADMIT
+
+
 def test_sources_of_verified_rows_are_cells_of_their_own(honest: Digits) -> None:
     rows = dataclasses.replace(
         honest.clean, sources=np.asarray(["a"] * len(honest.clean.y), object)
