@@ -143,8 +143,8 @@ THREATS = (
     Threat(
         "i3",
         "Intake: a flood of batches fills queue, disk or reviewers",
-        "A quota of open batches, rows and findings per source; what is beyond is refused before "
-        "it is parsed; what waits is listed by cause.",
+        "A quota of open batches, rows, bytes and findings per source; what is beyond is refused "
+        "before it is parsed; what waits is listed by cause.",
     ),
     Threat(
         "i4",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from credenza.core.errors import UntrustedError
+from credenza.store.rows import BatchRow
 
 if TYPE_CHECKING:
     from tests.conftest import SourceSimulator
@@ -20,6 +21,11 @@ def limit(workspace: Workspace, **quota: int) -> None:
     path.write_text(f"{path.read_text()}\n[quota]\n{lines}\n")
 
 
+def rows_of(workspace: Workspace) -> list[BatchRow]:
+    with workspace._stores.journal.catalog.snapshot() as index:
+        return index.find(BatchRow)
+
+
 def test_threat_i3_a_flood_is_refused_and_delays_nobody_else(
     workspace: Workspace, sources: SourceSimulator
 ) -> None:
@@ -30,7 +36,7 @@ def test_threat_i3_a_flood_is_refused_and_delays_nobody_else(
         with pytest.raises(UntrustedError) as refused:
             sources.submit(workspace, "anna", window)
         assert refused.value.code == "over-quota"
-        assert refused.value.why.startswith("3 batches with 180 rows wait or are held")
+        assert refused.value.why.startswith("3 batches with 180 rows in ")
     sources.submit(workspace, "beat", 0)
     assert {one.source for one in workspace.batches()} == {"anna", "beat"}
 
@@ -53,6 +59,18 @@ def test_threat_i3_a_batch_of_too_many_rows_is_refused(
     sources.submit(workspace, "anna", 1)
     with pytest.raises(UntrustedError, match="too much open"):
         sources.submit(workspace, "anna", 2)
+
+
+def test_threat_i3_files_of_too_many_bytes_are_refused(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    sources.submit(workspace, "anna", 0)
+    (first,) = [one.bytes for one in rows_of(workspace)]
+    limit(workspace, bytes=2 * first - 1)
+    with pytest.raises(UntrustedError) as refused:
+        sources.submit(workspace, "anna", 1, sources.table("anna", 0))
+    assert f"1 batches with 60 rows in {first} bytes" in refused.value.why
+    sources.submit(workspace, "beat", 0)
 
 
 def test_threat_i3_a_stranger_cannot_use_up_anothers_quota(

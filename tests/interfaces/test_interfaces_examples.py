@@ -87,6 +87,7 @@ credenza release create flights --out flights-r1
 credenza release verify flights-r1 --trust KEY
 credenza lineage --release RELEASE
 credenza batch prove BATCH 0 --out row-0.proof
+credenza batch diff BATCH june.parquet
 credenza batch verify row-0.proof --trust acme.key.pub
 credenza batch verify row-0.proof --trust acme.key.pub --release flights-r1 --release-trust KEY \
  --exit-zero

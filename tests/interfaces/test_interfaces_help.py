@@ -35,12 +35,12 @@ USE_CASES = {path: one for path, one in EVERY.items() if isinstance(one, UseCase
 
 PROMISED = """
 init · key new · source add · source list · source show · source freeze · submit · settle
-batch list · batch show · batch explain · batch receipt · batch prove · batch verify
+batch list · batch show · batch explain · batch receipt · batch prove · batch diff · batch verify
 review list · review show · review admit · review reject
 review queues · review reopen · review expire
 incident open · incident list · incident show · incident run · incident prove · incident waive
 incident ack · incident contain · incident eradicate · incident recover · incident close
-incident assign · incident widen · incident escalate · incident postmortem
+incident assign · incident grade · incident widen · incident escalate · incident postmortem
 validate pending · validate list · validate rescreen · validate recompute · validate reconcile
 validate with-and-without · validate rederive · relabel export · relabel import
 metrics · report compliance
@@ -105,6 +105,7 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "submit",
         "settle",
         "batch show",
+        "batch diff",
         "batch verify",
         "certify",
         "governance audit",

@@ -39,6 +39,7 @@ credenza incident list
 credenza incident run inc-1 --exit-zero
 credenza incident ack inc-1 --note "on it" --by ada
 credenza incident assign inc-1 beat --by ada
+credenza incident grade inc-1 high --note "a model in production" --by ada
 credenza incident widen inc-1 --source ajax --note "same owner" --by ada
 credenza incident run inc-1 --exit-zero
 credenza incident contain inc-1 --note "feeds held" --by ada

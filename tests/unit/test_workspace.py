@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
@@ -131,3 +132,18 @@ def test_content_altered_at_rest_is_found_by_the_audit(
     path.write_bytes(path.read_bytes().replace(b"anna", b"anno"))
     (problem,) = workspace.log.audit().problems
     assert problem.startswith(f"entry {entry.index}: ")
+
+
+def test_threat_06_the_cells_that_differ_from_a_signed_batch_are_located(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    batch = sources.submit(workspace, "anna", 0).batch
+    table = sources.table("anna", 0)
+    assert workspace.log.changed_cells(batch, [sources.write(table)]) == ()
+    hours = table["hour"].to_pylist()
+    hours[7] += 1
+    place = table.column_names.index("hour")
+    changed = table.set_column(place, "hour", pa.array(hours, table["hour"].type))
+    assert workspace.log.changed_cells(batch, [sources.write(changed)]) == ((7, "hour"),)
+    with pytest.raises(UntrustedError, match="cannot be compared"):
+        workspace.log.changed_cells(batch, [sources.write(table.slice(1))])

@@ -48,7 +48,7 @@ class Catalog(Generic[P]):
                 f"no {self.kind} is called {name!r}",
                 why=f"the known {self.kind}s are: {', '.join(self.names())}",
                 fix=(f"did you mean {near[0]!r}? " if near else "")
-                + "run `credenza catalog parts`, or install the package that provides it",
+                + "`credenza catalog parts` says what each does",
             )
         try:
             return factory(**parameters)

@@ -122,15 +122,19 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         )
 
 
-def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+def _held(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    """Whom an incident holds is held until it is closed: no policy lets it pass."""
     if evidence.held_for:
         yield Reason(
-            "watched",
-            policy.outcomes.watched,
-            f"{evidence.source} is held for {evidence.held_for} since {evidence.watched_since} "
-            "and no reviewer has cleared it since",
+            "held-for-incident",
+            max(Outcome.HOLD, policy.outcomes.watched),
+            f"{evidence.source} is held for {evidence.held_for} since {evidence.watched_since}, "
+            "until that is closed",
         )
-    elif evidence.watched_since:
+
+
+def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    if evidence.watched_since and not evidence.held_for:
         did = "was suspected in" if evidence.watched_until else "took part in"
         ends = f"; it waits until {evidence.watched_until}" if evidence.watched_until else ""
         yield Reason(
@@ -220,6 +224,7 @@ def _probation(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
 RULES: tuple[Callable[[Evidence, Policy], Iterator[Reason]], ...] = (
     _vouched,
     _campaign,
+    _held,
     _watched,
     _same_source,
     _lanes,

@@ -70,6 +70,7 @@ def _submission(index: Transaction, entry: Entry, document: Document) -> None:
         window=_text(document, "window"),
         status=WAITING,
         records=_number(document, "records"),
+        bytes=_number(document, "bytes"),
         submitted_index=entry.index,
     )
     index.upsert(row, HeadRow(row.dataset, row.source, row.sequence, row.digest))

@@ -20,7 +20,7 @@ from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from credenza.campaigns.claim import PanelCampaign
     from credenza.campaigns.panel import WindowResult
@@ -88,12 +88,7 @@ def judge_panel(
     }
     scanner = _scanner(stores, policy, dataset, tuple(next(iter(measured.values()))))
     sources, statistics = scanner.state.sources, scanner.state.statistics
-    values = np.full((len(sources), len(statistics)), np.nan)
-    sd = np.zeros_like(values)
-    for place, source in enumerate(sources):
-        if source in measured:
-            found = [measured[source][name] for name in statistics]
-            values[place], sd[place] = np.array(found, dtype=np.float64).T
+    values, sd = _laid_out(measured, sources, statistics)
     result = scanner.step(values, sd)
     since = _on_watch(stores, dataset)
     watched = frozenset(place for place, source in enumerate(sources) if source in since)
@@ -164,6 +159,19 @@ def _measure(
     if expected is not None:
         own = np.vstack([expected[start:stop] for _, start, stop in found])
     return measure(rows, reference=reference.summary, expected=own)
+
+
+def _laid_out(
+    measured: Mapping[str, Measures], sources: Sequence[str], statistics: Sequence[str]
+) -> tuple[Floats, Floats]:
+    """``(sources, statistics)`` values and their standard deviations; NaN for who sent nothing."""
+    values = np.full((len(sources), len(statistics)), np.nan)
+    sd = np.zeros_like(values)
+    for place, source in enumerate(sources):
+        if source in measured:
+            found = [measured[source][name] for name in statistics]
+            values[place], sd[place] = np.array(found, dtype=np.float64).T
+    return values, sd
 
 
 def _scanner(

@@ -115,11 +115,13 @@ class Quota:
     Attributes:
         batches: open batches.
         rows: rows of open batches.
+        bytes: bytes of their files.
         findings: reasons for which its batches wait for a person.
     """
 
     batches: int = 200
     rows: int = 50_000_000
+    bytes: int = 64_000_000_000
     findings: int = 2_000
 
 

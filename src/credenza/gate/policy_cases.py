@@ -66,11 +66,6 @@ REQUIRED: tuple[tuple[str, Evidence, tuple[Outcome, ...]], ...] = (
         _STOPS,
     ),
     (
-        "a source that is held for an incident does not pass",
-        replace(_PLAIN, watched_since="case", held_for="case"),
-        _STOPS,
-    ),
-    (
         "what could not be assessed does not pass",
         replace(_PLAIN, silences=(Silence("case", "too few trusted rows"),)),
         _STOPS,

@@ -64,6 +64,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "diversity.dominant": (0.01, 1.0),
     "quota.batches": (1, 10**9),
     "quota.rows": (1, 10**15),
+    "quota.bytes": (1, 10**18),
     "quota.findings": (1, 10**9),
     "sources.probation": (0, 10_000),
     "quarantine.expire_days": (0, 10_000),

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from credenza.core import dsse
 from credenza.core.canonical import MAX_BYTES, strict_json
 from credenza.core.errors import NotFoundError, UntrustedError
 from credenza.core.keys import check_public_key, keyid_of
+from credenza.core.rows import differing_cells
 from credenza.core.types import Limits
 from credenza.provenance.intake.sandbox import read_sandboxed
-from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.row_proof import prove_row
 from credenza.store.ledger.note import Verifier
 from credenza.store.ledger.proof import verify_proof
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
     from credenza.core.types import Entry
     from credenza.gate.stores import Stores
     from credenza.store.ledger.trust import TrustPolicy
@@ -120,8 +124,23 @@ def prove_row_of(stores: Stores, batch: BatchRow, row: int) -> bytes:
     Raises:
         NotFoundError: the batch has no such row.
     """
-    blobs = stores.journal.blobs
-    envelope = blobs.get(batch.digest, max_bytes=MAX_BYTES)
-    manifest = decode_manifest(dsse.parse(envelope).payload)
-    files = {file.name: blobs.path(file.sha256) for file in manifest.files}
-    return prove_row(read_sandboxed(files, Limits()), row, envelope)
+    envelope = stores.journal.blobs.get(batch.digest, max_bytes=MAX_BYTES)
+    return prove_row(_as_sent(stores, batch.digest), row, envelope)
+
+
+def changed_cells(
+    stores: Stores, batch: BatchRow, files: Sequence[Path]
+) -> tuple[tuple[int, str], ...]:
+    """Row and column of every cell in which files differ from a batch as it was sent.
+
+    Raises:
+        UntrustedError: a file cannot be read, or has more rows, fewer or other columns.
+    """
+    return differing_cells(_as_sent(stores, batch.digest), read_sandboxed([*files], Limits()))
+
+
+def _as_sent(stores: Stores, batch: str) -> pa.Table:
+    """A batch's rows, parsed again from the files that its sender signed."""
+    files = stores.manifest(batch).files
+    paths = {file.name: stores.journal.blobs.path(file.sha256) for file in files}
+    return read_sandboxed(paths, Limits())

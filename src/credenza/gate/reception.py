@@ -43,6 +43,7 @@ class Open(NamedTuple):
 
     batches: int
     rows: int
+    bytes: int
     findings: int
 
 
@@ -203,18 +204,26 @@ class _Desk:
             with self._stores.journal.catalog.snapshot() as index:
                 rows = index.find(BatchRow, dataset=dataset, source=source, status=list(OPEN))
             open_now = Open(
-                len(rows), sum(row.records for row in rows), sum(map(open_findings, rows))
+                len(rows),
+                sum(row.records for row in rows),
+                sum(row.bytes for row in rows),
+                sum(map(open_findings, rows)),
             )
-        then = Open(open_now.batches + 1, open_now.rows + claimed.records, open_now.findings)
+        then = Open(
+            open_now.batches + 1,
+            open_now.rows + claimed.records,
+            open_now.bytes + _file_bytes(claimed),
+            open_now.findings,
+        )
         quota = self._policy.quota
-        most = (quota.batches, quota.rows, quota.findings)
+        most = (quota.batches, quota.rows, quota.bytes, quota.findings)
         if any(count > limit for count, limit in zip(then, most, strict=True)):
             raise UntrustedError(
                 "over-quota",
                 f"{claimed.source!r} has too much open in {claimed.dataset!r} already",
-                why=f"{open_now.batches} batches with {open_now.rows} rows wait or are held for "
-                f"{open_now.findings} reasons; at most {quota.batches}, {quota.rows} and "
-                f"{quota.findings} may",
+                why=f"{open_now.batches} batches with {open_now.rows} rows in {open_now.bytes} "
+                f"bytes wait or are held for {open_now.findings} reasons; at most "
+                f"{quota.batches}, {quota.rows}, {quota.bytes} and {quota.findings} may",
                 fix="have them settled or decided on, then submit again",
             )
         return then
@@ -246,6 +255,10 @@ def _claimed_manifest(envelope: bytes) -> Manifest:
     return decode_manifest(dsse.parse(envelope).payload)
 
 
+def _file_bytes(manifest: Manifest) -> int:
+    return sum(file.size for file in manifest.files)
+
+
 def _profile(verified: Verified, shape: Shape, policy: Policy) -> Profiled:
     manifest = verified.batch.manifest
     table = conformed(verified.table, manifest.label, shape)
@@ -265,6 +278,7 @@ def _submission(profiled: Profiled, table: str, state: str) -> dict[str, Json]:
         "source": manifest.source,
         "sequence": manifest.sequence,
         "records": manifest.records,
+        "bytes": _file_bytes(manifest),
         "label": manifest.label,
         "window": profiled.window,
         "keyids": list(profiled.batch.keyids),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from credenza.gate.stores import Stores
 
 # Rule in a verdict to the setting that gave its outcome. What is not here (vouched,
-# batch-rows) has no outcome of its own.
+# batch-rows, held-for-incident) has no outcome of its own.
 SETTING = {
     "campaign-named": "campaign_named",
     "campaign-suspected": "campaign_suspected",
@@ -332,13 +332,14 @@ def _other_facts(evidence: Evidence, policy: Policy) -> Iterator[tuple[str, dict
     """What might have been otherwise, in words and as fields of the evidence."""
     wanted, flagged = policy.sources.probation, evidence.flagged_rows
     most = int(policy.budget.batch_rows * evidence.records)
-    cleared = {"watched_since": "", "watched_until": "", "held_for": ""}
+    watched = {"watched_since": "", "watched_until": "", "held_for": ""}
+    cleared = "its incident closed" if evidence.held_for else "its source cleared by a reviewer"
     known = evidence.accepted is None or evidence.accepted >= wanted
     facts: tuple[tuple[bool, str, dict[str, Any]], ...] = (
         (len(flagged) > most, f"at most {most} flagged rows", {"flagged_rows": flagged[:most]}),
         (0 < len(flagged) <= most, "no flagged rows", {"flagged_rows": ()}),
         (bool(evidence.campaigns), "no campaign in its window", {"campaigns": ()}),
-        (bool(evidence.watched_since), "its source cleared by a reviewer before", cleared),
+        (bool(evidence.watched_since), f"{cleared} before", watched),
         (bool(evidence.same_source), "no other batch of its source waiting", {"same_source": 0}),
         (bool(evidence.silences), "everything assessed", {"silences": ()}),
         (evidence.late, "handed in before its window was judged", {"late": False}),

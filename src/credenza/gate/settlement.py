@@ -256,27 +256,12 @@ def _evidence(
     vouched: bool,
     found: _Assessment,
 ) -> Evidence:
+    """All that is known of a batch: of its source so far, and of its rows in the window."""
     row = window.rows[position]
-    start, stop = window.span(position)
-    with stores.journal.catalog.snapshot() as index:
-        watch = index.get(WatchRow, window.dataset, row.source)
-        waiting = index.count(
-            BatchRow, dataset=window.dataset, source=row.source, status=list(REVIEWABLE)
-        )
-    plain = Evidence(
-        row.digest,
-        row.source,
-        row.records,
-        vouched=vouched,
-        watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
-        watched_until=watch.until if watch else "",
-        held_for=watch.incident if watch and watch.since else "",
-        same_source=waiting,
-        late=window.late,
-        silences=found.silences,
-    )
+    known = replace(_known(stores, window, row), vouched=vouched, silences=found.silences)
     if vouched:
-        return plain
+        return known
+    start, stop = window.span(position)
     accepted, changed = known_for(stores, policy.sources, row)
     flagged = {place - start for place in found.across.rows if start <= place < stop}
     findings = found.across.findings
@@ -284,7 +269,7 @@ def _evidence(
         flagged |= set(np.flatnonzero(found.screening.flagged[start:stop]).tolist())
         findings = (*findings, *found.screening.findings)
     return replace(
-        plain,
+        known,
         flagged_rows=tuple(sorted(flagged)),
         findings=tuple(_about(findings, row.source, start, stop)),
         silences=(
@@ -296,6 +281,25 @@ def _evidence(
         alarms=found.panel.alarms.get(row.source, ()),
         accepted=accepted,
         changed=changed,
+    )
+
+
+def _known(stores: Stores, window: _Window, row: BatchRow) -> Evidence:
+    """What the ledger says of a batch's source before its window is looked at."""
+    with stores.journal.catalog.snapshot() as index:
+        watch = index.get(WatchRow, window.dataset, row.source)
+        waiting = index.count(
+            BatchRow, dataset=window.dataset, source=row.source, status=list(REVIEWABLE)
+        )
+    return Evidence(
+        row.digest,
+        row.source,
+        row.records,
+        watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
+        watched_until=watch.until if watch else "",
+        held_for=watch.incident if watch and watch.since else "",
+        same_source=waiting,
+        late=window.late,
     )
 
 

@@ -221,23 +221,7 @@ def _number_in(text: str, kind: Kind) -> float | int | None:
 def _state(fields: dict[str, object]) -> State:
     """Build a state from checked types and unchecked values."""
     f = wire.Fields(fields)
-    counts: dict[int, dict[str, int]] = {int(at): {} for at in f.integers("counted")}
-    for at, value, rows in zip(
-        f.integers("value_column").tolist(),
-        f.texts("value"),
-        f.integers("value_rows").tolist(),
-        strict=True,
-    ):
-        counts[at][value] = rows
-    crosses: dict[int, dict[tuple[str, str], int]] = {int(a): {} for a in f.integers("crossed")}
-    for at, value, label, rows in zip(
-        f.integers("cross_column").tolist(),
-        f.texts("cross_value"),
-        f.texts("cross_label"),
-        f.integers("cross_rows").tolist(),
-        strict=True,
-    ):
-        crosses[at][value, label] = rows
+    counts, crosses = _counts(f), _crosses(f)
     facts = zip(
         f.texts("name"),
         map(Kind, f.texts("kind")),
@@ -273,6 +257,33 @@ def _state(fields: dict[str, object]) -> State:
         f.integers("product_keys"),
         f.integers("product_limbs").reshape(-1, sketches.LIMBS),
     )
+
+
+def _counts(f: wire.Fields) -> dict[int, dict[str, int]]:
+    """By column, rows of each value."""
+    counts: dict[int, dict[str, int]] = {int(at): {} for at in f.integers("counted")}
+    for at, value, rows in zip(
+        f.integers("value_column").tolist(),
+        f.texts("value"),
+        f.integers("value_rows").tolist(),
+        strict=True,
+    ):
+        counts[at][value] = rows
+    return counts
+
+
+def _crosses(f: wire.Fields) -> dict[int, dict[tuple[str, str], int]]:
+    """By column, rows of each value and label."""
+    crosses: dict[int, dict[tuple[str, str], int]] = {int(a): {} for a in f.integers("crossed")}
+    for at, value, label, rows in zip(
+        f.integers("cross_column").tolist(),
+        f.texts("cross_value"),
+        f.texts("cross_label"),
+        f.integers("cross_rows").tolist(),
+        strict=True,
+    ):
+        crosses[at][value, label] = rows
+    return crosses
 
 
 def _check(state: State) -> None:

@@ -19,6 +19,8 @@ from credenza.provenance.manifest import encode_manifest, file_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pyarrow as pa
+
     from credenza.provenance.intake.together import Files, Reader
     from credenza.provenance.keys import SigningKey
 
@@ -73,20 +75,7 @@ def sign_batch(
         file_digest(file_name(name), Path(path), limits) for name, path in named.items()
     )
     table = read(named, limits)
-    if not len(table):
-        raise UsageError(
-            "empty-batch",
-            "a batch without rows cannot be signed",
-            why=f"{len(named)} files hold no row",
-            fix="send it when there is data",
-        )
-    if label and label not in table.column_names:
-        raise UsageError(
-            "missing-label",
-            f"there is no column {label!r} to be the label",
-            why=f"the columns are: {', '.join(table.column_names[:20])}",
-            fix="name one of them with --label",
-        )
+    _check_table(table, label, len(named))
     manifest = Manifest(
         dataset=dataset,
         source=source,
@@ -102,6 +91,23 @@ def sign_batch(
         provenance=dict(provenance or {}),
     )
     return dsse.sign(encode_manifest(manifest), [key.private])
+
+
+def _check_table(table: pa.Table, label: str, files: int) -> None:
+    if not len(table):
+        raise UsageError(
+            "empty-batch",
+            "a batch without rows cannot be signed",
+            why=f"{files} files hold no row",
+            fix="send it when there is data",
+        )
+    if label and label not in table.column_names:
+        raise UsageError(
+            "missing-label",
+            f"there is no column {label!r} to be the label",
+            why=f"the columns are: {', '.join(table.column_names[:20])}",
+            fix="name one of them with --label",
+        )
 
 
 def file_digest(name: str, path: Path, limits: Limits) -> FileDigest:

@@ -9,7 +9,6 @@ nobody decided on, and to reviewers who are wrong; blind relabelling is the chec
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -24,7 +23,7 @@ from credenza.response.quarantine import held, queues
 from credenza.store.rows import BatchRow, EntryRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from credenza.gate.policy import QuarantineRule
     from credenza.gate.stores import Stores
@@ -248,95 +247,3 @@ def _times(found: Iterable[int | None]) -> Times:
     everything = list(found)
     known = sorted(one for one in everything if one is not None)
     return Times(tuple(known), len(everything) - len(known))
-
-
-# ------------------------------------------------------------------ Prometheus
-
-_UNSAFE = re.compile(r"[^\x20-\x7e]")
-
-
-def prometheus(found: Metrics) -> str:
-    """The figures in Prometheus' text format, for a node exporter's textfile collector.
-
-    Label values may be an attacker's: they are reduced to printable ASCII and escaped.
-    """
-    lines: list[str] = []
-    for name, help_text, samples in _families(found):
-        lines += [f"# HELP credenza_{name} {help_text}", f"# TYPE credenza_{name} gauge"]
-        for labels, value in samples:
-            marked = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
-            lines.append(f"credenza_{name}{{{marked}}} {value:g}")
-    return "\n".join([*lines, ""])
-
-
-def _families(
-    found: Metrics,
-) -> Iterator[tuple[str, str, list[tuple[dict[str, str], float]]]]:
-    groups = {
-        "": {"": found.all},
-        "source": found.by_source,
-        "rule": found.by_rule,
-        "detector": found.by_detector,
-    }
-    parts = [
-        ({"by": by, "name": name}, alarms)
-        for by, group in groups.items()
-        for name, alarms in group.items()
-    ]
-    yield (
-        "false_alarms",
-        "stopped batches that a reviewer admitted",
-        [(labels, float(one.false.k)) for labels, one in parts],
-    )
-    yield (
-        "decided_alarms",
-        "stopped batches that a reviewer decided on",
-        [(labels, float(one.false.n)) for labels, one in parts],
-    )
-    yield (
-        "honest_batches",
-        "batches that were admitted in the end",
-        [(labels, float(one.cost.n)) for labels, one in parts],
-    )
-    yield (
-        "blind_labels",
-        "labels of suspects given again blindly",
-        [({"said": "confirmed"}, found.blind.k), ({"said": "all"}, found.blind.n)],
-    )
-    times = {"detect": found.detect, "contain": found.contain, "recover": found.recover}
-    yield (
-        "time_seconds",
-        "median time of incidents to each stage",
-        [({"to": to}, float(one.median)) for to, one in times.items() if one.median is not None],
-    )
-    yield (
-        "incidents",
-        "incidents by state",
-        [({"state": state}, float(count)) for state, count in found.incidents.items()],
-    )
-    yield (
-        "queue_batches",
-        "batches that wait for a person",
-        [({"queue": one.name}, float(one.batches)) for one in found.queues],
-    )
-    yield (
-        "queue_oldest_seconds",
-        "how long the oldest batch of a queue waits",
-        [({"queue": one.name}, float(one.oldest_s)) for one in found.queues],
-    )
-    yield (
-        "queue_over_limit",
-        "1 when a queue exceeds what the policy allows",
-        [({"queue": one.name}, float(bool(one.over))) for one in found.queues],
-    )
-    if found.lineage.n:
-        yield (
-            "lineage_rows",
-            "rows of the newest versions, and those whose origin is proved",
-            [({"origin": "proved"}, found.lineage.k), ({"origin": "any"}, found.lineage.n)],
-        )
-
-
-def _label(text: str) -> str:
-    shown = _UNSAFE.sub("?", text[:200])
-    return shown.replace("\\", "\\\\").replace('"', '\\"')

@@ -17,7 +17,7 @@ from credenza.gate.journal import Event
 from credenza.store.rows import EntryRow, ReleaseRow, TrainingRunRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from credenza.core.canonical import Json
@@ -154,35 +154,6 @@ def tags_of(run: TrainingRun) -> dict[str, str]:
         f"{TAG}bases": ",".join(run.bases),
         **{f"{TAG}tag.{key}": value for key, value in run.tags.items()},
     }
-
-
-def write_tags(run: TrainingRun, set_tag: Callable[[str, str], object]) -> None:
-    """Hand each tag to a tracker's own function, such as ``mlflow.set_tag``."""
-    for key, value in tags_of(run).items():
-        set_tag(key, value)
-
-
-def run_from_tags(tags: Mapping[str, str]) -> TrainingRun:
-    """The run that ``tags_of`` wrote, to be recorded where the workspace is.
-
-    Raises:
-        UsageError: the tags do not say which run, model and releases.
-    """
-    missing = sorted({f"{TAG}run", f"{TAG}model", f"{TAG}releases"} - tags.keys())
-    if missing:
-        raise UsageError("no-tags", f"the tags lack {missing[0]!r}", why="tags_of writes it")
-    own = f"{TAG}tag."
-    return TrainingRun(
-        tags[f"{TAG}run"],
-        tags[f"{TAG}model"],
-        _listed(tags[f"{TAG}releases"]),
-        _listed(tags.get(f"{TAG}bases", "")),
-        tags={key[len(own) :]: value for key, value in tags.items() if key.startswith(own)},
-    )
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
 
 
 def _known(kind: str, prefix: str, digests: Sequence[str]) -> str:

@@ -40,6 +40,7 @@ class BatchRow:
         version: number of the dataset version that holds its rows.
         quarantined_rows: how many of its rows stayed out.
         decided_index: ledger index of the newest decision, which says what is still open.
+        bytes: of its files.
     """
 
     digest: str
@@ -56,6 +57,7 @@ class BatchRow:
     version: int | None = None
     quarantined_rows: int = 0
     decided_index: int | None = None
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

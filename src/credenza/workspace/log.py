@@ -10,7 +10,8 @@ from credenza.store.ledger.note import write_vkey
 from credenza.store.ledger.trust import read_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from credenza.core.types import Entry
     from credenza.gate.proofs import LogAudit
@@ -51,6 +52,10 @@ class Log:
     def prove_row(self, prefix: str, row: int) -> bytes:
         """Proof that a row was in a batch as its sender signed it; see ``verify_row``."""
         return proofs.prove_row_of(self._stores, batch_row(self._stores, prefix), row)
+
+    def changed_cells(self, prefix: str, files: Sequence[Path]) -> tuple[tuple[int, str], ...]:
+        """Row and column of every cell in which files differ from a batch as it was sent."""
+        return proofs.changed_cells(self._stores, batch_row(self._stores, prefix), files)
 
     def receipt(self, prefix: str) -> bytes:
         """A signed receipt for a batch: proof against an operator who drops it later."""

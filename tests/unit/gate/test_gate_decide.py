@@ -95,6 +95,16 @@ def test_a_source_on_watch_is_held_until_it_is_cleared() -> None:
     assert "2013-08-27" in verdict.reasons[0].sentence
 
 
+def test_whom_an_incident_holds_no_policy_lets_pass() -> None:
+    held = replace(CLEAN, watched_since="2013-08-27", held_for="inc-1")
+    lax = replace(POLICY, outcomes=replace(POLICY.outcomes, watched=Outcome.ADMIT))
+    verdict = decide(held, lax)
+    assert verdict.outcome is Outcome.HOLD
+    assert [reason.rule for reason in verdict.reasons] == ["held-for-incident"]
+    assert verdict.reasons[0].sentence.endswith("until that is closed")
+    assert decide(replace(held, held_for=""), lax).outcome is Outcome.ADMIT
+
+
 outcomes = st.sampled_from(Outcome)
 policies = st.builds(
     Policy,

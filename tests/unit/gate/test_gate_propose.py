@@ -63,6 +63,7 @@ def judged(
                     "sequence": 1,
                     "window": window,
                     "records": 10,
+                    "bytes": 100,
                 },
             ),
             Event("verdict", verdict),

@@ -14,7 +14,8 @@ from credenza.response.compliance import (
     markdown,
 )
 from credenza.response.incident import State
-from credenza.response.metrics import Share, Times, prometheus
+from credenza.response.metrics import Share, Times
+from credenza.response.prometheus import prometheus
 
 if TYPE_CHECKING:
     from tests.unit.response.conftest import Judged

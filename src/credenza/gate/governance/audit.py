@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import CredenzaError
 from credenza.gate.governance.charter import Charter
-from credenza.gate.governance.reading import GOVERNING, RING, learn
+from credenza.gate.governance.reading import GOVERNING, learn
 from credenza.gate.governance.requests import judge
 from credenza.gate.policy_file import load_policy
+from credenza.gate.registry import RING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from credenza.gate.questions import BatchRecord
 
+SHOWN_CELLS = 50
+
 
 @family("batch")
 def command() -> None:
@@ -155,6 +157,25 @@ def prove(home: Path | None, batch: str, row: int, out: Path) -> Answer:
 
     body = {"batch": found.digest, "row": row, "out": str(out), "public_keys": list(keys)}
     return Answer("credenza.row-proof-written/1", body, show)
+
+
+@command.use_case("diff", judges=True, examples=("credenza batch diff BATCH june.parquet",))
+@click.argument("batch")
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+def diff(home: Path | None, batch: str, files: tuple[Path, ...]) -> Answer:
+    """Say which cells of FILES differ from BATCH as its sender signed it.
+
+    Exits with 1 when one does, and with 3 when the rows or columns are not the same.
+    """
+    with open_workspace(home) as workspace:
+        cells = workspace.log.changed_cells(batch, files)
+
+    def show(screen: Screen) -> None:
+        screen.table(("row", "column"), cells[:SHOWN_CELLS])
+        screen.line(f"{count(len(cells), 'cell')} changed")
+
+    body = {"changed": [{"row": row, "column": column} for row, column in cells]}
+    return Answer("credenza.batch-diff/1", body, show, 1 if cells else 0)
 
 
 @command.use_case(

@@ -161,6 +161,20 @@ def assign(home: Path | None, incident: str, assignee: str, by: str) -> Answer:
 
 
 @command.use_case(
+    "grade",
+    examples=('credenza incident grade inc-1 high --note "a model in production" --by ada',),
+)
+@click.argument("incident")
+@click.argument("severity")
+@note
+@by
+def grade(home: Path | None, incident: str, severity: str, note: str, by: str) -> Answer:
+    """Change how severe an incident is: low, medium, high or critical."""
+    with open_workspace(home) as workspace:
+        return _told(workspace.incidents.grade(incident, severity, by=by, note=note))
+
+
+@command.use_case(
     "widen",
     examples=('credenza incident widen inc-1 --source ajax --note "same owner" --by ada',),
 )

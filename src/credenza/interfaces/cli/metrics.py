@@ -48,7 +48,7 @@ def command(  # noqa: PLR0917 - click gives each option its place
     Shares come with their numbers and a 95 % interval. With --improve and a dataset, the
     report ends with settings that reviewers' decisions speak for, and their replay.
     """
-    from credenza.response.metrics import prometheus as text_of  # noqa: PLC0415 - help stays light
+    from credenza.response.prometheus import prometheus as text_of  # noqa: PLC0415 - help stays light
 
     with open_workspace(home) as workspace:
         found = workspace.oversight.metrics(dataset, lineage=lineage)

@@ -13,6 +13,8 @@ from credenza.interfaces.cli.terminal import Screen, count
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from credenza.gate.monitor import Standing
+
 NEAREST = 10
 
 
@@ -25,8 +27,10 @@ def command(home: Path | None, dataset: str) -> Answer:
     alarms alone; 100 % is an alarm. False alarms are campaigns that reviewers cleared.
     """
     with open_workspace(home) as workspace:
-        found = workspace.monitor(dataset)
+        return _standing(workspace.monitor(dataset))
 
+
+def _standing(found: Standing) -> Answer:
     def show(screen: Screen) -> None:
         standing = ", ".join(f"{number} {name}" for name, number in found.campaigns.items())
         backlog = ", ".join(f"{number} {name}" for name, number in found.backlog.items())

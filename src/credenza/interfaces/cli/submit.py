@@ -18,6 +18,7 @@ from credenza.interfaces.cli.terminal import Screen, short
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from credenza.gate.reception import Receipt
     from credenza.provenance.urls import Refused
 
 
@@ -125,6 +126,10 @@ def command(  # noqa: PLR0917 - click passes each option by its name
         if receipt_to is not None:
             receipt_to.write_bytes(workspace.log.receipt(receipt.batch))
 
+    return _received(receipt, refused)
+
+
+def _received(receipt: Receipt, refused: Sequence[Refused]) -> Answer:
     def show(screen: Screen) -> None:
         screen.line(f"batch {short(receipt.batch)} {receipt.status}")
         screen.fields(

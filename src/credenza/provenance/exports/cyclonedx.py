@@ -33,39 +33,43 @@ def cyclonedx(released: Released) -> bytes:
         "version": 1,
         "metadata": {
             "timestamp": released.created,
-            "component": {
-                "type": "data",
-                "bom-ref": urn(released),
-                "name": release.dataset,
-                "version": str(release.version),
-                "description": sentence(released),
-                "licenses": _licences(licences(released)),
-                "data": [
-                    {
-                        "type": "dataset",
-                        "name": release.dataset,
-                        "description": sentence(released),
-                        "governance": {
-                            "owners": [
-                                {"organization": {"name": name}} for name in sources(released)
-                            ]
-                        },
-                    }
-                ],
-                "properties": _properties(
-                    {
-                        "rows": str(release.rows),
-                        "policy": release.policy,
-                        "gate": released.gate,
-                        "ledger": released.origin,
-                    }
-                ),
-            },
+            "component": _component(released),
         },
         "components": [*files, *batches],
         "dependencies": [{"ref": urn(released), "dependsOn": [*parts]}],
     }
     return json.dumps(document, indent=1, ensure_ascii=True).encode()
+
+
+def _component(released: Released) -> Json:
+    """The dataset itself, as data with its owners."""
+    release = released.release
+    return {
+        "type": "data",
+        "bom-ref": urn(released),
+        "name": release.dataset,
+        "version": str(release.version),
+        "description": sentence(released),
+        "licenses": _licences(licences(released)),
+        "data": [
+            {
+                "type": "dataset",
+                "name": release.dataset,
+                "description": sentence(released),
+                "governance": {
+                    "owners": [{"organization": {"name": name}} for name in sources(released)]
+                },
+            }
+        ],
+        "properties": _properties(
+            {
+                "rows": str(release.rows),
+                "policy": release.policy,
+                "gate": released.gate,
+                "ledger": released.origin,
+            }
+        ),
+    }
 
 
 def _file(file: FileDigest) -> Json:

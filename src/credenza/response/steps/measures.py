@@ -187,9 +187,6 @@ class ExcludeSlice:
         return suspects, clean
 
 
-MEASURES = (DownWeight, Cap, ExcludeSlice)
-
-
 def propose_down_weight(case: Case) -> DownWeight | None:
     """Where it is wished for."""
     wishes = case.wishes

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from credenza.core.errors import ConflictError, CredenzaError, NotFoundError, UsageError
-from credenza.response.training_runs import TrainingRun, run_from_tags, tags_of, write_tags
+from credenza.response.training_runs import TrainingRun, tags_of
 
 if TYPE_CHECKING:
     from tests.unit.response.recovery.conftest import Story
@@ -93,9 +93,10 @@ def test_a_run_that_cannot_be_is_refused(
 
 def test_a_run_travels_as_the_tags_of_a_tracker() -> None:
     run = TrainingRun("r", "1" * 64, ("2" * 64, "3" * 64), ("4" * 64,), tags={"team": "risk"})
-    tracker: dict[str, str] = {}
-    write_tags(run, tracker.__setitem__)
-    assert tracker == tags_of(run)
-    assert run_from_tags(tracker) == run
-    with pytest.raises(UsageError, match="the tags lack"):
-        run_from_tags({"credenza.run": "r"})
+    assert tags_of(run) == {
+        "credenza.run": "r",
+        "credenza.model": "1" * 64,
+        "credenza.releases": f"{'2' * 64},{'3' * 64}",
+        "credenza.bases": "4" * 64,
+        "credenza.tag.team": "risk",
+    }
