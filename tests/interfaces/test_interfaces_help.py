@@ -126,6 +126,35 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
     }
 
 
+def test_a_member_may_say_who_asks_wherever_the_rules_govern() -> None:
+    governed = {
+        " ".join(path)
+        for path, command in USE_CASES.items()
+        if {"acting", "approved"} <= {parameter.name for parameter in command.params}
+    }
+    assert governed == {
+        "channel move",
+        "channel rollback",
+        "dataset rollback",
+        "governance adopt",
+        "incident run",
+        "member add",
+        "member change",
+        "member remove",
+        "policy adopt",
+        "recover apply",
+        "release create",
+        "release recall",
+        "review admit",
+        "review reject",
+        "review reopen",
+        "ring import",
+        "source add",
+        "source freeze",
+        "submit",
+    }
+
+
 def test_help_loads_click_and_nothing_heavier() -> None:
     script = (
         "import sys\n"

@@ -125,7 +125,9 @@ def reject(home: Path | None, **parts: Any) -> Answer:  # noqa: ANN401 - click g
     return _decide(home, "reject", parts)
 
 
-@command.use_case("reopen", examples=('credenza review reopen BATCH --reason "a mistake"',))
+@command.use_case(
+    "reopen", governed=True, examples=('credenza review reopen BATCH --reason "a mistake"',)
+)
 @click.argument("batch")
 @click.option("--reason", required=True, help="Goes into the ledger.")
 def reopen(home: Path | None, batch: str, reason: str) -> Answer:
