@@ -44,9 +44,11 @@ class Evidence:
 
     Attributes:
         vouched: it belongs to the history that a steward vouches for.
-        watched_since: window of the campaign that put its source under watch, or "".
+        watched_since: window of the campaign that put its source under watch, or the day
+            from which it was held; else "".
         watched_until: last window of the watch, "" when only a person ends it.
         held_for: incident for which its source is held since then, or "".
+        held_by: recovery by which its source is held since then, or "".
         same_source: how many other batches of its source are held or quarantined.
         flagged_rows: positions in the batch of rows that screening flagged.
         alarms: of the other lanes.
@@ -63,6 +65,7 @@ class Evidence:
     watched_since: str = ""
     watched_until: str = ""
     held_for: str = ""
+    held_by: str = ""
     same_source: int = 0
     flagged_rows: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -134,15 +137,18 @@ def _held(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
 
 
 def _watched(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
-    if evidence.watched_since and not evidence.held_for:
-        did = "was suspected in" if evidence.watched_until else "took part in"
-        ends = f"; it waits until {evidence.watched_until}" if evidence.watched_until else ""
-        yield Reason(
-            "watched",
-            policy.outcomes.watched,
-            f"{evidence.source} {did} the campaign of {evidence.watched_since} "
-            f"and no reviewer has cleared it since{ends}",
-        )
+    if not evidence.watched_since or evidence.held_for:
+        return
+    did = "was suspected in" if evidence.watched_until else "took part in"
+    ends = f"; it waits until {evidence.watched_until}" if evidence.watched_until else ""
+    cause = f"{did} the campaign of {evidence.watched_since}"
+    if evidence.held_by:
+        cause = f"is held by recovery {evidence.held_by} since {evidence.watched_since}"
+    yield Reason(
+        "watched",
+        policy.outcomes.watched,
+        f"{evidence.source} {cause} and no reviewer has cleared it since{ends}",
+    )
 
 
 def _same_source(evidence: Evidence, policy: Policy) -> Iterator[Reason]:

@@ -114,7 +114,8 @@ def _hold(index: Transaction, entry: Entry, document: Document) -> None:
     for source in _texts(document, "sources"):
         known = index.get(WatchRow, dataset, source)
         held = incident or (known.incident if known is not None and known.since else "")
-        index.upsert(WatchRow(dataset, source, day, incident=held))
+        row = WatchRow(dataset, source, day, incident=held, recovery=_text(document, "recovery"))
+        index.upsert(row)
 
 
 def _incident(index: Transaction, entry: Entry, document: Document) -> None:  # noqa: ARG001  # one signature

@@ -332,7 +332,7 @@ def _other_facts(evidence: Evidence, policy: Policy) -> Iterator[tuple[str, dict
     """What might have been otherwise, in words and as fields of the evidence."""
     wanted, flagged = policy.sources.probation, evidence.flagged_rows
     most = int(policy.budget.batch_rows * evidence.records)
-    watched = {"watched_since": "", "watched_until": "", "held_for": ""}
+    watched = {"watched_since": "", "watched_until": "", "held_for": "", "held_by": ""}
     cleared = "its incident closed" if evidence.held_for else "its source cleared by a reviewer"
     known = evidence.accepted is None or evidence.accepted >= wanted
     facts: tuple[tuple[bool, str, dict[str, Any]], ...] = (

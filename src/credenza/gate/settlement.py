@@ -298,6 +298,7 @@ def _known(stores: Stores, window: _Window, row: BatchRow) -> Evidence:
         watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
         watched_until=watch.until if watch else "",
         held_for=watch.incident if watch and watch.since else "",
+        held_by=watch.recovery if watch and watch.since else "",
         same_source=waiting,
         late=window.late,
     )

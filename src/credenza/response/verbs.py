@@ -57,7 +57,7 @@ def freeze_sources(desk: Desk, incident: Incident) -> Act:
 
 
 def hold_sources(desk: Desk, incident: Incident) -> Act:
-    """Hold what the senders already handed in and will hand in, until a person decides."""
+    """Hold what the senders already handed in and will hand in, until the incident is closed."""
     with desk.stores.journal.catalog.snapshot() as index:
         watched = {
             row.source for row in index.find(WatchRow, dataset=incident.dataset) if _lasting(row)
@@ -72,12 +72,14 @@ def hold_sources(desk: Desk, incident: Incident) -> Act:
                         "dataset": incident.dataset,
                         "sources": list(missing),
                         "incident": incident.id,
+                        "recovery": "",
                     },
                 )
             ]
         )
     return Act(
-        f"batches of {_count(len(incident.sources), 'source')} are held until a person decides",
+        f"batches of {_count(len(incident.sources), 'source')} are held until {incident.id} is "
+        "closed",
         {"sources": list(incident.sources), "held_now": missing},
     )
 

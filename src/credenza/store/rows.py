@@ -123,7 +123,8 @@ class WatchRow:
     Attributes:
         since: window of the campaign, or day from which it was held for an incident.
         until: last window, by its start, in which they wait; "" until a person decides.
-        incident: for which it is held, "" for a campaign.
+        incident: for which it is held until that is closed, "" for none.
+        recovery: by which it was held, "" for none.
     """
 
     dataset: str
@@ -131,6 +132,7 @@ class WatchRow:
     since: str
     until: str = ""
     incident: str = ""
+    recovery: str = ""
 
 
 @dataclass(frozen=True, slots=True)

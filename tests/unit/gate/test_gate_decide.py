@@ -105,6 +105,14 @@ def test_whom_an_incident_holds_no_policy_lets_pass() -> None:
     assert decide(replace(held, held_for=""), lax).outcome is Outcome.ADMIT
 
 
+def test_whom_a_recovery_holds_is_accused_of_no_campaign() -> None:
+    verdict = decide(replace(CLEAN, watched_since="2013-08-27", held_by="0a1b2c"), POLICY)
+    assert verdict.outcome is Outcome.HOLD
+    assert [reason.sentence for reason in verdict.reasons] == [
+        "feed-a is held by recovery 0a1b2c since 2013-08-27 and no reviewer has cleared it since"
+    ]
+
+
 outcomes = st.sampled_from(Outcome)
 policies = st.builds(
     Policy,

@@ -11,6 +11,7 @@ from credenza.gate.registry import roster
 from credenza.response.steps.step import CONTAIN, Done
 
 if TYPE_CHECKING:
+    from credenza.core.canonical import Json
     from credenza.response.steps.step import Case, Job
 
 
@@ -33,10 +34,13 @@ class HoldSources:
 
     def apply(self, job: Job) -> Done:
         """One event; the fold puts the sources under watch."""
-        event = Event(
-            "hold", {"dataset": job.dataset, "sources": list(self.sources), "incident": ""}
-        )
-        return Done({"sources": list(self.sources)}, [event])
+        document: dict[str, Json] = {
+            "dataset": job.dataset,
+            "sources": list(self.sources),
+            "incident": "",
+            "recovery": job.plan[:12],
+        }
+        return Done({"sources": list(self.sources)}, [Event("hold", document)])
 
 
 @dataclass(frozen=True, slots=True)
