@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -209,6 +210,29 @@ def test_a_flood_of_images_puts_pictures_on_the_page() -> None:
     result = scan(flooded().append_column("image", images))
     assert result.flagged.any()
     assert page(result).count("data:image/png;base64,") >= 10
+
+
+def test_findings_about_the_same_rows_share_one_place_to_which_their_rows_point() -> None:
+    result = scan(flooded())
+    first = result.findings[0]
+    text = page(replace(result, findings=(first, replace(first, detector="another"))))
+    assert text.count('<section id="found-') == 1
+    assert text.count('<tr class="out">') == page(replace(result, findings=(first,))).count(
+        '<tr class="out">'
+    )
+    assert "another" in text
+    assert 'href="#found-1"' in text
+
+
+def test_a_box_around_the_whole_picture_is_not_drawn() -> None:
+    rng = np.random.default_rng(0)
+    images = tensor(rng.integers(0, 255, (flooded().num_rows, 10, 10)).astype(np.uint8))
+    result = scan(flooded().append_column("image", images))
+    box = {"row": 0, "column": 0, "height": 10, "width": 10}
+    whole = [replace(one, exhibits=one.exhibits | {"box": box}) for one in result.findings]
+    part = [replace(one, exhibits=one.exhibits | {"box": box | {"width": 4}}) for one in whole]
+    assert "outlined" in page(replace(result, findings=tuple(part)))
+    assert "outlined" not in page(replace(result, findings=tuple(whole)))
 
 
 def test_markdown_neither_links_nor_opens_a_table_nor_a_tag() -> None:

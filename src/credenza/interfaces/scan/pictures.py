@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from credenza.scanning.result import SourceEvidence
 
 MAX_SOURCES = 20
-MIN_SHOWN_SIDE = 56
+MIN_SHOWN_SIDE = 96
 
 
 def source_rates(sources: Sequence[SourceEvidence]) -> str:

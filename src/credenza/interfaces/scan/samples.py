@@ -44,11 +44,13 @@ class Cells:
         columns: their headers.
         flagged: rows, each a list of cells, each a list of pieces.
         accepted: as ``flagged``.
+        is_telling: whether they say more than a label and a source do.
     """
 
     columns: tuple[str, ...]
     flagged: list[list[list[Piece]]]
     accepted: list[list[list[Piece]]]
+    is_telling: bool
 
 
 def beside(result: ScanResult, finding: Finding) -> tuple[Ints, Ints]:
@@ -90,6 +92,7 @@ def cells(result: ScanResult, mine: Ints, others: Ints) -> Cells:
             [_pieces(values[name][1][row], set()) for name in shown]
             for row in range(min(SHOWN_ROWS, len(others)))
         ],
+        any(result.roles.get(name) not in (Role.LABEL, Role.SOURCE) for name in names),
     )
 
 

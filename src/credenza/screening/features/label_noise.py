@@ -9,13 +9,14 @@ import numpy as np
 from scipy import optimize, special
 
 if TYPE_CHECKING:
-    from credenza.core.types import Bools, Floats, Ints
+    from credenza.core.types import Floats, Ints
 
 ROUNDS = 40
 SHARPEST = 4.0
 BLUNTEST = 0.02
 FIRST_GUESS = 0.05
 RIDGE = 1e-4
+EXCESS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +71,16 @@ class LabelNoise:
     def odds(self, codes: Ints) -> Floats:
         """``(n,)`` log odds that a row's label was put on it, the lowest where it is missing.
 
-        Contradicted labels weigh more where many are put: a targeted attack puts one.
+        A targeted attack puts one label: contradictions of a label weigh more where it is
+        put more than twice as often as the median label, for its size.
         """
+        known = codes[codes >= 0]
+        size = np.bincount(known, minlength=len(self.put)) / max(len(known), 1)
+        share = self.put / np.maximum(size, 1e-12)
+        usual = EXCESS * np.median(share[size > 0]) if len(known) else np.inf
+        excess = np.log(np.maximum(share / usual, 1.0))
         at = np.maximum(codes, 0)
-        found = np.log(self.put)[at] - self.log_p[np.arange(len(codes)), at]
+        found = excess[at] - self.log_p[np.arange(len(codes)), at]
         return np.where(codes < 0, found.min(initial=0.0), found)
 
 
@@ -108,28 +115,29 @@ def discriminated(scores: Floats, codes: Ints, fold: Ints) -> Floats:
         Fisher's discriminant on stacked scores (Wolpert 1992); trimming as in Northcutt
         et al., arXiv:1911.00068.
     """
-    found = _discriminant(scores, codes, fold, codes >= 0)
-    return _discriminant(scores, codes, fold, (codes >= 0) & (found.argmax(axis=1) == codes))
-
-
-def _discriminant(scores: Floats, codes: Ints, fold: Ints, taught: Bools) -> Floats:
-    n, k = scores.shape
-    centred = scores - scores.mean(axis=0)
-    parts = [np.flatnonzero(taught & (fold == part)) for part in range(int(fold.max()) + 1)]
-    counts = np.stack([np.bincount(codes[rows], minlength=k) for rows in parts])
-    sums = np.zeros((len(parts), k, k))
-    for part, rows in enumerate(parts):
-        np.add.at(sums[part], codes[rows], centred[rows])
-    squares = np.stack([centred[rows].T @ centred[rows] for rows in parts])
-    found = np.zeros((n, k))
-    for part in range(len(parts)):
-        others = np.arange(len(parts)) != part
-        size, total = counts[others].sum(axis=0), sums[others].sum(axis=0)
-        mean = total / np.maximum(size, 1)[:, None]
-        spread = (squares[others].sum(axis=0) - total.T @ mean) / max(int(size.sum()), 1)
-        spread += (RIDGE * np.trace(spread) + 1e-12) * np.eye(k)
-        weights = np.linalg.solve(spread, mean.T)
-        share = (size + 0.5) / (size.sum() + 0.5 * k)
+    found = np.zeros(scores.shape)
+    for part in np.unique(fold):
+        taught = np.flatnonzero((codes >= 0) & (fold != part))
+        first = _discriminant(scores[taught], scores[taught], codes[taught])
+        taught = taught[first.argmax(axis=1) == codes[taught]]
         here = fold == part
-        found[here] = centred[here] @ weights - (mean.T * weights).sum(axis=0) / 2 + np.log(share)
+        found[here] = _discriminant(scores[here], scores[taught], codes[taught])
     return found
+
+
+def _discriminant(asked: Floats, scores: Floats, codes: Ints) -> Floats:
+    """``(m, k)`` log odds of ``(m, k)`` scores, up to a constant a row, by taught ones."""
+    k = asked.shape[1]
+    size = np.bincount(codes, minlength=k)
+    middle = scores.mean(axis=0) if len(scores) else np.zeros(k)
+    centred = scores - middle
+    total = np.zeros((k, k))
+    np.add.at(total, codes, centred)
+    mean = total / np.maximum(size, 1)[:, None]
+    spread = (centred.T @ centred - total.T @ mean) / max(len(scores), 1)
+    spread += (RIDGE * np.trace(spread) + 1e-12) * np.eye(k)
+    weights = np.linalg.solve(spread, mean.T)
+    share = (size + 0.5) / (size.sum() + 0.5 * k)
+    return np.asarray(
+        (asked - middle) @ weights - (mean.T * weights).sum(axis=0) / 2 + np.log(share)
+    )
