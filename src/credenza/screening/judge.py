@@ -12,6 +12,7 @@ from credenza.core.types import Role
 from credenza.screening.calibrate import drift_factor, e_from_p, mondrian_p
 from credenza.screening.disputes import disputes_of
 from credenza.screening.features.label import classes_of, expected_of, labels_of
+from credenza.screening.features.label_noise import LabelNoise
 from credenza.screening.features.table import content_of, row_hash, source_codes
 from credenza.screening.fuse import SourceRows, average_e, reject_e, reject_p, source_p
 
@@ -96,8 +97,8 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
     Without trusted rows a rank says who comes first and never that anybody is guilty:
     the smallest of n ranks is 1 / n whatever the rows are. So ranks order the rows, and
     only findings and the detectors' own p-values (``Scores.is_evidence``) flag any. Most
-    poison must contradict its label to work, so the rank of the foretold probability of
-    the label leads with weight .9; the detectors that judge the label share .05, as the
+    poison must contradict its label to work, so the rank of the odds that the label was
+    put on the row leads with weight .9; the detectors that judge the label share .05, as the
     mean of their normal scores, and those that judge the content the rest. Where there are
     at least four sources and labels, sources are tested by ``disputes_of``; what their
     rows are like names none, for every sender has a population of its own.
@@ -163,10 +164,12 @@ def _rank_p(values: Floats) -> Floats:
 
 
 def surprise_of(view: View) -> list[Floats]:
-    """One score a row: the foretold probability that its label is another; none without."""
+    """One score a row: the odds that its label was put on it; none where none is foretold."""
     if view.expected is None:
         return []
-    return [1.0 - labels_of(view).probability_of_own(view.expected)]
+    labels = labels_of(view)
+    log_p = np.log(np.maximum(expected_of(view, labels), CLOSEST_P))
+    return [LabelNoise.of(log_p, labels.codes).odds(labels.codes)]
 
 
 def q_values(e: Floats, tested: Bools) -> Floats:
