@@ -42,6 +42,7 @@ credenza policy test
 credenza policy test stricter.toml --cases ours.toml
 credenza key new acme.key
 credenza source add acme --key acme.key.pub
+credenza source add-key acme acme-2.key.pub
 credenza source list
 credenza source show acme
 credenza submit june.parquet --source acme --key acme.key --dataset flights --label late
@@ -121,6 +122,7 @@ credenza ring rotate ring online --key o2.key.pub
 credenza ring revoke ring acme
 credenza ring show ring
 credenza source freeze acme --reason "key may be stolen"
+credenza source unfreeze acme --reason "the key was safe"
 """
 LINES = [line for line in STORY.replace("\\\n", "").strip().splitlines() if line]
 SETTLES = "credenza settle flights --until 2013-08-05"
@@ -279,7 +281,7 @@ def desk(
     pq.write_table(rows(0), tmp_path / "june.parquet")
     csv.write_csv(rows(1), tmp_path / "july.csv")
     (tmp_path / "trust.txt").write_text("quorum none\n", encoding="utf-8")
-    for name in ("w1", "r1", "r2", "r3", "t1", "o1", "o2"):
+    for name in ("w1", "r1", "r2", "r3", "t1", "o1", "o2", "acme-2"):
         public = Workspace.new_key(tmp_path / f"{name}.key")
         (tmp_path / f"{name}.key.pub").write_text(public, encoding="utf-8")
     monkeypatch.setenv("R2_KEY", (tmp_path / "r2.key").read_text("utf-8"))

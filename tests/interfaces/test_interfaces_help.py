@@ -34,7 +34,8 @@ EVERY = dict(commands())
 USE_CASES = {path: one for path, one in EVERY.items() if isinstance(one, UseCase)}
 
 PROMISED = """
-init · key new · source add · source list · source show · source freeze · submit · settle
+init · key new · source add · source list · source show · source freeze · source unfreeze
+source add-key · submit · settle
 batch list · batch show · batch explain · batch receipt · batch prove · batch diff · batch verify
 review list · review show · review admit · review reject
 review queues · review reopen · review expire
@@ -150,7 +151,9 @@ def test_a_member_may_say_who_asks_wherever_the_rules_govern() -> None:
         "review reopen",
         "ring import",
         "source add",
+        "source add-key",
         "source freeze",
+        "source unfreeze",
         "submit",
     }
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from credenza.core.errors import ConflictError, NotFoundError, UntrustedError, UsageError
+from credenza.provenance.keys import key_from_seed
 from credenza.workspace import HOME_VARIABLE, Workspace
 from credenza.workspace.log import check_proof
 
@@ -147,3 +148,21 @@ def test_threat_06_the_cells_that_differ_from_a_signed_batch_are_located(
     assert workspace.log.changed_cells(batch, [sources.write(changed)]) == ((7, "hour"),)
     with pytest.raises(UntrustedError, match="cannot be compared"):
         workspace.log.changed_cells(batch, [sources.write(table.slice(1))])
+
+
+def test_a_source_is_frozen_and_unfrozen_and_gets_another_key(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    workspace.freeze_source("anna", "her key may be stolen")
+    with pytest.raises(UntrustedError, match="may submit nothing"):
+        sources.submit(workspace, "anna", 0)
+    with pytest.raises(UsageError, match="with a reason"):
+        workspace.unfreeze_source("anna", " ")
+    workspace.unfreeze_source("anna", "it was not")
+    with pytest.raises(ConflictError, match="cannot become active"):
+        workspace.unfreeze_source("anna", "again")
+    sources.submit(workspace, "anna", 0)
+    with pytest.raises(UntrustedError, match="registered already"):
+        workspace.add_key("anna", workspace.source("beat").keys[0])
+    more = key_from_seed(b"7" * 32).public
+    assert workspace.add_key("anna", more).keys[-1] == more

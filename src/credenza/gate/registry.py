@@ -112,9 +112,40 @@ def freeze_source(stores: Stores, name: str, reason: str) -> Source:
         NotFoundError: no such sender.
         UsageError: no reason.
     """
+    return _turn(stores, name, "source-frozen", reason)
+
+
+def unfreeze_source(stores: Stores, name: str, reason: str) -> Source:
+    """Let a sender that was frozen submit again; batches refused meanwhile stay refused.
+
+    Raises:
+        NotFoundError: no such sender.
+        ConflictError: it is not frozen.
+        UsageError: no reason.
+    """
+    return _turn(stores, name, "source-unfrozen", reason)
+
+
+def add_key(stores: Stores, name: str, key: str) -> Source:
+    """Let a sender sign with one more key.
+
+    Raises:
+        NotFoundError: no such sender.
+        UntrustedError: the key is unfit, belongs to another, or is not delegated by the key
+            ring where one is followed.
+    """
+    return _record(stores, name, {"event": "key-added", "source": name, "key": key})
+
+
+def _turn(stores: Stores, name: str, event: str, reason: str) -> Source:
     if not reason.strip():
-        raise UsageError("no-reason", "freezing a source needs a reason", fix="add --reason")
-    return _record(stores, name, {"event": "source-frozen", "source": name, "reason": reason})
+        raise UsageError(
+            "no-reason",
+            "whether a source may submit is changed with a reason",
+            why="whoever reads the log in a year must learn why",
+            fix="add --reason",
+        )
+    return _record(stores, name, {"event": event, "source": name, "reason": reason})
 
 
 def _record(stores: Stores, name: str, event: dict[str, Json]) -> Source:

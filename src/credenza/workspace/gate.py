@@ -80,6 +80,16 @@ class Gate(Opened):
         with self.warrants.allow("freeze-source", {"source": name, "reason": reason}):
             return registry.freeze_source(self._stores, name, reason)
 
+    def unfreeze_source(self, name: str, reason: str) -> Source:
+        """Let a sender that was frozen submit again."""
+        with self.warrants.allow("clear-source", {"source": name, "reason": reason}):
+            return registry.unfreeze_source(self._stores, name, reason)
+
+    def add_key(self, name: str, key: str) -> Source:
+        """Let a sender sign with one more public key (64 hex digits)."""
+        with self.warrants.allow("change-source", {"source": name, "key": key}):
+            return registry.add_key(self._stores, name, key)
+
     # -- the gate
 
     def submit(

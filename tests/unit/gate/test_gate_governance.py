@@ -288,6 +288,27 @@ def test_threat_16_an_admin_promotes_nothing_even_as_a_steward(
         governed.policies.adopt()
     with pytest.raises(PendingError):
         governed.add_source("erna", [key_of("erna").public])
+    with pytest.raises(PendingError):
+        governed.add_key("anna", key_of("erna").public)
+
+
+def test_threat_16_who_may_be_frozen_by_one_is_let_in_again_by_two(
+    governed: Workspace, sign_as: Callable[[str], Acting]
+) -> None:
+    governed.warrants.acting = sign_as("ida")
+    governed.freeze_source("anna", "her key may be stolen")
+    with pytest.raises(ForbiddenError, match="ida may not clear source"):
+        governed.unfreeze_source("anna", "it was not")
+    governed.warrants.acting = sign_as("alice")
+    with pytest.raises(PendingError):
+        governed.unfreeze_source("anna", "it was not")
+    request = governed.requests.all()[-1].digest
+    with pytest.raises(ForbiddenError, match="dave may not approve clear-source of anna"):
+        approve(governed, request, "dave", sign_as)
+    approve(governed, request, "bob", sign_as)
+    governed.warrants.acting = Acting(request=request)
+    assert governed.unfreeze_source("anna", "it was not").standing == "active"
+    assert governed.governance.audit().problems == ()
 
 
 def test_threat_16_approvals_and_members_in_the_catalog_count_for_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from credenza.core.errors import UsageError
+from credenza.gate.governance.charter import texts
 from credenza.gate.governance.rules import ACTIONS, Thing
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def _incident(asked: _Asked) -> Thing:
 
 
 def _source(asked: _Asked) -> Thing:
-    keys = asked.terms.get("keys")
-    new = set(map(str, keys)) if isinstance(keys, list) else set()
+    new = {*texts(asked.terms.get("keys")), str(asked.terms.get("key", ""))}
     return Thing("Source", asked.name, _owners_of(asked.known, {asked.name}, new))
 
 

@@ -71,10 +71,33 @@ def show_source(home: Path | None, source: str) -> Answer:
 @click.argument("source")
 @click.option("--reason", required=True, help="Goes into the ledger.")
 def freeze(home: Path | None, source: str, reason: str) -> Answer:
-    """Stop SOURCE from submitting until it is cleared."""
+    """Stop SOURCE from submitting until `credenza source unfreeze`."""
     with open_workspace(home) as workspace:
-        workspace.freeze_source(source, reason)
-        return _one(workspace.source(source))
+        return _one(workspace.freeze_source(source, reason))
+
+
+@command.use_case(
+    "unfreeze",
+    governed=True,
+    examples=('credenza source unfreeze acme --reason "the key was safe"',),
+)
+@click.argument("source")
+@click.option("--reason", required=True, help="Goes into the ledger.")
+def unfreeze(home: Path | None, source: str, reason: str) -> Answer:
+    """Let SOURCE submit again."""
+    with open_workspace(home) as workspace:
+        return _one(workspace.unfreeze_source(source, reason))
+
+
+@command.use_case(
+    "add-key", governed=True, examples=("credenza source add-key acme acme-2.key.pub",)
+)
+@click.argument("source")
+@click.argument("key")
+def add_key(home: Path | None, source: str, key: str) -> Answer:
+    """Let SOURCE sign with KEY too, a public key; what it signed before stays valid."""
+    with open_workspace(home) as workspace:
+        return _one(workspace.add_key(source, public_key(key)))
 
 
 def _one(source: Source) -> Answer:
