@@ -229,8 +229,8 @@ def test_a_box_around_the_whole_picture_is_not_drawn() -> None:
     images = tensor(rng.integers(0, 255, (flooded().num_rows, 10, 10)).astype(np.uint8))
     result = scan(flooded().append_column("image", images))
     box = {"row": 0, "column": 0, "height": 10, "width": 10}
-    whole = [replace(one, exhibits=one.exhibits | {"box": box}) for one in result.findings]
-    part = [replace(one, exhibits=one.exhibits | {"box": box | {"width": 4}}) for one in whole]
+    whole = [replace(one, exhibits={**one.exhibits, "box": box}) for one in result.findings]
+    part = [replace(one, exhibits={**one.exhibits, "box": box | {"width": 4}}) for one in whole]
     assert "outlined" in page(replace(result, findings=tuple(part)))
     assert "outlined" not in page(replace(result, findings=tuple(whole)))
 
