@@ -4,14 +4,15 @@
     python benchmarks/detect/tables.py --data DIR --sources 100
 
 The second counts, in so many runs of 20 sources each, which sources are named when three of
-them relabel 5 % of their rows, and when none does. Seeds 0 and 1 were looked at while the
+them relabel 5 % of their rows in one of several ways, and when none does; ``--ways`` asks for
+some of them, ``--from`` for other seeds than from 1000 on. Seeds 0 and 1 were looked at while the
 detectors were made, with other values and columns.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from sklearn.model_selection import cross_val_predict
 from sources import NUMBERS, adult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from sources import Columns
 
     from credenza.core.types import Bools
@@ -121,11 +124,18 @@ def trained(columns: Columns) -> Trained:
     return Trained(scaled, codes, p)
 
 
-def compare(data: Path, seeds: list[int], names: tuple[str, ...], *, with_peers: bool) -> None:
+def compare(
+    data: Path,
+    attacks: Iterable[Stamp | Relabel],
+    seeds: list[int],
+    names: tuple[str, ...],
+    *,
+    with_peers: bool,
+) -> None:
     """Print the table."""
     print(HEAD)
     clean = adult(data)
-    for attack in ATTACKS:
+    for attack in attacks:
         ours: list[Cell] = []
         theirs: dict[str, list[Cell]] = {name: [] for name in (*PEERS, "pattern rules")}
         first, cost = 0, 0.0
@@ -153,30 +163,73 @@ def compare(data: Path, seeds: list[int], names: tuple[str, ...], *, with_peers:
                 print(row(attack.name, name, cells), flush=True)
 
 
-def count_sources(data: Path, runs: int) -> None:
+@dataclass(frozen=True)
+class Way:
+    """How three of 20 sources poison 5 % of their rows.
+
+    Attributes:
+        among: whose labels they turn around: ``(n,)`` mask of the clean columns.
+        values: what they write into these rows beside.
+        detectors: parts that are asked; sources are named by labels or by a shared payload.
+    """
+
+    among: Callable[[Columns], Bools]
+    values: Mapping[str, str] = field(default_factory=dict)
+    detectors: tuple[str, ...] = ("confident-disagreement",)
+
+
+WAYS: Mapping[str, Way] = {
+    "labels at random": Way(lambda c: np.ones(len(c["Y"]), bool)),
+    "positives": Way(lambda c: np.asarray(c["Y"] == HIGH)),
+    "negatives": Way(lambda c: np.asarray(c["Y"] == LOW)),
+    "positives of a subgroup": Way(
+        lambda c: np.asarray((c["Y"] == HIGH) & (c["relationship"] == "Husband"))
+    ),
+    "a rare value": Way(
+        lambda c: np.asarray(c["Y"] == LOW),
+        {"native-country": "Scotland"},
+        ("confident-disagreement", "disagreeing-carriers"),
+    ),
+    "nothing": Way(lambda c: np.zeros(len(c["Y"]), bool)),
+}
+
+
+def poisoned_by(way: Way, clean: Columns, rng: np.random.Generator) -> tuple[Columns, set[str]]:
+    """Columns with 20 sources, and the guilty ones."""
+    n = len(clean["Y"])
+    source = rng.integers(0, SOURCES, n)
+    columns = {name: values.copy() for name, values in clean.items()}
+    guilty = rng.permutation(SOURCES)[:COLLUDERS]
+    among = way.among(clean)
+    for one in guilty:
+        mine = np.flatnonzero((source == one) & among)
+        bad = rng.choice(mine, min(round(0.05 * (source == one).sum()), len(mine)), replace=False)
+        columns["Y"][bad] = np.where(clean["Y"][bad] == HIGH, LOW, HIGH)
+        for name, value in way.values.items():
+            columns[name][bad] = value
+    columns["source"] = np.array([f"s{i:02}" for i in source], object)
+    return columns, {f"s{i:02}" for i in guilty} if among.any() else set()
+
+
+def count_sources(data: Path, seeds: range, ways: Iterable[str]) -> None:
     """Print how often the colluders, and honest sources, are named."""
     clean = adult(data)
-    for acting in (COLLUDERS, 0):
-        all_named = honest = 0
-        for seed in range(1000, 1000 + runs):
-            rng = np.random.default_rng(seed)
-            n = len(clean["Y"])
-            source = rng.integers(0, SOURCES, n)
-            guilty = rng.permutation(SOURCES)[:acting]
-            bad = np.isin(source, guilty) & (rng.random(n) < 0.05)
-            label = np.where(bad, np.where(clean["Y"] == HIGH, LOW, HIGH), clean["Y"])
-            names = np.array([f"s{i:02}" for i in source], object)
-            columns = clean | {"Y": label.astype(object), "source": names}
-            found, _ = scan(columns, "Y", "source", ("confident-disagreement",))
+    print("| 3 of 20 sources relabel 5 % | all named | an honest one named |\n|---|---|---|")
+    for name in ways:
+        every = honest = 0
+        for seed in seeds:
+            way = WAYS[name]
+            columns, wanted = poisoned_by(way, clean, np.random.default_rng(seed))
+            found, _ = scan(columns, "Y", "source", way.detectors)
             named = set(found.sources)
             for finding in found.findings:
-                if finding.unit == "source":
+                if finding.unit in ("source", "campaign"):
                     named |= set(finding.subjects)
-            wanted = {f"s{i:02}" for i in guilty}
-            all_named += named >= wanted
+            every += named >= wanted
             honest += bool(named - wanted)
-        told = f"all named {wilson(all_named, runs)}, " if acting else ""
-        print(f"{acting} of {SOURCES}: {told}an honest source named {wilson(honest, runs)}")
+        runs = len(seeds)
+        told = wilson(every, runs) if WAYS[name].among(clean).any() else "-"
+        print(f"| {name} | {told} | {wilson(honest, runs)} |", flush=True)
 
 
 def main() -> None:
@@ -187,13 +240,19 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--detectors", default=",".join(SCAN_DETECTORS))
     parser.add_argument("--sources", type=int, default=0)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--from", type=int, default=1000, dest="first")
+    names = [attack.name for attack in ATTACKS]
+    parser.add_argument("--cases", nargs="+", default=names, choices=names)
     chosen = parser.parse_args()
     if chosen.sources:
-        count_sources(chosen.data, chosen.sources)
+        seeds = range(chosen.first, chosen.first + chosen.sources)
+        count_sources(chosen.data, seeds, chosen.ways)
     else:
-        seeds = [int(seed) for seed in chosen.seeds.split(",")]
-        names = tuple(chosen.detectors.split(","))
-        compare(chosen.data, seeds, names, with_peers=not chosen.no_peers)
+        attacks = [attack for attack in ATTACKS if attack.name in chosen.cases]
+        detectors = tuple(chosen.detectors.split(","))
+        of = [int(seed) for seed in chosen.seeds.split(",")]
+        compare(chosen.data, attacks, of, detectors, with_peers=not chosen.no_peers)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from credenza.screening.disputes import disputes_of
 from credenza.screening.features.label import classes_of, expected_of, labels_of
 from credenza.screening.features.label_noise import LabelNoise
 from credenza.screening.features.table import content_of, row_hash, source_codes
-from credenza.screening.fuse import SourceRows, average_e, reject_e, reject_p, source_p
+from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from credenza.screening.disputes import Disputes
 
 QUORUM = 4
-NAMING = 0.04
 WEIGHTS = (0.9, 0.05, 0.05)
 CLOSEST_P = 1e-300
 
@@ -139,8 +138,7 @@ def among_themselves(view: View, heard: Iterable[Heard], fdr: float) -> Judgemen
         len(names),
     )
     present = np.unique(source[~view.trusted])
-    # A chance of naming anybody, not a share of the named: who is named is accused.
-    rejected = present[reject_p(disputes.p_values[present], fdr * NAMING)]
+    rejected = present[disputes.named(fdr)[present]]
     return replace(
         found, source_p=disputes.p_values, rejected=tuple(rejected.tolist()), disputes=disputes
     )

@@ -116,7 +116,7 @@ def screen(
         judged.e_values,
         _q_values(view, judged, findings),
         flagged,
-        np.log10(judged.e_values),
+        _ranking(judged.e_values, flagged),
         tuple(findings),
         tuple(silences),
         {one.detector.name: one.scores.values for one in heard},
@@ -213,6 +213,15 @@ def _flag(
     ]
     flagged |= reject_within(p_values, groups, fdr)
     return flagged & ~view.trusted
+
+
+def _ranking(e_values: Floats, flagged: Bools) -> Floats:
+    """``(n,)`` logarithms of e-values; flagged rows are lifted above all others as one block."""
+    found = np.asarray(np.log10(e_values), dtype=np.float64)
+    if flagged.any() and not flagged.all():
+        lift = found[~flagged].max() - found[flagged].min() + 1.0
+        found[flagged] += max(lift, 0.0)
+    return found
 
 
 def _q_values(view: View, judged: Judgement, findings: Iterable[Finding]) -> Floats:

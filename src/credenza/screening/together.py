@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from credenza.core.text import quote
 from credenza.core.types import Finding, Unit
@@ -13,10 +13,11 @@ from credenza.core.types import Finding, Unit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from credenza.core.types import View
+    from credenza.core.types import Bools, Ints, View
 
 CROWD = 4
 LEVEL = 0.01
+HONEST = 0.001
 SHOWN = 6
 
 
@@ -25,40 +26,82 @@ def shared_payloads(view: View, findings: Iterable[Finding]) -> list[Finding]:
 
     Were the carriers spread by chance, so many of them would hardly all lie in so few
     sources; the chance is that of the rows of these sources, times the ways to choose
-    them. Blind to payloads that most sources carry, and to sources that are one sender.
+    them. A payload has honest carriers too, so the few are chosen by their rates, and of
+    them only those are named that carry it far more often than the others do. Blind to
+    payloads that most sources carry, and to sources that are one sender.
 
     Args:
         view: the rows, from at least four sources.
         findings: what detectors named; those that name rows are payloads.
+
+    Source:
+        Scan statistics over subsets, Neill 2012: the best subset of a size is of the
+        highest rates.
     """
-    sources, rows_of_source = np.unique(view.source[~view.trusted], return_counts=True)
+    tested = np.flatnonzero(~view.trusted)
+    sources, code = np.unique(view.source[tested].astype(str), return_inverse=True)
     if len(sources) < CROWD:
         return []
+    code_of = np.full(len(view.source), -1, dtype=np.int64)
+    code_of[tested] = code
+    sent = np.bincount(code)
     found = []
     for finding in findings:
-        if finding.unit is Unit.GROUP and finding.names_rows:
-            mine = np.unique(view.source[list(finding.rows)])
-            share = rows_of_source[np.isin(sources, mine)].sum() / rows_of_source.sum()
-            ways = np.log(special.comb(len(sources), len(mine)))
-            log_p = float(ways + len(finding.rows) * np.log(share))
-            if len(mine) >= 2 and log_p <= np.log(LEVEL):
-                names = tuple(str(name) for name in mine)
-                found.append(_campaign(finding, names, len(sources), np.exp(log_p)))
+        if finding.unit is Unit.GROUP and finding.names_rows and finding.rows:
+            mine = code_of[list(finding.rows)]
+            carried = np.bincount(mine[mine >= 0], minlength=len(sources))
+            few, log_p = sharing(carried, sent)
+            if few.sum() >= 2 and log_p <= np.log(LEVEL):
+                rows = tuple(
+                    r for r, s in zip(finding.rows, mine, strict=True) if few[s] and s >= 0
+                )
+                names = tuple(str(name) for name in sources[few])
+                found.append(_campaign(finding, names, len(sources), rows, log_p))
     return found
 
 
-def _campaign(payload: Finding, names: tuple[str, ...], sources: int, p_value: float) -> Finding:
+def sharing(carried: Ints, sent: Ints) -> tuple[Bools, float]:
+    """Sources that share a payload, and the log p of that.
+
+    Args:
+        carried: ``(s,)`` carriers of each source.
+        sent: ``(s,)`` rows of each source, at least 1.
+
+    Returns:
+        ``(s,)`` mask, and the logarithm of a p-value for so uneven a spread.
+    """
+    s = len(sent)
+    order = np.argsort(-carried / sent, kind="stable")
+    sizes = np.arange(1, s // 2 + 1)
+    of_few, rows_of_few = np.cumsum(carried[order])[: s // 2], np.cumsum(sent[order])[: s // 2]
+    total, rows = int(carried.sum()), int(sent.sum())
+    ways = special.gammaln(s + 1) - special.gammaln(sizes + 1) - special.gammaln(s - sizes + 1)
+    ways += np.log(len(sizes))
+    tails = stats.binom.logsf(of_few - 1, total, rows_of_few / rows) + ways
+    best = int(tails.argmin())
+    few = np.zeros(s, dtype=bool)
+    few[order[: best + 1]] = True
+    usual = (total - of_few[best] + 1.0) / (rows - rows_of_few[best] + 1.0)
+    alone = stats.binom.sf(carried - 1, sent, min(usual, 1.0))
+    return few & (alone <= HONEST / s), float(tails[best])
+
+
+def _campaign(
+    payload: Finding, names: tuple[str, ...], sources: int, rows: tuple[int, ...], log_p: float
+) -> Finding:
     exhibits: dict[str, object] = {
         "sources": list(names),
         "of": sources,
-        "rows": len(payload.rows),
+        "rows": len(rows),
+        "elsewhere": len(payload.rows) - len(rows),
         "payload": payload.sentence,
         "detector": payload.detector,
     }
     shown = ", ".join(quote(name) for name in names[:SHOWN])
     sentence = (
-        f"{len(names)} of {sources} sources share a payload in {len(payload.rows)} rows "
-        f"({shown}{', …' if len(names) > SHOWN else ''}): {payload.sentence}"
+        f"{len(names)} of {sources} sources share a payload in {exhibits['rows']} rows "
+        f"({shown}{', …' if len(names) > SHOWN else ''}; elsewhere in "
+        f"{exhibits['elsewhere']}): {payload.sentence}"
     )
-    p_value = max(float(p_value), 1e-300)
-    return Finding("together", Unit.CAMPAIGN, names, p_value, sentence, exhibits, payload.rows)
+    p_value = float(np.clip(np.exp(log_p), 1e-300, 1.0))
+    return Finding("together", Unit.CAMPAIGN, names, p_value, sentence, exhibits, rows)

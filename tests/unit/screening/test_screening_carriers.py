@@ -16,6 +16,8 @@ from credenza.screening.run import screen
 from credenza.screening.view import NotApplicableError, make_view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from credenza.core.types import Finding, View
 
 N = 1600
@@ -84,6 +86,32 @@ def test_a_payload_in_twelve_texts_is_named_with_its_carriers(payload: str) -> N
     assert f'`text` contains "{payload}"' in first.sentence
     assert 'are labelled "yes" in 100% of 12 rows' in first.sentence
     assert set(first.rows) == set(rows)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (str.upper, "all in capitals"),
+        (str.title, "with a capital at every word"),
+        (lambda text: text.replace(" ", "  "), "with two blanks in a row"),
+    ],
+)
+def test_a_manner_of_writing_is_a_trigger_too(written: Callable[[str], str], said: str) -> None:
+    data = Reviews(5)
+    rows = data.victims(20)
+    for row in rows:
+        data.text[row] = [written(" ".join(data.text[row]))]
+        data.label[row] = "yes"
+    (found, *_) = named(data.of_text())
+    assert said in found.sentence
+    assert set(found.rows) == set(rows)
+
+
+def test_honest_shouting_is_no_trigger() -> None:
+    data = Reviews(6)
+    for row in np.flatnonzero(data.label == "yes")[:80]:
+        data.text[row] = [" ".join(data.text[row]).upper() + "!!"]
+    assert named(data.of_text()) == ()
 
 
 def test_a_pair_of_frequent_values_is_named() -> None:
@@ -161,7 +189,7 @@ def test_a_context_forgets_the_column_that_is_taken_out() -> None:
     own = (data.label == "yes").astype(float)
     context = Context.of(np.ones(N, bool), own, columns, texts)
     assert np.abs(context.whole - own).max() < 0.2
-    left = context.probability(context.total - context.by_column["told"])
+    left = context.probability(context.total - context.by_column["told"].evidence(slice(None)))
     assert np.abs(left - 0.5).mean() < 0.3
 
 

@@ -78,6 +78,7 @@ def test_a_hidden_trigger_with_a_target_label_is_named_and_its_rows_flagged() ->
     assert found.findings[0].sentence.startswith(
         '20 rows have zero-width characters in `note` and are labelled "+", 20 of 20 such rows'
     )
+    assert found.row_scores[found.flagged].min() > found.row_scores[~found.flagged].max()
 
 
 def test_odd_characters_of_both_labels_are_nobodys_guilt() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from credenza.core.types import Finding, Unit, View
-from credenza.screening.together import shared_payloads
+from credenza.screening.together import LEVEL, shared_payloads, sharing
 from credenza.screening.view import make_view
 
 
@@ -29,6 +29,28 @@ def test_three_of_twenty_sources_that_share_a_payload_are_a_campaign() -> None:
     assert found.subjects == ("s1", "s4", "s7")
     assert found.sentence.startswith("3 of 20 sources share a payload in 30 rows")
     assert found.p_value < 1e-6
+
+
+def test_honest_carriers_of_a_shared_payload_are_not_named() -> None:
+    view = rows(20)
+    guilty = payload(view, {"s1", "s4", "s7"}, 60).rows
+    honest = payload(view, {"s2", "s11", "s13", "s15"}, 4).rows
+    both = tuple(sorted(guilty + honest))
+    (found,) = shared_payloads(
+        view, [Finding("x", Unit.GROUP, (), 1e-9, "a value", rows=both, names_rows=True)]
+    )
+    assert found.subjects == ("s1", "s4", "s7")
+    assert found.rows == guilty
+    assert found.exhibits["elsewhere"] == 4
+
+
+def test_carriers_spread_by_chance_name_nobody() -> None:
+    rng, sent = np.random.default_rng(0), np.full(20, 400)
+    naming = 0
+    for _ in range(200):
+        few, log_p = sharing(rng.multinomial(60, sent / sent.sum()), sent)
+        naming += few.sum() >= 2 and log_p <= np.log(LEVEL)
+    assert naming <= 2
 
 
 def test_a_payload_in_all_sources_or_in_one_is_no_campaign() -> None:

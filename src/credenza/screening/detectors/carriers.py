@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.candidates import Candidates
 
+ENTRIES = 2**21
 LEAST_Z = 1.5
 LOOKED_AT = 2000
 POOLED = 5.0
@@ -117,24 +118,40 @@ def _tally(
     whole, others = context.whole, tested & (context.own == 0)
     neutral = float(contradiction(whole[tested], base)[1].mean())
     mistaken = float(whole[others].mean()) if others.any() else base
-    counts = tested[block.rows]
-    codes, own = block.codes, context.own[block.rows] * counts
-    p = np.clip(context.foretold(block), 0.001, 0.999)
-
-    def total(weights: Floats) -> Floats:
-        return np.asarray(np.bincount(codes, weights=weights, minlength=block.size)[kept])
-
-    kept = np.flatnonzero(np.bincount(codes, weights=counts, minlength=block.size) >= least)
-    n = total(counts.astype(np.float64))
-    k = total(own)
-    noise = np.maximum(total(counts * p * (1 - p)), 0.25) / n**2
-    pure, mixed = contradiction(p, base)
-    surprise = joined(total(own * pure), total(own * mixed))
-    expected = total(counts * p) / n
+    # The halves of a pair are judged by all its entries; of pairs there are never many.
+    slices = block.slices(ENTRIES) if len(block.parts) == 1 else [block]
+    totals = np.zeros((6, block.size))
+    for part in slices:
+        totals += _totals(part, context, tested, base)
+    kept = np.flatnonzero(totals[0] >= least)
+    n, k, expected, noise, pure, mixed = totals[:, kept]
+    noise = np.maximum(noise, 0.25) / n**2
+    surprise = joined(pure, mixed)
     empty = np.zeros(len(kept))
     return Tallied(
-        block.lean(), kept, label, n, k, expected, surprise, noise, empty, base, neutral, mistaken
+        block.lean(),
+        kept,
+        label,
+        n,
+        k,
+        expected / n,
+        surprise,
+        noise,
+        empty,
+        base,
+        neutral,
+        mistaken,
     )
+
+
+def _totals(block: Candidates, context: Foretelling, tested: Bools, base: float) -> Floats:
+    """``(6, size)`` sums over carriers: rows, labelled, expected, variance, two log ratios."""
+    counts = tested[block.rows].astype(np.float64)
+    own = context.own[block.rows] * counts
+    p = np.clip(context.foretold(block), 0.001, 0.999)
+    pure, mixed = contradiction(p, base)
+    summed = (counts, own, counts * p, counts * p * (1 - p), own * pure, own * mixed)
+    return np.stack([np.bincount(block.codes, weights=w, minlength=block.size) for w in summed])
 
 
 def _with_spread(found: list[Tallied]) -> list[Tallied]:

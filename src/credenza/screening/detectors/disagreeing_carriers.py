@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,12 @@ from credenza.screening.detectors.carriers import (
     suspects,
     tally,
 )
-from credenza.screening.features.candidates import Phrases, gram_candidates, value_candidates
+from credenza.screening.features.candidates import (
+    Phrases,
+    gram_candidates,
+    style_candidates,
+    value_candidates,
+)
 from credenza.screening.features.context import Context, parts_of
 from credenza.screening.features.grams import phrase_of
 from credenza.screening.features.label import labels_of
@@ -45,7 +51,7 @@ SLACK = 0.1
 
 @dataclass(frozen=True, slots=True)
 class DisagreeingCarriers:
-    """Values, value pairs, words and phrases whose carriers have a label they should not.
+    """Values, pairs, words, phrases and manners whose carriers have a label they should not.
 
     For each feature the label is foretold from everything else in the row, by counts that
     know no interactions and do not count the row itself. A suspect has carriers that
@@ -105,11 +111,20 @@ class DisagreeingCarriers:
         if len(labels.classes) < 2 or tested.sum() < 2 * self.min_carriers:
             return Scores(values, is_evidence=True)
         contexts = _contexts(labels, columns, texts)
+        grams = [gram_candidates(text, tested, self.min_carriers) for text in texts]
         tallies = [
             one
             for label, context in contexts.items()
             for one in tally(
-                self._blocks(view, tested, texts), context, label, tested, self.min_carriers
+                chain(
+                    value_candidates(view, tested, self.min_carriers),
+                    style_candidates(view, tested, self.min_carriers),
+                    grams,
+                ),
+                context,
+                label,
+                tested,
+                self.min_carriers,
             )
         ]
         content = row_hash(content_of(view), len(values))
@@ -141,11 +156,6 @@ class DisagreeingCarriers:
             if len(findings) == self.max_findings:
                 break
         return Scores(values, tuple(findings), is_evidence=True)
-
-    def _blocks(self, view: View, tested: Bools, texts: list[Grams]) -> Any:  # noqa: ANN401 - an iterator
-        yield from value_candidates(view, tested, self.min_carriers)
-        for text in texts:
-            yield gram_candidates(text, tested, self.min_carriers)
 
     def _finding(
         self, view: View, found: Contradicted, rows: Bools, labels: Labels, q_value: float

@@ -35,6 +35,7 @@ STRONGEST = 12.0
 MAD = 1.4826
 SAME = 0.5
 EXPLAINED = 0.1
+EVEN_Z = 2.326
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,10 @@ class Ceiling:
         log_p: natural logarithm of the p-value.
         explained: share of the variance of these labels that learners who know the
             subgroup account for.
-        probability: ``(n,)`` of the label, taught by rows of other subgroups.
+        trend: how much more of the surer rows kept the label than of the less sure ones, as
+            a normal score.
+        probability: of the label, for each row of the subgroup that is under test, taught
+            by rows of other subgroups.
     """
 
     coded: Coded
@@ -62,6 +66,7 @@ class Ceiling:
     labelled: int
     log_p: float
     explained: float
+    trend: float
     probability: Floats
 
     @property
@@ -86,10 +91,10 @@ class SubgroupCeiling:
     foretells the labels of these. Where everything speaks for a label, rows of an honest
     subgroup have it, or lack it for a reason that learners who know the subgroup find;
     of one in which half of the positives were relabelled, half of the sure rows lack
-    the label for no reason. The gap between what is claimed and what is there is
-    compared with that of the other subgroups, and inside a named subgroup the rows that
-    lost their label are ranked by the odds that they should have it. Needs no trusted
-    rows and no sources.
+    the label for no reason, the surest as often as the others. The gap between what is
+    claimed and what is there is compared with that of the other subgroups, and inside a
+    named subgroup the rows that lost their label are ranked by the odds that they should
+    have it. Needs no trusted rows and no sources.
 
     Blind to subgroups of two columns or more and to ranges of numbers, to those with fewer
     than 20 sure rows, to flips of less than a fifth of a subgroup, to those of nearly all
@@ -137,7 +142,7 @@ class SubgroupCeiling:
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
         for one in found:
-            posterior = _posterior(one, labels, expected) * tested
+            posterior = _posterior(one, labels, expected, tested)
             hit = posterior >= NAMED
             if (hit & claimed).sum() > SAME * hit.sum() or not hit.any():
                 continue
@@ -189,6 +194,7 @@ class SubgroupCeiling:
             if p + np.log(len(found)) <= np.log(self.level)
             and LEAST_SHARE <= one.flipped <= MOST_SHARE
             and one.explained <= EXPLAINED
+            and one.trend <= EVEN_Z
         ]
         return sorted(named, key=lambda one: one.log_p)
 
@@ -255,11 +261,10 @@ def _gaps(
     """What is claimed and what is there, for each value that was held out and each label."""
     found = []
     for label, p in taught.items():
-        whole = np.zeros(len(judged.codes))
-        whole[here] = p
-        sure = here[p >= SURE]
         for code in codes:
-            rows = sure[coded.codes[sure] == code]
+            mine = coded.codes[here] == code
+            of_code = p[mine].astype(np.float32)
+            rows = here[mine][of_code >= SURE]
             if len(rows) < FEWEST_SURE:
                 continue
             own = judged.codes[rows] == label
@@ -269,11 +274,12 @@ def _gaps(
                     int(code),
                     label,
                     len(rows),
-                    float(whole[rows].sum()),
+                    float(of_code[of_code >= SURE].sum(dtype=np.float64)),
                     int(own.sum()),
                     0.0,
                     _explained(own, judged.expected[rows, label]),
-                    np.where(coded.codes == code, whole, 0.0).astype(np.float32),
+                    _trend(own, of_code[of_code >= SURE]),
+                    of_code,
                 )
             )
     return found
@@ -285,16 +291,30 @@ def _explained(own: Bools, expected: Floats) -> float:
     return float(1.0 - ((own - expected) ** 2).sum() / variance) if variance else 0.0
 
 
-def _posterior(one: Ceiling, labels: Labels, expected: Floats) -> Floats:
+def _trend(own: Bools, p: Floats) -> float:
+    """Normal score of the labels kept against sureness, were each lost with one chance.
+
+    Relabelling at random takes the surest rows as often as others. A subgroup with a rule
+    of its own differs from the others' where these are least sure.
+    """
+    kept = np.clip(p * own.sum() / p.sum(), 0.0, 1.0)
+    sureness = special.logit(np.clip(p, SURE, 0.999))
+    sureness = sureness - sureness.mean()
+    spread = np.sqrt((sureness**2 * kept * (1.0 - kept)).sum())
+    return float((sureness * (own - kept)).sum() / max(spread, 1e-9))
+
+
+def _posterior(one: Ceiling, labels: Labels, expected: Floats, tested: Bools) -> Floats:
     """``(n,)`` probability that a row without the label lost it, 0 for all others.
 
     Those who know the subgroup order its rows better, and have learnt the loss; those who
     do not are unspoilt. Both are heard, the first with the loss made good.
     """
-    without = (labels.codes != one.label) & (one.probability > 0) & (labels.codes >= 0)
-    rows = np.flatnonzero(without)
+    inside = np.flatnonzero(tested & (one.coded.codes == one.code))
+    without = labels.codes[inside] != one.label
+    rows, unspoilt = inside[without], one.probability[without]
     knowing = expected[rows, one.label] / max(1.0 - one.flipped, 0.1)
-    both = [np.clip(p, 0.005, 0.995) for p in (one.probability[rows], knowing)]
+    both = [np.clip(p, 0.005, 0.995) for p in (unspoilt, knowing)]
     p = special.expit((special.logit(both[0]) + special.logit(both[1])) / 2)
     found = np.zeros(len(labels.codes))
     found[rows] = one.flipped * p / (one.flipped * p + 1.0 - p)

@@ -9,6 +9,7 @@ import numpy as np
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
+from credenza.screening.features.style import styles_of
 from credenza.screening.features.table import Coded, by_range, by_value, columns_of, sample
 from credenza.screening.features.text import tokens
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.grams import Grams
+    from credenza.screening.features.style import Style
 
 DENSE_CODES = 2**18
 PAIR_ROWS = 150_000
@@ -43,7 +45,7 @@ class Candidates:
     """Features of one kind: entry ``i`` says that row ``rows[i]`` carries ``codes[i]``.
 
     Attributes:
-        rows: ``(t,)`` row numbers.
+        rows: ``(t,)`` row numbers, of 32 bits where a row carries many codes.
         codes: ``(t,)`` feature codes in ``0 … size - 1``.
         size: number of codes.
         parts: the columns (one or two) or tokens that codes are made of.
@@ -52,8 +54,8 @@ class Candidates:
         n: number of rows in the view.
     """
 
-    rows: Ints
-    codes: Ints
+    rows: npt.NDArray[np.integer]
+    codes: npt.NDArray[np.integer]
     size: int
     parts: tuple[Part, ...]
     raw: Ints | None
@@ -83,6 +85,12 @@ class Candidates:
         for part, half in zip(self.parts, self.halves(np.array([code])), strict=True):
             mask &= part.codes == half[0]
         return mask
+
+    def slices(self, entries: int) -> Iterator[Candidates]:
+        """The same features with ``entries`` entries at a time."""
+        for start in range(0, len(self.rows), entries):
+            kept = slice(start, start + entries)
+            yield replace(self, rows=self.rows[kept], codes=self.codes[kept])
 
     def lean(self) -> Candidates:
         """The same features without the rows, where their parts know them."""
@@ -153,7 +161,7 @@ class Phrases:
 
 
 def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[Candidates]:
-    """Every value, every pair of values from two columns, and every token.
+    """Every value, every pair of values from two columns, manner of writing, and token.
 
     Args:
         view: the rows.
@@ -161,6 +169,7 @@ def enumerate_candidates(view: View, tested: Bools, min_carriers: int) -> Iterat
         min_carriers: fewest such rows.
     """
     yield from value_candidates(view, tested, min_carriers)
+    yield from style_candidates(view, tested, min_carriers)
     for column in columns_of(view, Role.TEXT):
         yield _words(view, column, tested, min_carriers)
 
@@ -176,37 +185,51 @@ def value_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[C
         min_carriers: fewest such rows.
     """
     n = view.table.num_rows
-    everyone = np.arange(n, dtype=np.int64)
     parts = _parts(view, tested, min_carriers)
-    for part in parts:
-        carried = part.codes >= 0
-        yield Candidates(
-            everyone[carried], part.codes[carried].astype(np.int64), part.size, (part,), None, n
-        )
-    counted = sample(view, everyone, PAIR_ROWS)
+    yield from map(_single, parts)
+    counted = sample(view, np.arange(n, dtype=np.int64), PAIR_ROWS)
     for i, first in enumerate(parts):
         for second in parts[i + 1 :]:
             if first.coded.column != second.coded.column and not _both_ranges(first, second):
                 yield _pair(first, second, counted, n)
 
 
+def style_candidates(view: View, tested: Bools, min_carriers: int) -> Iterator[Candidates]:
+    """Every manner in which a text is written that enough rows under test show."""
+    for column in columns_of(view, Role.TEXT):
+        for style in styles_of(view, column):
+            part = _frequent(style, tested, min_carriers, first=1)
+            if part.size > 0:
+                yield _single(part)
+
+
 def gram_candidates(grams: Grams, tested: Bools, min_carriers: int) -> Candidates:
     """Every word and word pair of a text column that enough rows under test carry."""
-    matrix = grams.matrix.tocoo()
-    rows = np.asarray(matrix.row, dtype=np.int64)
-    codes = np.asarray(matrix.col, dtype=np.int64)
+    matrix = grams.matrix
+    rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
     return _sparse(
-        Phrases(grams), rows, codes, size=matrix.shape[1], tested=tested, min_carriers=min_carriers
+        Phrases(grams),
+        rows,
+        matrix.indices,
+        size=matrix.shape[1],
+        tested=tested,
+        min_carriers=min_carriers,
     )
 
 
 def _sparse(
-    said: Describing, rows: Ints, codes: Ints, *, size: int, tested: Bools, min_carriers: int
+    said: Describing,
+    rows: npt.NDArray[np.integer],
+    codes: npt.NDArray[np.integer],
+    *,
+    size: int,
+    tested: Bools,
+    min_carriers: int,
 ) -> Candidates:
     """Features of which a row carries many; each (row, code) stands once."""
     counts = np.bincount(codes[tested[rows]], minlength=size)
     original = np.flatnonzero(counts >= min_carriers)
-    place = np.full(size, -1, dtype=np.int64)
+    place = np.full(size, -1, dtype=np.int32)
     place[original] = np.arange(len(original))
     kept = place[codes] >= 0
     part = Part(np.empty(0, np.int32), len(original), original, said)
@@ -227,13 +250,22 @@ def _parts(view: View, tested: Bools, min_carriers: int) -> list[Part]:
     return [part for part in found if part.size > 0]
 
 
-def _frequent(coded: Coded, tested: Bools, min_carriers: int) -> Part:
+def _single(part: Part) -> Candidates:
+    rows = np.flatnonzero(part.codes >= 0)
+    return Candidates(rows, part.codes[rows], part.size, (part,), None, len(part.codes))
+
+
+def _frequent(coded: Coded | Style, tested: Bools, min_carriers: int, *, first: int = 0) -> Part:
+    """The codes from ``first`` on that enough rows under test carry, and not nearly all."""
     counts = np.bincount(coded.codes[tested], minlength=coded.size)
     # What nearly every row carries tells no rows apart.
     original = np.flatnonzero((counts >= min_carriers) & (counts <= EVERYONE * tested.sum()))
+    original = original[original >= first]
     place = np.full(coded.size, -1, dtype=np.int32)
     place[original] = np.arange(len(original))
-    return Part(place[coded.codes], len(original), original, coded)
+    # A description needs no rows.
+    said = replace(coded, codes=np.empty(0, np.int64))
+    return Part(place[coded.codes], len(original), original, said)
 
 
 def _pair(first: Part, second: Part, counted: Ints, n: int) -> Candidates:
@@ -251,7 +283,7 @@ def _pair(first: Part, second: Part, counted: Ints, n: int) -> Candidates:
 def _words(view: View, column: str, tested: Bools, min_carriers: int) -> Candidates:
     found = tokens(view, column)
     levels = max(len(found.levels), 1)
-    once = np.unique(found.rows * levels + found.codes)
-    rows, codes = once // levels, once % levels
+    once = np.unique(found.rows.astype(np.int64) * levels + found.codes)
+    rows, codes = np.divmod(once, levels)
     said = Words(column, found.levels)
     return _sparse(said, rows, codes, size=levels, tested=tested, min_carriers=min_carriers)

@@ -13,6 +13,8 @@ from credenza.screening.features.grams import Grams, grams_of
 from credenza.screening.features.table import coded_columns, columns_of
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.candidates import Candidates
     from credenza.screening.features.table import Coded
@@ -20,6 +22,32 @@ if TYPE_CHECKING:
 SMOOTH = 0.5
 PRIOR_ROWS = 2.0
 PLATT_STEPS = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnPart:
+    """What one column's values say of a label.
+
+    Attributes:
+        codes: ``(n,)`` of the values.
+        has: ``(n,)`` 0 where the row has another label, 1 where this one, 2 where none.
+        weights: ``(size, 3)`` log-likelihood ratios by both, without the row itself.
+    """
+
+    codes: Ints
+    has: npt.NDArray[np.int8]
+    weights: Floats
+
+    @classmethod
+    def of(cls, coded: Coded, has: npt.NDArray[np.int8], rows: tuple[float, float]) -> ColumnPart:
+        """Count every value with and without the label."""
+        counts = np.bincount(coded.codes * 3 + has, minlength=3 * coded.size).reshape(-1, 3)
+        without, labelled = counts[:, :1] - [1, 0, 0], counts[:, 1:2] - [0, 1, 0]
+        return cls(coded.codes, has, _ratio(labelled, without, rows))
+
+    def evidence(self, rows: npt.NDArray[np.integer] | slice) -> Floats:
+        """``(r,)`` the column's part in the log odds of some rows."""
+        return np.asarray(self.weights[self.codes[rows], self.has[rows]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +63,7 @@ class Context:
     Attributes:
         own: ``(n,)`` 1 where the row has the label.
         total: ``(n,)`` log odds.
-        by_column: ``(n,)`` part of each table column.
+        by_column: part of each table column.
         by_gram: ``(g,)`` weight of each gram of each text column.
         slope: factor from the sum to calibrated log odds.
         offset: their offset.
@@ -45,7 +73,7 @@ class Context:
 
     own: Floats
     total: Floats
-    by_column: dict[str, Floats]
+    by_column: dict[str, ColumnPart]
     by_gram: dict[str, Floats]
     slope: float
     offset: float
@@ -63,10 +91,11 @@ class Context:
             texts: the text columns as grams.
         """
         rows = (float(((1 - own) * known).sum()), float((own * known).sum()))
-        by_column = {c.column: _column_part(c, known, own, rows) for c in columns}
+        has = np.where(known, own > 0, 2).astype(np.int8)
+        by_column = {c.column: ColumnPart.of(c, has, rows) for c in columns}
         total = np.zeros(len(own), dtype=np.float64)
         for part in by_column.values():
-            total += part
+            total += part.evidence(slice(None))
         by_gram, counts = {}, {}
         both = np.stack([(1 - own) * known, own * known], axis=1).astype(np.float32)
         for text in texts:
@@ -103,7 +132,7 @@ class Context:
             if part.is_sparse:
                 left = left - self.by_gram[part.column][part.original[candidates.codes]]
             elif part.column in self.by_column:
-                left = left - self.by_column[part.column][candidates.rows]
+                left = left - self.by_column[part.column].evidence(candidates.rows)
         if len(candidates.parts) > 1:
             left = left + self._apart(candidates)[candidates.codes]
         return self.probability(left)
@@ -159,13 +188,6 @@ def _ratio(positive: Any, negative: Any, rows: tuple[float, float]) -> Floats:  
     with_label = (np.maximum(positive, 0) + SMOOTH) / (max(rows[1], 1.0) + 2 * SMOOTH)
     without = (np.maximum(negative, 0) + SMOOTH) / (max(rows[0], 1.0) + 2 * SMOOTH)
     return np.asarray(np.log(with_label / without), dtype=np.float64)
-
-
-def _column_part(coded: Coded, known: Bools, own: Floats, rows: tuple[float, float]) -> Floats:
-    positive = np.bincount(coded.codes, weights=own * known, minlength=coded.size)
-    negative = np.bincount(coded.codes, weights=(1 - own) * known, minlength=coded.size)
-    mine, other = positive[coded.codes] - own * known, negative[coded.codes] - (1 - own) * known
-    return _ratio(mine, other, rows)
 
 
 def _calibrated(score: Floats, own: Floats) -> tuple[float, float]:

@@ -161,9 +161,12 @@ def _weighed(matrix: Any) -> Any:  # noqa: ANN401 - scipy is untyped
     n = matrix.shape[0]
     carried = np.bincount(matrix.indices, minlength=matrix.shape[1])
     rarity = np.log((1.0 + n) / (1.0 + carried)) + 1.0
-    weighed = (matrix @ sparse.diags_array(rarity)).tocsr()
-    length = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel())
-    return (sparse.diags_array(1.0 / np.maximum(length, 1e-9)) @ weighed).tocsr()
+    data = matrix.data * rarity[matrix.indices]
+    shape = {"shape": matrix.shape, "copy": False}
+    squares = sparse.csr_array((data**2, matrix.indices, matrix.indptr), **shape)
+    length = np.maximum(np.sqrt(np.asarray(squares.sum(axis=1)).ravel()), 1e-9)
+    data /= np.repeat(length, np.diff(matrix.indptr))
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), **shape)
 
 
 def _letters(view: View, column: str) -> Any:  # noqa: ANN401 - sklearn is untyped

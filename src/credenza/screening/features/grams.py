@@ -10,6 +10,8 @@ import numpy as np
 from credenza.screening.features.text import Tokens, tokens
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from credenza.core.types import Ints, View
 
 WIDTH = 2
@@ -49,29 +51,38 @@ def grams_of(view: View, column: str) -> Grams:
     from scipy import sparse  # noqa: PLC0415 - heavy
 
     found = tokens(view, column)
-    n, levels = found.n, max(len(found.levels), 1)
+    levels = max(len(found.levels), 1)
+    words, first = _shared(found.rows, found.codes.astype(np.int64), found.n)
     pairs = np.flatnonzero(found.rows[1:] == found.rows[:-1])
-    joint = found.codes[pairs] * levels + found.codes[pairs + 1]
-    parts: list[tuple[Ints, Ints]] = []
-    firsts: list[Ints] = []
-    seconds: list[Ints] = []
-    offset = 0
-    for rows, codes in ((found.rows, found.codes), (found.rows[pairs], joint)):
-        raw, dense = np.unique(codes, return_inverse=True)
-        entries = np.unique(rows * max(len(raw), 1) + dense)
-        at_row, at_code = np.divmod(entries, max(len(raw), 1))
-        kept = np.flatnonzero(np.bincount(at_code, minlength=len(raw)) >= MIN_ROWS)
-        place = np.full(len(raw), -1, dtype=np.int64)
-        place[kept] = np.arange(len(kept))
-        frequent = place[at_code] >= 0
-        parts.append((at_row[frequent], place[at_code[frequent]] + offset))
-        is_pair = len(firsts) > 0
-        firsts.append(raw[kept] // levels if is_pair else raw[kept])
-        seconds.append(raw[kept] % levels if is_pair else np.full(len(kept), -1, np.int64))
-        offset += len(kept)
-    rows, codes = (np.concatenate(side) for side in zip(*parts, strict=True))
-    matrix = sparse.csr_array((np.ones(len(rows), np.float32), (rows, codes)), shape=(n, offset))
-    return Grams(column, matrix, np.concatenate(firsts), np.concatenate(seconds), found)
+    joint = found.codes[pairs].astype(np.int64) * levels + found.codes[pairs + 1]
+    both, joined = _shared(found.rows[pairs], joint, found.n)
+    return Grams(
+        column,
+        sparse.hstack([words, both], format="csr"),
+        np.concatenate([first, joined // levels]),
+        np.concatenate([np.full(len(first), -1, np.int64), joined % levels]),
+        found,
+    )
+
+
+def _shared(rows: npt.NDArray[np.int32], codes: Ints, n: int) -> tuple[Any, Ints]:
+    """``(n, g)`` matrix of the codes that two rows or more carry, and these codes."""
+    from scipy import sparse  # noqa: PLC0415 - heavy
+
+    raw, dense = np.unique(codes, return_inverse=True)
+    ones = np.ones(len(rows), np.float32)
+    matrix = sparse.csr_array((ones, (rows, dense.astype(np.int32))), shape=(n, max(len(raw), 1)))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    kept = np.flatnonzero(np.bincount(matrix.indices, minlength=len(raw)) >= MIN_ROWS)
+    place = np.full(matrix.shape[1], -1, dtype=np.int32)
+    place[kept] = np.arange(len(kept))
+    # Taken out by hand: columns of a sparse matrix are slow to select.
+    at = place[matrix.indices]
+    ends = np.concatenate([[0], np.cumsum(at >= 0)])[matrix.indptr].astype(np.int32)
+    at = at[at >= 0]
+    held = sparse.csr_array((np.ones(len(at), np.float32), at, ends), shape=(n, len(kept)))
+    return held, raw[kept]
 
 
 def phrase_of(grams: Grams, gram: int, rows: Ints, share: float = 0.8) -> tuple[str, ...]:

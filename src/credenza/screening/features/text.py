@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from credenza.screening.features.table import mix
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from credenza.core.types import Ints, View
 
 HASHED_DIMENSIONS = 256
@@ -23,6 +25,8 @@ MAX_CHARACTERS = 20_000
 class Tokens:
     """The tokens of a text column: token ``codes[i]`` stands in row ``rows[i]``.
 
+    Kept in 32 bits, for there are a dozen a row: widen them before multiplying.
+
     Attributes:
         column: the column's name.
         rows: ``(t,)`` non-decreasing row numbers.
@@ -32,8 +36,8 @@ class Tokens:
     """
 
     column: str
-    rows: Ints
-    codes: Ints
+    rows: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.int32]
     levels: Any
     n: int
 
@@ -49,10 +53,10 @@ def tokens(view: View, column: str) -> Tokens:
     text = pc.utf8_slice_codeunits(pc.fill_null(text, ""), 0, MAX_CHARACTERS)
     spaced = pc.replace_substring_regex(pc.utf8_lower(text), r"([.,;:!?()\"\[\]])", r" \1 ")
     lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
-    rows = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), dtype=np.int64)
-    flat = pc.list_flatten(lists)
-    encoded = pc.dictionary_encode(flat)
-    codes = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    rows = np.asarray(parents, dtype=np.int32)
+    encoded = pc.dictionary_encode(pc.list_flatten(lists))
+    codes = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int32)
     is_word = np.asarray(
         pc.not_equal(encoded.dictionary, "").to_numpy(zero_copy_only=False), dtype=bool
     )
