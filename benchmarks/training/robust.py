@@ -37,7 +37,9 @@ def main() -> None:
                 given = [] if name == "none" else [DEFENCES.make(name)]
                 model = learn(world, seed, defences=given)
                 took[name].append(time.process_time() - began)
-                found[name][attack].append((world.accuracy(model), world.success(model)))
+                accuracy, success = world.accuracy(model), world.success(model)
+                found[name][attack].append((accuracy, success))
+                print(f"seed {seed} {attack:16}{name:18}{accuracy:.3f} {success:.2f}", flush=True)
     print(f"{len(asked.seeds)} seeds; medians, the worst in brackets")
     print(f"{'defence':18}" + "".join(f"{one:>24}" for one in found["none"]) + f"{'x CPU':>8}")
     for name, columns in found.items():
