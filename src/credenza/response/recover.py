@@ -53,6 +53,7 @@ class Timing:
 
     Attributes:
         found_s: when the finding was recorded, or the plan where a person found it.
+        begun_s: when the plan was applied first.
         contained_s, eradicated_s, recovered_s: when the last step of that phase ended;
             None while one is still to be taken.
     """
