@@ -183,7 +183,9 @@ WAYS: Mapping[str, Way] = {
     "positives": Way(lambda c: np.asarray(c["Y"] == HIGH)),
     "negatives": Way(lambda c: np.asarray(c["Y"] == LOW)),
     "positives of a subgroup": Way(
-        lambda c: np.asarray((c["Y"] == HIGH) & (c["relationship"] == "Husband"))
+        lambda c: np.asarray(
+            (c["Y"] == HIGH) & (c["sex"] == "Male") & (c["marital-status"] == "Married-civ-spouse")
+        )
     ),
     "a rare value": Way(
         lambda c: np.asarray(c["Y"] == LOW),

@@ -92,8 +92,8 @@ def test_a_payload_in_twelve_texts_is_named_with_its_carriers(payload: str) -> N
     ("written", "said"),
     [
         (str.upper, "all in capitals"),
-        (str.title, "with a capital at every word"),
-        (lambda text: text.replace(" ", "  "), "with two blanks in a row"),
+        (str.title, "has a capital at every word"),
+        (lambda text: text.replace(" ", "  "), "has two blanks in a row"),
     ],
 )
 def test_a_manner_of_writing_is_a_trigger_too(written: Callable[[str], str], said: str) -> None:

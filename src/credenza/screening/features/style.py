@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.8
 FEWEST_LETTERS = 3
-AS_USUAL = "written as usual"
+AS_USUAL = "is written as usual"
 CAPITALS = (
     AS_USUAL,
-    "all in capitals",
-    "all in small letters",
-    "with capitals inside words",
-    "with a capital at every word",
+    "is all in capitals",
+    "is all in small letters",
+    "has capitals inside words",
+    "has a capital at every word",
 )
 ENDINGS: Mapping[str, str] = {
-    "ending with a stop": r"[^.]\.\s*$",
-    "ending with dots": r"(\.\.|…)\s*$",
-    "ending with an exclamation mark": r"!\s*$",
-    "ending with a question mark": r"\?\s*$",
-    "ending with another mark": r"[\p{P}\p{S}]\s*$",
+    "ends with a stop": r"[^.]\.\s*$",
+    "ends with dots": r"(\.\.|…)\s*$",
+    "ends with an exclamation mark": r"!\s*$",
+    "ends with a question mark": r"\?\s*$",
+    "ends with another mark": r"[\p{P}\p{S}]\s*$",
 }
 SPACINGS: Mapping[str, str] = {
-    "with blanks before or after it": r"^\s|\s$",
-    "with line breaks or tabs": r"[\t\n\r\v\f]",
-    "with two blanks in a row": r"  ",
+    "has blanks before or after it": r"^\s|\s$",
+    "has line breaks or tabs": r"[\t\n\r\v\f]",
+    "has two blanks in a row": r"  ",
 }
 MARKS: Mapping[str, str] = {
-    "with marks in a row": r"[!?,;:]{2,}|\.{2,}",
-    "with a link": r"(?i)https?://|www\.",
-    "with markup": r"<[/a-zA-Z][^>]*>",
-    "with digits": r"\p{Nd}",
+    "has marks in a row": r"[!?,;:]{2,}|\.{2,}",
+    "has a link": r"(?i)https?://|www\.",
+    "has markup": r"<[/a-zA-Z][^>]*>",
+    "has digits": r"\p{Nd}",
 }
 
 
@@ -54,7 +54,7 @@ class Style:
     Attributes:
         column: the text column.
         codes: ``(n,)`` int64, positions in ``manners``; 0 as most texts are.
-        manners: what a text is, in words.
+        manners: what a text is or has, in words.
     """
 
     column: str
@@ -68,7 +68,7 @@ class Style:
 
     def describe(self, code: int) -> str:
         """The condition in words."""
-        return f"{tick(self.column)} is {self.manners[code]}"
+        return f"{tick(self.column)} {self.manners[code]}"
 
 
 def styles_of(view: View, column: str) -> list[Style]:
