@@ -5,8 +5,8 @@
 No drill knows the trigger: the audit has its patch sweep, the training rows, 2,000 verified
 rows and a baseline of 2,000 others. For each check, how many of the seeds' models it held or
 rejected. Margins were chosen on clean and attacked models of seeds 0 to 3, with other
-triggers; after seed 10 a part must also lose more than any gains. The seeds below were not
-looked at.
+triggers; after seed 23, a clean twin that was rejected, a class is compared together with what
+was wrongly called it. The seeds below were not looked at.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Print the table."""
-    asked = arguments(__doc__ or "", (20, 21, 22, 23, 24))
+    asked = arguments(__doc__ or "", (26, 27, 28, 29, 30))
     stopped: dict[str, Counter[str]] = defaultdict(Counter)
     accuracy: dict[str, list[float]] = defaultdict(list)
     success: dict[str, list[float]] = defaultdict(list)
