@@ -23,7 +23,7 @@ WRONG = 0.05
 FLOOR = 0.02
 MAX_CLASSES = 6
 ANYBODY = 0.04
-ACCOMPLICE = 0.02
+ACCOMPLICE = 0.01
 DOUBTFUL = 0.1
 FEWEST_ROWS = 10
 CALM = 0.75
@@ -56,7 +56,7 @@ class Disputes:
         Honest data names anybody with a chance of a 25th of ``fdr``: a chance, not a
         share of the named, for who is named is accused. Once one source is named for
         one way to relabel, that way is no longer looked for among many, so its
-        accomplices are asked for a p-value of a fiftieth, in that way only.
+        accomplices are asked for a p-value of a hundredth, in that way only.
         """
         found = np.zeros(self.by_way.shape[1], dtype=bool)
         for p in self.by_way:

@@ -84,7 +84,7 @@ def test_sources_that_move_a_tenth_of_one_class_into_the_other_are_named() -> No
 
 def test_an_accomplice_is_asked_for_less_than_the_first() -> None:
     by_way = np.ones((3, SOURCES))
-    by_way[1, 4], by_way[2, 6] = 8e-4, 8e-4
+    by_way[1, 4], by_way[2, 6] = 4e-4, 4e-4
     assert not Disputes(by_way, np.zeros(0, bool), 0.0).named(FDR).any()
     by_way[1, 5] = 1e-8
     named = Disputes(by_way, np.zeros(0, bool), 0.0).named(FDR)
