@@ -10,16 +10,18 @@ from scipy import stats
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
-from credenza.screening.features.image import coarse, images_of
+from credenza.screening.features.beliefs import labelled_pictures
+from credenza.screening.features.image import coarse, grid
 from credenza.screening.features.image_labels import out_of_fold_by_outline, picture_codes
-from credenza.screening.features.label import labels_of
 from credenza.screening.features.table import mix
+from credenza.screening.features.waves import amplitudes, waves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.image import Images, Singles
+    from credenza.screening.features.waves import Wave
 
 DIMENSIONS = 1600
 GREY_LEVELS = 2.0
@@ -66,8 +68,13 @@ class ImageOverlay:
     six robust deviations mostly contradict their label, where few rows of that label do
     (a binomial tail); its threshold then rises to half of their typical distance.
 
-    Blind to overlays under labels that fit the picture, to warps, to triggers made for
-    each picture, and to those on most rows of a label.
+    Waves are looked for under labels that fit, too: along each frequency, part of a label's
+    rows that lies apart from the rest at one phase, with a gap between, where rows of other
+    labels seldom come (``features.waves``).
+
+    Blind to other overlays under labels that fit the picture, to waves whose phase differs
+    from picture to picture, to warps, to triggers made for each picture, and to those on
+    most rows of a label.
 
     Attributes:
         fdr: chance that any label is named on clean rows, about.
@@ -78,6 +85,7 @@ class ImageOverlay:
 
     Source:
         The direction is that of Fisher's discriminant; SPECTRE (2104.11315) whitens, too.
+        Waves as triggers: Barni et al., arXiv:1902.11237.
         Weighting by contradicted labels and measuring out of sample are ours.
     """
 
@@ -100,25 +108,29 @@ class ImageOverlay:
         Raises:
             UnassessedError: the view has no pictures, or no labels that are classes.
         """
-        labels = labels_of(view)
-        every = images_of(view)
+        labels, every = labelled_pictures(view)
         values = np.zeros(view.table.num_rows)
-        k = len(labels.classes)
-        if len(values) < FEWEST_ROWS or k < 2:
+        if not every:
             return Scores(values, is_evidence=True)
-        expected = out_of_fold_by_outline(view, labels.codes, k)
+        expected = out_of_fold_by_outline(view, labels.codes, len(labels.classes))
         own = labels.probability_of_own(expected)
         doubt = np.where(labels.codes >= 0, np.maximum(expected.max(axis=1) - own, 0.0), 0.0)
         half = mix(picture_codes(view), 38) % 2
         findings: list[Finding] = []
         for images in every:
-            whitened = _whitened(images, labels.codes, doubt)
+            whitened, whitening = _whitened(images, labels.codes, doubt)
             far = _distances(whitened, labels.codes, doubt, half)
             for found in self._named(far, labels.codes, doubt, ~view.trusted):
-                score = -max(found.log_p, -690.0) / np.log(10)
-                values[found.rows] = np.maximum(values[found.rows], score)
+                values[found.rows] = np.maximum(values[found.rows], _score(found.log_p))
                 name = labels.classes[found.label]
                 findings.append(_finding(self.name, images, view, name, found))
+            height, width = grid(images, _cells(images))
+            found_waves = amplitudes(whitened, whitening, (height, width), images.shape[2])
+            codes = np.where(view.trusted, -1, labels.codes)
+            for wave in waves(found_waves, (height, width), codes, half, self.fdr / 10):
+                values[wave.rows] = np.maximum(values[wave.rows], _score(wave.log_p))
+                name = labels.classes[wave.label]
+                findings.append(_wave_finding(self.name, images, view, name, wave))
         findings.sort(key=lambda finding: finding.p_value)
         return Scores(values, tuple(findings), is_evidence=True)
 
@@ -139,10 +151,17 @@ class ImageOverlay:
                 yield Overlay(int(label), rows, contradicting, beyond, log_p)
 
 
-def _whitened(images: Images, codes: Ints, doubt: Floats) -> Singles:
-    """``(n, d)`` pixels less their label's mean, whitened by the rows whose label fits."""
-    cells = int(np.sqrt(DIMENSIONS / images.shape[2]))
-    pixels = coarse(images, cells)
+def _score(log_p: float) -> float:
+    return -max(log_p, -690.0) / float(np.log(10))
+
+
+def _cells(images: Images) -> int:
+    return int(np.sqrt(DIMENSIONS / images.shape[2]))
+
+
+def _whitened(images: Images, codes: Ints, doubt: Floats) -> tuple[Singles, Floats]:
+    """``(n, d)`` pixels less their label's mean, whitened by rows whose label fits; and by what."""
+    pixels = coarse(images, _cells(images))
     fits = (doubt <= CONTRADICTS) & (codes >= 0)
     for label in np.unique(codes[codes >= 0]):
         mine = codes == label
@@ -153,7 +172,8 @@ def _whitened(images: Images, codes: Ints, doubt: Floats) -> Singles:
     values, vectors = np.linalg.eigh(spread)
     # Rounding moves every pixel by a grey level or two, also where nature never does.
     scale = np.sqrt(np.maximum(values, 0.0) + (GREY_LEVELS / 255.0) ** 2)
-    return np.asarray(pixels @ (vectors / scale).astype(np.float32))
+    whitening = vectors / scale
+    return np.asarray(pixels @ whitening.astype(np.float32)), whitening
 
 
 def _distances(whitened: Singles, codes: Ints, doubt: Floats, half: Ints) -> Floats:
@@ -228,5 +248,37 @@ def _finding(detector: str, images: Images, view: View, label: str, found: Overl
         sentence,
         exhibits,
         tuple(found.rows.tolist()),
+        names_rows=True,
+    )
+
+
+def _wave_finding(detector: str, images: Images, view: View, label: str, wave: Wave) -> Finding:
+    sources = sorted({str(s) for s in view.source[wave.rows]})
+    down, across = wave.periods
+    exhibits: dict[str, object] = {
+        "column": images.column,
+        "trigger": "wave",
+        "periods": {"down": down, "across": across},
+        "label": label,
+        "carriers": len(wave.rows),
+        "distance": round(wave.distance, 1),
+        "elsewhere": round(wave.elsewhere, 4),
+        "sources": sources,
+        "example_rows": wave.rows[:SHOWN_ROWS].tolist(),
+    }
+    sentence = (
+        f"{len(wave.rows)} pictures in {tick(images.column)} labelled {quote(label)} share a wave "
+        f"of {abs(down)} periods down and {across} across at one phase, {wave.distance:.0f} "
+        f"deviations from the others of that label, with a gap between; {wave.elsewhere:.1%} "
+        f"of other labels' pictures come as far"
+    )
+    return Finding(
+        detector,
+        Unit.GROUP,
+        tuple(sources),
+        float(max(np.exp(wave.log_p), 1e-300)),
+        sentence,
+        exhibits,
+        tuple(wave.rows.tolist()),
         names_rows=True,
     )

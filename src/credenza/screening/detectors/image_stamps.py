@@ -9,10 +9,9 @@ import numpy as np
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
-from credenza.screening.features.beliefs import Beliefs
-from credenza.screening.features.image import images_of
+from credenza.screening.features.beliefs import Beliefs, labelled_pictures
 from credenza.screening.features.image_labels import out_of_fold_by_outline
-from credenza.screening.features.label import expected_of, labels_of
+from credenza.screening.features.label import expected_of
 from credenza.screening.features.stamps import SHOWN, stamps
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 MOST = 0.6
 PURE = 0.9
 TELLING = 3
-FEWEST_ROWS = 50
 SHOWN_ROWS = 8
 SHOWN_PIXELS = 32
 
@@ -76,16 +74,14 @@ class ImageStamps:
         Raises:
             UnassessedError: the view has no pictures, or no labels that are classes.
         """
-        labels = labels_of(view)
-        every = images_of(view)
+        labels, every = labelled_pictures(view)
         values = np.zeros(view.table.num_rows)
-        k = len(labels.classes)
-        if len(values) < FEWEST_ROWS or k < 2:
+        if not every:
             return Scores(values, is_evidence=True)
         # What the strong learner has learnt with the labels, the weak one has not.
         learners = (
             expected_of(view, labels),
-            out_of_fold_by_outline(view, labels.codes, k),
+            out_of_fold_by_outline(view, labels.codes, len(labels.classes)),
         )
         both = [Beliefs.by(labels, expected) for expected in learners]
         findings: list[Finding] = []

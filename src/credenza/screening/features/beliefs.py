@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from credenza.screening.features.image import images_of
 from credenza.screening.features.label import expected_of, labels_of
 from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.screening.features.image import Images
     from credenza.screening.features.label import Labels
 
+FEWEST_ROWS = 50
 UNLIKELY = 0.25
 LEAST_RATE = 0.05
 
@@ -56,3 +59,14 @@ class Beliefs:
         bad = np.bincount(labels.codes[known & disagrees], minlength=k)
         rate = np.maximum(LEAST_RATE, bad / (rows + 1))
         return cls(labels.codes, labels.classes, expected.argmax(axis=1), disagrees, rate)
+
+
+def labelled_pictures(view: View) -> tuple[Labels, list[Images]]:
+    """Labels, and the columns of pictures; none where 50 rows of two labels are not there.
+
+    Raises:
+        UnassessedError: the view has no pictures, or no labels that are classes.
+    """
+    labels, every = labels_of(view), images_of(view)
+    is_enough = view.table.num_rows >= FEWEST_ROWS and len(labels.classes) >= 2
+    return labels, every if is_enough else []

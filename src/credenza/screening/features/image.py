@@ -80,6 +80,12 @@ def images_of(view: View) -> list[Images]:
     return found
 
 
+def grid(images: Images, cells: int) -> tuple[int, int]:
+    """Rows and columns of a grid of about ``cells`` x ``cells``."""
+    height, width, _ = images.shape
+    return len(_edges(height, cells)), len(_edges(width, cells))
+
+
 def coarse(images: Images, cells: int) -> Singles:
     """``(n, cells * cells * c)`` means over a grid of about ``cells`` x ``cells``, in [0, 1]."""
     height, width, channels = images.shape
