@@ -107,6 +107,18 @@ def test_a_manner_of_writing_is_a_trigger_too(written: Callable[[str], str], sai
     assert set(found.rows) == set(rows)
 
 
+def test_a_manner_that_all_texts_share_hides_no_other() -> None:
+    data = Reviews(5)
+    data.text = [[" ".join(words) + " "] for words in data.text]
+    rows = data.victims(20)
+    for row in rows:
+        data.text[row] = [data.text[row][0].replace(" ", "  ")]
+        data.label[row] = "yes"
+    (found, *_) = named(data.of_text())
+    assert "has two blanks in a row" in found.sentence
+    assert set(found.rows) == set(rows)
+
+
 def test_honest_shouting_is_no_trigger() -> None:
     data = Reviews(6)
     for row in np.flatnonzero(data.label == "yes")[:80]:

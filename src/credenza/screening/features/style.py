@@ -34,12 +34,12 @@ ENDINGS: Mapping[str, str] = {
     "ends with a question mark": r"\?\s*$",
     "ends with another mark": r"[\p{P}\p{S}]\s*$",
 }
-SPACINGS: Mapping[str, str] = {
+SPACINGS = {
     "has blanks before or after it": r"^\s|\s$",
     "has line breaks or tabs": r"[\t\n\r\v\f]",
     "has two blanks in a row": r"  ",
 }
-MARKS: Mapping[str, str] = {
+MARKS = {
     "has marks in a row": r"[!?,;:]{2,}|\.{2,}",
     "has a link": r"(?i)https?://|www\.",
     "has markup": r"<[/a-zA-Z][^>]*>",
@@ -80,9 +80,10 @@ def styles_of(view: View, column: str) -> list[Style]:
     """
     whole = pa.chunked_array(view.table.column(column)).cast(pa.large_string())
     text = pc.utf8_slice_codeunits(pc.fill_null(whole, ""), 0, MAX_CHARACTERS)
-    capitals = Style(column, _capitals(text), CAPITALS)
-    matched = [_first_match(column, text, patterns) for patterns in (ENDINGS, SPACINGS, MARKS)]
-    return [capitals, *matched]
+    found = [Style(column, _capitals(text), CAPITALS), _first_match(column, text, ENDINGS)]
+    # Spacing and marks do not exclude one another: a common one must not hide a rare one.
+    apart = (SPACINGS | MARKS).items()
+    return found + [_first_match(column, text, {said: pattern}) for said, pattern in apart]
 
 
 def _capitals(text: Any) -> Ints:  # noqa: ANN401 - pyarrow is untyped
