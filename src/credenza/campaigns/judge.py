@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
+from credenza.campaigns import (
+    common_cause,
+    normal_scores,
+    seasons,
+    self_calibrate,
+    standardise,
+)
 from credenza.campaigns.claim import SCALES, PanelCampaign, claim
 from credenza.campaigns.scan import berk_jones
 from credenza.profiling.statistics.builtin import KINDS, OTHER, STRUCTURE, Kind
@@ -49,7 +55,8 @@ class WindowResult:
         surprise: minus the logarithm of that chance, not floored: for ranking windows.
         campaign: what moved together, or None.
         source_alarms: sources that moved alone or far.
-        residual: ``(S, P)`` standard units, common cause removed; NaN = absent.
+        residual: ``(S, P)`` standard units, as normal scores where no sampling error is
+            known, common cause removed; NaN = absent.
         averages: ``(K, S, P)`` averages of the residuals, by scale, in standard units of
             their own; NaN = absent.
         common_shift: ``(P,)`` shift shared by most sources, in standard units.
@@ -82,7 +89,9 @@ class Judgement:
         sd: ``(S, P)`` sampling errors.
         seen: ``(S, P)``.
         reach: ``(S, P)`` largest step that may be learnt.
-        z: ``(S, P)`` standard units, common cause included.
+        deviation: ``(S, P)`` standard units, common cause included.
+        by_rank: ``(S, P)`` where these were taken for normal scores.
+        z: ``(S, P)`` the deviations, as normal scores where no sampling error is known.
         averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
         u: ``(K, S, P)`` averages in standard units; NaN = absent.
         scores: ``(C,)`` scores by scale, direction and statistic.
@@ -95,6 +104,8 @@ class Judgement:
     sd: Floats
     seen: Bools
     reach: Floats
+    deviation: Floats
+    by_rank: Bools
     z: Floats
     averages: Floats
     u: Floats
@@ -115,11 +126,15 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     x = np.where(seen, values - season, 0.0)
     scale = standardise.scales(levels, sd)
     ready = seen & (levels.count >= WARM_UP)
-    z = np.where(seen & (levels.count > 0), (x - levels.mean) / scale, 0.0)
+    deviation = np.where(seen & (levels.count > 0), (x - levels.mean) / scale, 0.0)
+    # A sampling error says how far is far; without one only the panel's past does.
+    by_rank = ready & (sd == 0).all(axis=0)
+    z = np.where(by_rank, normal_scores.scores(state.shapes, deviation), deviation)
     shift = common_cause.common_shift(z, state.loadings, ready)
     usual = _usual(state, sd)
     rest, fit = common_cause.remove(z, state.loadings, shift, ready, usual[0])
     residual = np.where(ready, rest / common_cause.turbulence(rest / usual[0], ready), np.nan)
+    shared = np.where(by_rank, normal_scores.deviations(state.shapes, fit), fit)
     averages = _averages(state.averages, residual)
     u = averages / usual
     reach = reach_of(state.families)
@@ -140,7 +155,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     if honest <= state.rate:
         campaign = claim(
             np.clip(u[:, :, top], -reach[top], reach[top]),
-            np.where(ready, z, np.nan)[:, top],
+            np.where(ready, deviation, np.nan)[:, top],
             (found[0], found[1]),
             top,
             p_value,
@@ -154,7 +169,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
         residual=residual,
         averages=u,
         common_shift=shift,
-        expected=levels.mean + season + scale * fit,
+        expected=levels.mean + season + scale * shared,
         scale=scale,
         history=history,
         alarms_so_far=state.alarms / max(1, state.judged),
@@ -166,6 +181,8 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
         sd,
         seen,
         standardise.CLIP * scale,
+        deviation,
+        by_rank,
         z,
         averages,
         u,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from credenza.campaigns import common_cause, seasons, self_calibrate, standardise
+from credenza.campaigns import (
+    common_cause,
+    normal_scores,
+    seasons,
+    self_calibrate,
+    standardise,
+)
 from credenza.campaigns.judge import (
     WARM_UP,
     Judgement,
@@ -295,4 +301,5 @@ def _learn(state: PanelState, own: Judgement, taken: Bools, *, ordinary: bool) -
         recent=np.stack([state.recent[1], own.scores]),
         history=history,
         chances=chances,
+        shapes=normal_scores.update(state.shapes, own.deviation, own.by_rank & taken[:, None]),
     )

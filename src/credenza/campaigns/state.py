@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from credenza.campaigns import normal_scores
 from credenza.campaigns.claim import CELLS, SCALES
 from credenza.campaigns.common_cause import Loadings, new_loadings
 from credenza.campaigns.seasons import Season, new_seasons
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Given = tuple[Floats, Floats, Bools]
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class PanelState:
         recent: ``(2, C)`` scores of the last two windows, by scale, direction, statistic.
         history: ``(T, C)`` scores of ordinary windows, in half precision.
         chances: ``(T,)`` of ordinary windows, as minus their logarithms.
+        shapes: ``(P, CELLS)`` how often deviations were how large, for ``normal_scores``.
     """
 
     sources: tuple[str, ...]
@@ -57,6 +59,7 @@ class PanelState:
     recent: Floats
     history: Floats
     chances: Floats
+    shapes: Floats
 
 
 def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
@@ -87,6 +90,7 @@ def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
         recent=np.zeros((2, CELLS * shape[1])),
         history=np.zeros((0, CELLS * shape[1]), dtype=np.float16),
         chances=np.zeros(0, dtype=np.float32),
+        shapes=normal_scores.new_counts(shape[1]),
     )
 
 
@@ -148,7 +152,7 @@ _ARRAYS = {
     "cross": "loadings",
     "kin": "loadings",
 }
-_OWN = ("wander", "averages", "recent", "history", "chances")
+_OWN = ("wander", "averages", "recent", "history", "chances", "shapes")
 _FACTS = (
     "sources",
     "statistics",

@@ -102,16 +102,15 @@ def test_two_sources_at_one_and_a_half_sigma_are_near_the_noise() -> None:
 
 
 def test_of_a_campaign_of_most_sources_nobody_who_stayed_put_is_named() -> None:
-    results = scan(attacked(5, shift=6, sources=slice(14)))
-    named = {s for r in results if r.t >= ATTACK and r.campaign for s in r.campaign.sources}
-    assert named
-    assert not named & set(range(14, SOURCES))
+    every = [first_campaign(scan(attacked(seed, sources=slice(14)))) for seed in range(5)]
+    named = [set(result.campaign.sources) for result in every if result and result.campaign]
+    assert len(named) >= 4
+    assert not set.union(*named) & set(range(14, SOURCES))
 
 
 def test_an_honest_shift_that_only_a_few_escape_is_taken_for_a_campaign() -> None:
     # The blind spot of the above: a storm over two of three airports looks the same.
-    results = scan(attacked(5, shift=6, sources=slice(14)))
-    assert first_campaign(results) is not None
+    assert first_campaign(scan(attacked(1, sources=slice(14)))) is not None
 
 
 def test_sources_of_one_declared_group_count_once() -> None:
