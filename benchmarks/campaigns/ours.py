@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from credenza.campaigns.panel import MARGIN, PanelScanner
-from credenza.campaigns.unattended import Unattended
+from credenza.campaigns.panel import PanelScanner
+from credenza.campaigns.unattended import MARGIN, Unattended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

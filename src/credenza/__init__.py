@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from credenza.campaigns.panel import scan_panel
+    from credenza.campaigns.unattended import scan_panel
     from credenza.core.errors import (
         ConflictError,
         CredenzaError,
@@ -45,7 +45,7 @@ _HOME = {
     "ScanResult": "credenza.scanning.result",
     "ScreenedEstimator": "credenza.scanning.estimator",
     "scan": "credenza.scanning.scan",
-    "scan_panel": "credenza.campaigns.panel",
+    "scan_panel": "credenza.campaigns.unattended",
     "load_release": "credenza.datasets.loader",
     "verify_release": "credenza.datasets.verify_release",
     "ConflictError": "credenza.core.errors",

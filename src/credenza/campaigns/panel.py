@@ -1,4 +1,4 @@
-"""The scan of a panel, window by window: ``PanelScanner`` and ``scan_panel``."""
+"""The scan of a panel, window by window: judge, then learn from what was accepted."""
 
 from __future__ import annotations
 
@@ -25,20 +25,16 @@ from credenza.campaigns.judge import (
     scan,
 )
 from credenza.campaigns.state import PanelState, compact, new_state, pack, unpack, with_sources
-from credenza.campaigns.unattended import Unattended
 from credenza.core.errors import UsageError
 from credenza.profiling.statistics.builtin import family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from credenza.campaigns.state import Given
     from credenza.core.types import Bools, Floats
 
-__all__ = ["MARGIN", "PanelScanner", "SourceAlarm", "WindowResult", "scan_panel"]
-
-MARGIN = 3.0
-"""Real feeds alarmed up to two and a half times as often as their past foretold."""
+__all__ = ["PanelScanner", "SourceAlarm", "WindowResult"]
 
 
 class PanelScanner:
@@ -183,61 +179,6 @@ class PanelScanner:
         scanner.state = state
         scanner._judged = None if given is None else judge(state, given)  # noqa: SLF001 - its own class
         return scanner
-
-
-def scan_panel(
-    values: Floats,
-    *,
-    start: int,
-    periods: Sequence[int] = (),
-    groups: Sequence[str] | None = None,
-    rate: float = 0.01,
-    accepted: Bools | None = None,
-) -> Iterator[WindowResult]:
-    """Judge every window of a panel from ``start`` on, each by its past alone.
-
-    Args:
-        values: ``(S, T, P)`` sources, windows, statistics; NaN = absent.
-        start: first window that is judged; those before it are vetted history.
-        periods: lengths of cycles in windows, such as 7 for days of the week.
-        groups: group of each source; sources of one group count once.
-        rate: false campaigns per window that are accepted; what the past foretells is
-            held to a third of it.
-        accepted: ``(S, T)`` False where a batch was held and must teach nothing; None:
-            nobody decides, and ``Unattended`` says what is learnt.
-
-    Yields:
-        One ``WindowResult`` a window, in order.
-
-    Raises:
-        UsageError: a shape does not fit.
-    """
-    if values.ndim != 3 or not 0 <= start <= values.shape[1]:
-        raise UsageError(
-            "bad-panel",
-            "the panel is not (sources, windows, statistics) with a start inside it",
-            why=f"shape {values.shape}, start {start}",
-            fix="give a three-dimensional array, NaN where a source is absent",
-        )
-    sources, windows, statistics = values.shape
-    scanner = PanelScanner(
-        [f"{s:06d}" for s in range(sources)],
-        [f"{p:06d}" for p in range(statistics)],
-        groups=groups,
-        periods=periods,
-        rate=rate / MARGIN,
-    )
-    unattended = Unattended(sources)
-    for t in range(windows):
-        result = scanner.step(values[:, t, :])
-        if t >= start:
-            yield result
-        if accepted is not None:
-            scanner.accept(np.asarray(accepted[:, t], dtype=bool))
-        elif t < start:
-            scanner.accept()
-        else:
-            unattended.accept(scanner, result)
 
 
 def _checked(
