@@ -19,7 +19,7 @@ from credenza.profiling.sketches import mixed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from credenza.core.types import Ints
+    from credenza.core.types import Bools, Ints
 
 PHRASE_WORDS = 3
 MAX_CHARACTERS = 20_000
@@ -64,7 +64,7 @@ class Phrases:
 
 
 def marks_of(
-    table: pa.Table, *, facets: Mapping[str, Role], label: str, familiar_from: int
+    table: pa.Table, *, facets: Mapping[str, Role], label: str, familiar_from: int, least: int = 1
 ) -> Iterator[Marks]:
     """Every kind of mark that the columns of ``table`` can bear.
 
@@ -82,6 +82,8 @@ def marks_of(
         facets: role of each column; at most 24 columns are read.
         label: the label's column, or "".
         familiar_from: first row that is not under test; directions are taken from their mean.
+        least: rows under test that a mark must have; values, pairs and copies made of a value
+            that fewer have are left out, which no pair or copy can outnumber.
 
     Complexity:
         O(c² n) for c number and category columns, O(n) per text and embedding.
@@ -89,17 +91,26 @@ def marks_of(
     roles = (Role.CATEGORY, Role.NUMBER)
     names = [c for c in table.column_names if facets.get(c) in roles and c != label][:MAX_COLUMNS]
     exact = [by_value(table, name) for name in names]
-    for column in exact:
-        yield _values([column])
-    for first, second in combinations(exact, 2):
-        yield replace(_values([first, second]), pair=(first, second))
+    borne = [_borne(column, familiar_from, least) for column in exact]
+    for one in zip(exact, borne, strict=True):
+        yield _values([one])
+    for first, second in combinations(zip(exact, borne, strict=True), 2):
+        yield replace(_values([first, second]), pair=(first[0], second[0]))
     if len(exact) > PHRASE_WORDS:
-        yield from _copies(exact)
+        yield from _copies(exact, borne)
     for name in table.column_names:
         if facets.get(name) is Role.TEXT:
             yield from _phrases(table, name)
         elif facets.get(name) is Role.EMBEDDING:
             yield from _directions(table, name, familiar_from)
+
+
+def chosen(marks: Marks, entries: Ints) -> Marks:
+    """The marks with some of their entries only, numbered from 0."""
+    phrases = marks.phrases
+    if phrases is not None:
+        phrases = replace(phrases, start=phrases.start[entries])
+    return replace(marks, rows=marks.rows[entries], codes=marks.codes[entries], phrases=phrases)
 
 
 def describe(marks: Marks, table: pa.Table, entry: int) -> str:
@@ -123,29 +134,37 @@ def describe(marks: Marks, table: pa.Table, entry: int) -> str:
     return " and ".join(said)
 
 
-def _values(parts: Sequence[Column]) -> Marks:
-    known = np.all([part.codes >= 0 for part in parts], axis=0)
+def _borne(column: Column, before: int, least: int) -> Bools:
+    """``(n,)`` rows whose value, null too, ``least`` of the first ``before`` rows have."""
+    value = column.codes + 1
+    return np.asarray(np.bincount(value[:before], minlength=column.size + 1)[value] >= least)
+
+
+def _values(parts: Sequence[tuple[Column, Bools]]) -> Marks:
+    known = np.all([borne & (part.codes >= 0) for part, borne in parts], axis=0)
     joint = np.zeros(int(known.sum()), dtype=np.int64)
-    for part in parts:
+    for part, _ in parts:
         joint = joint * part.size + part.codes[known]
     return Marks(
         "value" if len(parts) == 1 else "value pair",
-        tuple(part.name for part in parts),
+        tuple(part.name for part, _ in parts),
         np.flatnonzero(known),
         joint,
     )
 
 
-def _copies(parts: Sequence[Column]) -> Iterator[Marks]:
+def _copies(parts: Sequence[Column], borne: Sequence[Bools]) -> Iterator[Marks]:
     """Whole rows, and rows without any one of their columns."""
-    everyone = np.arange(len(parts[0].codes), dtype=np.int64)
     names = tuple(part.name for part in parts)
     own = [_mixed(part.codes, seed) for seed, part in enumerate(parts)]
     whole: Ints = np.add.reduce(own, axis=0)
-    yield Marks("copy", names, everyone, whole)
-    for left_out, part in zip(names, own, strict=True):
+    lone: Ints = np.add.reduce([~one for one in borne], axis=0, dtype=np.int64)
+    rows = np.flatnonzero(lone == 0)
+    yield Marks("copy", names, rows, whole[rows])
+    for left_out, part, one in zip(names, own, borne, strict=True):
         rest = tuple(name for name in names if name != left_out)
-        yield Marks("copy", rest, everyone, whole - part)
+        rows = np.flatnonzero(lone == ~one)
+        yield Marks("copy", rest, rows, (whole - part)[rows])
 
 
 def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import gammaln
 
-from credenza.campaigns.marks import describe, marks_of
+from credenza.campaigns.marks import chosen, describe, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,14 +113,14 @@ def count(window: pa.Table, familiar: pa.Table, facets: Mapping[str, Role], labe
     """
     table = pa.concat_tables([window, familiar.select(window.column_names)])
     n, known = window.num_rows, familiar.num_rows
-    kinds = tuple(marks_of(table, facets=facets, label=label, familiar_from=n))
-    parts = [_frequent(marks, n, known) for marks in kinds]
+    every = marks_of(table, facets=facets, label=label, familiar_from=n, least=2 * LEAST_ROWS)
+    parts = [_frequent(marks, n, known) for marks in every]
     offset = np.cumsum([0, *(len(part.total) for part in parts)])
     placed = list(zip(parts, offset, strict=False))
     none = np.empty(0, dtype=np.int64)
     found = _bounded(
         Counted(
-            kinds,
+            tuple(part.kind for part in parts),
             table,
             n,
             _joined(part.rows for part in parts),
@@ -129,7 +129,7 @@ def count(window: pa.Table, familiar: pa.Table, facets: Mapping[str, Role], labe
             _joined(part.known_marks + start for part, start in placed),
             _joined(part.total for part in parts),
             np.repeat(np.arange(len(parts)), np.diff(offset)),
-            _joined(part.entry for part in parts),
+            _joined(np.arange(len(part.total)) for part in parts),
             none,
             none,
             none,
@@ -281,14 +281,18 @@ def _ways(units: int, k: int) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """The marks of one kind that are kept, numbered from 0; fields as in ``Counted``."""
+    """The marks of one kind that are kept, numbered from 0; fields as in ``Counted``.
 
+    Attributes:
+        kind: with one entry a mark. All entries of all kinds at once would take gigabytes.
+    """
+
+    kind: Marks
     rows: Ints
     marks: Ints
     known_rows: Ints
     known_marks: Ints
     total: Ints
-    entry: Ints
 
 
 def _frequent(marks: Marks, n: int, known: int) -> _Part:
@@ -305,7 +309,8 @@ def _frequent(marks: Marks, n: int, known: int) -> _Part:
     number = np.cumsum(kept) - 1
     rows, mark = _sorted(marks.rows[here], number[inverse], kept[inverse])
     known_rows, known_mark = _sorted(marks.rows[there] - n, number[place], kept[place])
-    return _Part(rows, mark, known_rows, known_mark, total[kept], here[first[kept]])
+    kind = chosen(marks, here[first[kept]])
+    return _Part(kind, rows, mark, known_rows, known_mark, total[kept])
 
 
 def _sorted(rows: Ints, marks: Ints, kept: Bools) -> tuple[Ints, Ints]:
