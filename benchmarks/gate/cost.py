@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 DATASET = "trips"
 FIRST_DAY = dt.date(2000, 1, 3)
+KNOWN_WINDOWS = 9
+"""Of history before the large batch: a source of which less is known is held."""
 STAGES: Sequence[tuple[object, str, str]] = (
     (reception, "verify", "verify"),
     (reception, "_profile", "profile"),
@@ -130,18 +132,18 @@ def large(desk: Path, count: int) -> dict[str, object]:
     """Seconds by stage of one large batch beside vouched-for history."""
     workspace = make(desk / "large", reference=2, detectors=DEFAULT_DETECTORS, sources=4)
     path = desk / "batch.parquet"
-    for window in range(4):
+    for window in range(KNOWN_WINDOWS):
         for place in range(4):
             pq.write_table(rows(100 * window + place, 3_000), path)
             send(workspace, place, window, path)
         workspace.settle(DATASET)
     for place in range(1, 4):
         pq.write_table(rows(1_000 + place, 3_000), path)
-        send(workspace, place, 4, path)
+        send(workspace, place, KNOWN_WINDOWS, path)
     pq.write_table(rows(7, count), path)
     watch = Watch()
     with watch.time("sign (at the sender)"):
-        envelope = signed(workspace, 0, 4, path)
+        envelope = signed(workspace, 0, KNOWN_WINDOWS, path)
     processors_s = time.process_time()
     with patched(watch):
         with watch.time("receive, in all"):
