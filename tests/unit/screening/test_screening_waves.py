@@ -38,7 +38,7 @@ def waved(x: Pixels, phase: npt.NDArray[np.float64]) -> Pixels:
     """Five periods across each picture, of 15 grey levels."""
     across = 2 * np.pi * 5 * np.arange(SIDE) / SIDE
     wave = 15 * np.sin(across[None, None, :] + phase[:, None, None])
-    return np.clip(x + wave, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(x + wave, 0, 255), dtype=np.uint8)
 
 
 def judged(x: Pixels, label: npt.NDArray[np.int64]) -> Scores:
