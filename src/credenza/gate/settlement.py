@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -179,30 +180,38 @@ def _assess(
     expected = _heard(foreseen, silences)
     panel, screening = PanelWindow.empty(), None
     across = AcrossWindow(memory=memory_of(stores, window.dataset))
-    if policy.campaigns and policy.window.days and not window.late:
-        scanned = assessed(
-            "campaigns",
-            lambda: judge_panel(
-                stores,
-                policy,
-                reference,
-                dataset=window.dataset,
-                window=window.name,
-                spans=_by_source(window),
-                table=window.table,
-                expected=expected,
-            ),
+    # Detectors ask no store: they judge rows beside the campaign scan, on a core of their own.
+    with ThreadPoolExecutor(1) as beside:
+        rows = (
+            beside.submit(
+                assessed, "screening", lambda: _screen_rows(policy, reference, window, expected)
+            )
+            if not vouched
+            else None
         )
-        panel = _heard(scanned, silences) or panel
-        sent = _sent(window, expected)
-        compared = assessed(
-            "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
-        )
-        across = _heard(compared, silences) or across
-    if not vouched:
-        rows = assessed("screening", lambda: _screen_rows(policy, reference, window, expected))
-        screening = _heard(rows, silences)
-        silences += [] if screening is None else screening.silences
+        if policy.campaigns and policy.window.days and not window.late:
+            scanned = assessed(
+                "campaigns",
+                lambda: judge_panel(
+                    stores,
+                    policy,
+                    reference,
+                    dataset=window.dataset,
+                    window=window.name,
+                    spans=_by_source(window),
+                    table=window.table,
+                    expected=expected,
+                ),
+            )
+            panel = _heard(scanned, silences) or panel
+            sent = _sent(window, expected)
+            compared = assessed(
+                "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
+            )
+            across = _heard(compared, silences) or across
+        if rows is not None:
+            screening = _heard(rows.result(), silences)
+            silences += [] if screening is None else screening.silences
     return _Assessment(panel, screening, tuple(silences), across)
 
 
