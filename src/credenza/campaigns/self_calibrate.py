@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from credenza.core.types import Floats
+    from credenza.core.types import Bools, Floats, Ints
 
     Evidence = tuple[str, float]
 
@@ -41,6 +41,7 @@ class Ordinary(NamedTuple):
 
     Attributes:
         edge: ``(C,)``.
+        above: ``(C, T)`` where they do.
         total: ``(C,)`` sum of what lies above it.
         windows: ``(C,)`` in how many something did.
         pool: middle of all mean excesses.
@@ -49,6 +50,7 @@ class Ordinary(NamedTuple):
     """
 
     edge: Floats
+    above: Bools
     total: Floats
     windows: Floats
     pool: float
@@ -94,19 +96,21 @@ def judge(
     """
     # What stays a little beyond the ordinary for three windows is held against three, and
     # the newest windows do not count as ordinary yet, or a campaign would vouch for itself.
-    history = history[: max(0, len(history) - LASTING)].astype(np.float64)
-    now, past_now = _held_against(history, scores)
-    lasting, past_lasting = _held_against(_sums(history), scores + recent.sum(axis=0))
-    y, past = np.maximum(now, lasting), np.maximum(past_now, past_lasting)
-    members: dict[Evidence, list[int]] = {kind: [] for kind in attention}
-    for place, kind in enumerate(kinds):
-        if kind in members:
-            members[kind].append(place)
+    # A score's past lies together in memory and in single precision, which half fits in:
+    # the tails of 400 windows are found ten times faster.
+    history = history[: max(0, len(history) - LASTING)].T.astype(np.float32, order="C")
+    number = {kind: place for place, kind in enumerate(attention)}
+    part = np.array([number.get(kind, -1) for kind in kinds], dtype=np.int64)
+    maxima = np.zeros((len(number), history.shape[1]))
+    now = _held_against(history, scores, part, maxima)
+    lasting = _held_against(_sums(history), scores + recent.sum(axis=0), part, maxima)
+    y = np.maximum(now, lasting)
     total = sum(attention.values())
     found = []
-    for kind, own in members.items():
-        top = own[int(np.argmax(y[own]))]
-        chance = tail_p(past[:, own].max(axis=1), float(y[top])) * total / attention[kind]
+    for kind, place in number.items():
+        own = np.flatnonzero(part == place)
+        top = int(own[np.argmax(y[own])])
+        chance = tail_p(maxima[place], float(y[top])) * total / attention[kind]
         found.append((min(1.0, chance), -float(y[top]), top))
     if not found:
         return Verdict(0, 1.0)
@@ -115,15 +119,15 @@ def judge(
 
 
 def _sums(history: Floats) -> Floats:
-    """``(T, C)`` of each window and the two before; the first two are scaled up."""
-    total = np.cumsum(history, axis=0)
-    sums = total.copy()
-    sums[LASTING:] -= total[:-LASTING]
-    count = np.minimum(np.arange(len(sums)) + 1, LASTING)
-    return np.asarray(sums * (LASTING / count)[:, None])
+    """``(C, T)`` of each window and the two before; the first two are scaled up."""
+    sums = history.copy()
+    for back in range(1, LASTING):
+        sums[:, back:] += history[:, :-back]
+    count = np.minimum(np.arange(history.shape[1]) + 1, LASTING)
+    return np.asarray(sums * (LASTING / count).astype(history.dtype))
 
 
-def _held_against(history: Floats, scores: Floats) -> tuple[Floats, Floats]:
+def _held_against(history: Floats, scores: Floats, part: Ints, maxima: Floats) -> Floats:
     """Minus the logarithm of the chance of scores, and of the past's, by the rest of it.
 
     Beyond its upper half, or its largest ``TAIL_WINDOWS``, a score is taken for
@@ -131,21 +135,24 @@ def _held_against(history: Floats, scores: Floats) -> tuple[Floats, Floats]:
     history makes heavy. Edge and scale are shrunk towards those of all scores.
 
     Args:
-        history: ``(T, C)`` scores of accepted windows.
+        history: ``(C, T)`` scores of accepted windows.
         scores: ``(C,)`` scores of the window under test.
+        part: ``(C,)`` row of ``maxima`` that each score belongs to; -1 = none.
+        maxima: ``(K, T)`` the largest surprise of each accepted window so far, had it been
+            judged by the others; raised to what is found here.
 
     Returns:
-        ``(C,)`` surprise of the scores, and ``(T, C)`` of each accepted window, had it
-        been judged by the others.
+        ``(C,)`` surprise of the scores.
     """
     every = _ordinary(history)
-    past = np.zeros(history.shape)
-    row, column = np.nonzero(history > every.edge)
-    over = history[row, column] - every.edge[column]
-    scale = _scale(every.total[column] - over, every.windows[column] - 1, every.pool)
-    past[row, column] = _tail_surprise(over / scale, every.freedom - 0.5, every.base)
+    own, window = np.divmod(np.flatnonzero(every.above), max(history.shape[1], 1))
+    over = history[own, window] - every.edge[own]
+    scale = _scale(every.total[own] - over, every.windows[own] - 1, every.pool)
+    past = _tail_surprise(over / scale, every.freedom - 0.5, every.base)
+    known = part[own] >= 0
+    np.maximum.at(maxima, (part[own][known], window[known]), past[known])
     far = np.maximum(scores - every.edge, 0.0) / _scale(every.total, every.windows, every.pool)
-    return np.where(far > 0, _tail_surprise(far, every.freedom, every.base), 0.0), past
+    return np.where(far > 0, _tail_surprise(far, every.freedom, every.base), 0.0)
 
 
 def tail_p(maxima: Floats, largest: float) -> float:
@@ -225,17 +232,19 @@ def extend(history: Floats, scores: Floats) -> Floats:
 
 
 def _ordinary(history: Floats) -> Ordinary:
-    size, tail = len(history), _tail(len(history))
+    size, tail = history.shape[1], _tail(history.shape[1])
     if tail == 0:
-        nothing = np.zeros(history.shape[1])
-        return Ordinary(nothing, nothing, nothing, LEAST_SCALE, BELIEF, float(np.log(2)))
+        nothing = np.zeros(len(history))
+        above = np.zeros(history.shape, dtype=bool)
+        return Ordinary(nothing, above, nothing, nothing, LEAST_SCALE, BELIEF, float(np.log(2)))
     weight = size / (size + BELIEF)
-    own = np.partition(history, size - tail - 1, axis=0)[size - tail - 1]
+    own = np.partition(history, size - tail - 1, axis=1)[:, size - tail - 1].astype(np.float64)
     edge = weight * own + (1 - weight) * float(np.median(own))
-    over = np.maximum(history - edge, 0.0)
-    count, total = np.count_nonzero(over, axis=0), over.sum(axis=0)
+    above = history > edge.astype(history.dtype)[:, None]
+    count = np.count_nonzero(above, axis=1)
+    total = np.sum(history, axis=1, where=above, dtype=np.float64) - count * edge
     pool = float(np.median(total / np.maximum(count, 1)))
-    return Ordinary(edge, total, count, pool, tail + BELIEF, float(np.log(size / tail)))
+    return Ordinary(edge, above, total, count, pool, tail + BELIEF, float(np.log(size / tail)))
 
 
 def _scale(total: Floats, count: Floats, pool: float) -> Floats:
