@@ -41,10 +41,12 @@ def carry_out(plan: Plan, rows: Sequence[Row], dimension: int) -> Floats:
     mix = np.ascontiguousarray(plan.mix[:, used])
     sources = [rows[int(place)] for place in used]
     output = np.zeros(dimension)
-    if plan.reduce is None and sources:
-        _sum(mix[0], sources, output)
     if plan.reduce is not None:
-        _sort(mix, sources, plan.reduce, output)
+        reduce, places = plan.reduce, plan.read or range(len(mix))
+        order = ordering(len(mix) * dimension, len(mix), places)
+        _sort(mix, sources, lambda block: reduce(order(block)), output)
+    elif sources:
+        _sum(mix[0], sources, output)
     return output
 
 
@@ -79,12 +81,11 @@ def _sort(
     if only is not None:
         rows = [rows[int(place)] for place in only]
     dtype = _working_type(rows) if only is not None else np.dtype(np.float64)
-    order = ordering(len(mix) * output.size)
     whole = as_matrix(rows, dtype)
     stage = scratch(len(rows), width_within(SORT_BYTES, len(rows)), dtype)
     for part in blocks(output.size, stage.shape[1]):
         block = lay(rows, part, stage) if whole is None else whole[:, part]
-        output[part] = reduce(order(block if only is not None else mix @ block))
+        output[part] = reduce(block if only is not None else mix @ block)
 
 
 def _one_hot(mix: Floats) -> Ints | None:

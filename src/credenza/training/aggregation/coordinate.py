@@ -36,7 +36,7 @@ class CoordinateMedian:
 
     def plan(self, crowd: Crowd) -> Plan:
         """Sort each coordinate, take the middle."""
-        return Plan(np.eye(crowd.size), middle)
+        return Plan(np.eye(crowd.size), middle, _middle_places(crowd.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,18 @@ class TrimmedMean:
 
     def plan(self, crowd: Crowd) -> Plan:
         """Sort each coordinate, drop the ends, average the rest."""
-        return Plan(np.eye(crowd.size), partial(trimmed, faulty=crowd.faulty))
+        kept = range(crowd.faulty, crowd.size - crowd.faulty)
+        return Plan(np.eye(crowd.size), partial(trimmed, faulty=crowd.faulty), kept)
 
 
 def middle(ordered: Row) -> Floats:
     """``(width,)`` medians of ``(width, n)`` rows that are sorted."""
-    high = ordered.shape[1] // 2
-    low = (ordered.shape[1] - 1) // 2
-    return (ordered[:, low].astype(np.float64) + ordered[:, high]) / 2
+    places = _middle_places(ordered.shape[1])
+    return (ordered[:, places[0]].astype(np.float64) + ordered[:, places[-1]]) / 2
+
+
+def _middle_places(size: int) -> range:
+    return range((size - 1) // 2, size // 2 + 1)
 
 
 def trimmed(ordered: Row, faulty: int) -> Floats:

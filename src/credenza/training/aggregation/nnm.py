@@ -51,7 +51,7 @@ class NearestNeighbourMixing:
         mixed = mixing @ gram @ mixing.T
         inner = self.rule.plan(Crowd(crowd.size, crowd.faulty, lambda: mixed))
         places = inner.mix.shape[1]
-        return Plan(inner.mix @ mixing[:places], inner.reduce)
+        return Plan(inner.mix @ mixing[:places], inner.reduce, inner.read)
 
 
 def _neighbourhoods(squared: Floats, count: int) -> Floats:

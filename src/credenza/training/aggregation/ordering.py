@@ -27,10 +27,16 @@ COMPILED_FROM = 2**22
 """Values in a round from which a second of compiling, once in a process, is soon repaid."""
 
 
-def ordering(values: int) -> Ordering:
-    """What orders a round of so many values: the network for large ones, if numba is there."""
+def ordering(values: int, clients: int, read: range) -> Ordering:
+    """What orders a round of so many values: the network for large ones, if numba is there.
+
+    Args:
+        values: in the round.
+        clients: of which each coordinate has a value.
+        read: places of the order that are read; what comes out elsewhere is not told.
+    """
     if values >= COMPILED_FROM and importlib.util.find_spec("numba"):
-        return by_network
+        return network(clients, read)
     return by_sort
 
 
@@ -44,23 +50,38 @@ def by_sort(block: Row) -> Row:
     return turned
 
 
-def by_network(block: Row) -> Row:
-    """As ``by_sort``; each row's values lie together, where there they lie apart.
+def network(clients: int, read: range) -> Ordering:
+    """As ``by_sort`` at the places that are read; each row's values lie together here.
+
+    An order is good until the next: they share their memory, since fresh memory for every
+    block would cost a quarter of the time.
 
     Complexity:
-        ``n log² n / 4`` exchanges of rows, each a minimum and a maximum.
+        Up to ``n log² n / 4`` exchanges of rows, each a minimum and a maximum; a sixth less
+        when only the middle is read.
 
     Raises:
         ModuleNotFoundError: numba is not installed.
     """
-    rows = np.array(block, order="C")
-    _compiled()(rows, exchanges(len(rows)))
-    return rows.T
+    pairs, exchange = exchanges(clients, read), _compiled()
+    rows = np.empty((0, 0))
+
+    def order(block: Row) -> Row:
+        nonlocal rows
+        if rows.shape != block.shape or rows.dtype != block.dtype:
+            rows = np.empty(block.shape, dtype=block.dtype)
+        np.copyto(rows, block)
+        exchange(rows, pairs)
+        return rows.T
+
+    return order
 
 
 @cache
-def exchanges(size: int) -> Ints:
+def exchanges(size: int, read: range) -> Ints:
     """``(m, 2)`` pairs of places; exchanged in this order where needed, ``size`` values sort.
+
+    Those that no place in ``read`` hears of are left out.
 
     Source:
         Batcher's merge exchange: Knuth, The Art of Computer Programming 3, algorithm 5.2.2M.
@@ -74,7 +95,12 @@ def exchanges(size: int) -> Ints:
             found += [(i, i + apart) for i in range(size - apart) if i & bit == rest]
             rest, apart, reach = bit, reach - bit, reach >> 1
         bit >>= 1
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+    heard, kept = set(read), []
+    for pair in reversed(found):
+        if heard.intersection(pair):
+            heard.update(pair)
+            kept.append(pair)
+    return np.array(kept[::-1], dtype=np.int64).reshape(-1, 2)
 
 
 @cache

@@ -39,10 +39,12 @@ class Plan:
         mix: ``(m, size + a)`` weights; row k makes the k-th candidate vector.
         reduce: takes ``(width, m)`` candidates, sorted along the last axis, to
             ``(width,)`` outputs; None when m is 1 and the candidate is the output.
+        read: places of the m sorted ones that it looks at; None: all of them.
     """
 
     mix: Floats
     reduce: Callable[[Row], Floats] | None = None
+    read: range | None = None
 
 
 class Rule(Protocol):
