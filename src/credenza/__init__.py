@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Workspace": "credenza.workspace",
+    "Workspace": "credenza.workspace.hall",
     "ScanResult": "credenza.scanning.result",
     "ScreenedEstimator": "credenza.scanning.estimator",
     "scan": "credenza.scanning.scan",

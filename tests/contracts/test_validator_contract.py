@@ -20,6 +20,7 @@ from credenza.profiling.statistics.reference import summarise
 from credenza.response.builtin import VALIDATORS
 from credenza.response.case import Answer, Case
 from credenza.response.relabelling import Given, complete, draw_sheet
+from credenza.screening.builtin import DETECTORS
 from credenza.store.rows import BatchRow
 from credenza.training.baseline import fit_reference
 
@@ -64,6 +65,7 @@ def case() -> Case:
         reference=reference,
         policy=Policy("", detectors=("association",)),
         originals={batch.digest: {}},
+        detectors=DETECTORS,
     )
 
 

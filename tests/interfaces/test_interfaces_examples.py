@@ -108,6 +108,7 @@ credenza witness vkey --name eyes.example/w1 --key w1.key
 credenza witness serve --name eyes.example/w1 --key w1.key --log LOG_VKEY --state w1 --stop-after 1
 credenza catalog rebuild
 credenza catalog parts
+credenza catalog check duplicates
 credenza ring init ring --root r1.key.pub --root r2.key.pub --root r3.key.pub \
  --targets t1.key.pub --online o1.key.pub
 credenza ring delegate ring acme --key acme.key.pub --dataset flights

@@ -52,6 +52,7 @@ log stamp · log verify-stamp
 ring init · ring delegate · ring revoke · ring rotate · ring renew · ring sign
 ring publish · ring import · ring show
 witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
+catalog check
 campaigns list · campaigns show · monitor
 policy show · policy test · policy propose · policy adopt · policy explain · policy replay
 governance show · governance start · governance adopt · governance audit

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from credenza.core.errors import NotFoundError, UsageError
+from credenza.core.guest import Guest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +49,7 @@ class Catalog(Generic[P]):
                 f"no {self.kind} is called {name!r}",
                 why=f"the known {self.kind}s are: {', '.join(self.names())}",
                 fix=(f"did you mean {near[0]!r}? " if near else "")
-                + "`credenza catalog parts` says what each does",
+                + "`credenza catalog parts` says what each does; another package may bring it",
             )
         try:
             return factory(**parameters)
@@ -56,6 +57,11 @@ class Catalog(Generic[P]):
             raise UsageError(
                 "bad-parameter", f"{self.kind} {name!r} refuses its parameters", why=str(wrong)
             ) from wrong
+
+    def brought_by(self, name: str) -> str:
+        """Name and version of the package that brings the part ``name``; "" for our own."""
+        factory = self.parts.get(name)
+        return factory.package if isinstance(factory, Guest) else ""
 
     def extended(self, others: Mapping[str, Callable[..., P]]) -> Catalog[P]:
         """A new catalog with ``others`` added; a name may not be taken twice.

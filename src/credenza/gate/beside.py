@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pyarrow as pa
 
-from credenza.screening.builtin import DETECTORS
 from credenza.screening.run import screen
 from credenza.screening.view import make_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from credenza.core.canonical import Json
+    from credenza.core.protocols import Detector
     from credenza.core.types import Floats
-    from credenza.gate.policy import Budget
+    from credenza.gate.policy import Budget, Policy
     from credenza.gate.reference import Reference
+    from credenza.gate.stores import Stores
     from credenza.screening.run import Screening
 
 
@@ -25,7 +27,7 @@ def screen_beside(  # noqa: PLR0917 - what is judged, against what, by whom
     table: pa.Table,
     sources: Sequence[str],
     reference: Reference,
-    detectors: Sequence[str],
+    detectors: Sequence[Detector],
     budget: Budget,
     expected: Floats | None,
 ) -> Screening:
@@ -36,7 +38,7 @@ def screen_beside(  # noqa: PLR0917 - what is judged, against what, by whom
         table: ``n`` rows under test.
         sources: ``n`` sender ids.
         reference: the trusted rows, and the model that was fitted on others.
-        detectors: their names.
+        detectors: whom to ask.
         budget: of false alarms.
         expected: the reference's label probabilities of ``table``; None without a model.
     """
@@ -55,7 +57,25 @@ def screen_beside(  # noqa: PLR0917 - what is judged, against what, by whom
     )
     return screen(
         view,
-        [DETECTORS.make(detector) for detector in detectors],
+        detectors,
         fdr=budget.fdr,
         row_budget=budget.rows,
     )
+
+
+def asked(stores: Stores, policy: Policy) -> list[Detector]:
+    """The detectors that a policy names, ours and those of other packages.
+
+    Raises:
+        NotFoundError: no installed package brings one of them.
+        UsageError: one that another package brings cannot be made.
+    """
+    known = stores.detectors()
+    return [known.make(name) for name in policy.detectors]
+
+
+def guests(stores: Stores, policy: Policy) -> dict[str, Json]:
+    """Name and version of the package behind each detector of a policy that is not ours."""
+    known = stores.detectors()
+    brought = {name: known.brought_by(name) for name in policy.detectors}
+    return {name: package for name, package in brought.items() if package}

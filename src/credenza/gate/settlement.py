@@ -14,7 +14,7 @@ import pyarrow as pa
 from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Outcome, Silence, Unit
 from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
-from credenza.gate.beside import screen_beside
+from credenza.gate.beside import asked, guests, screen_beside
 from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.fitting import reference_for
 from credenza.gate.journal import Event
@@ -74,6 +74,10 @@ class _Window:
         """First and last + 1 row of batch ``position``."""
         return self.starts[position], self.starts[position + 1]
 
+    def sources(self) -> list[str]:
+        """The sender of each row."""
+        return [row.source for row in self.rows for _ in range(row.records)]
+
 
 def settle(stores: Stores, policy: Policy, dataset: str, until: dt.date) -> Iterator[Settlement]:
     """Judge every window with waiting batches that ended by ``until``, oldest first."""
@@ -107,16 +111,14 @@ def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
     panel = _accepted_panel(stores, screened, judged)
     payloads = stores.journal.blobs.put(screened.across.memory.to_bytes())
     publish = _to_publish(judged)
+    document = _settlement_document(policy, window, judged, panel, payloads, publish)
     stores.journal.record(
         [
             *(
                 Event("verdict", _verdict_document(one, verdict))
                 for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
             ),
-            Event(
-                "settlement",
-                _settlement_document(policy, window, judged, panel, payloads, publish),
-            ),
+            Event("settlement", document | {"guests": guests(stores, policy)}),
         ]
     )
     versions = finish_pending(stores)
@@ -180,11 +182,13 @@ def _assess(
     expected = _heard(foreseen, silences)
     panel, screening = PanelWindow.empty(), None
     across = AcrossWindow(memory=memory_of(stores, window.dataset))
-    # Detectors ask no store: they judge rows beside the campaign scan, on a core of their own.
+    # Detectors read no store: they judge rows beside the campaign scan, on a core of their own.
     with ThreadPoolExecutor(1) as beside:
         rows = (
             beside.submit(
-                assessed, "screening", lambda: _screen_rows(policy, reference, window, expected)
+                assessed,
+                "screening",
+                lambda: _screen_rows(stores, policy, reference, window, expected),
             )
             if not vouched
             else None
@@ -216,12 +220,11 @@ def _assess(
 
 
 def _sent(window: _Window, expected: Floats | None) -> Sent:
-    source = [row.source for row in window.rows for _ in range(row.records)]
     return Sent(
         window.dataset,
         window.name,
         window.table,
-        np.array(source, dtype=object),
+        np.array(window.sources(), dtype=object),
         {row.source: row.digest for row in window.rows},
         expected,
     )
@@ -243,16 +246,17 @@ def _by_source(window: _Window) -> dict[str, list[tuple[BatchRow, int, int]]]:
 
 
 def _screen_rows(
-    policy: Policy, reference: Reference, window: _Window, expected: Floats | None
+    stores: Stores, policy: Policy, reference: Reference, window: _Window, expected: Floats | None
 ) -> Screening:
     """Rows of the window beside the trusted ones; window rows come first."""
-    sources = [
-        row.source
-        for position, row in enumerate(window.rows)
-        for _ in range(*window.span(position))
-    ]
     return screen_beside(
-        window.name, window.table, sources, reference, policy.detectors, policy.budget, expected
+        window.name,
+        window.table,
+        window.sources(),
+        reference,
+        asked(stores, policy),
+        policy.budget,
+        expected,
     )
 
 

@@ -15,7 +15,11 @@ from credenza.provenance.roster import Roster
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from credenza.core.canonical import Json
+    from credenza.core.catalog import Catalog
+    from credenza.core.protocols import Detector
     from credenza.core.types import Manifest
     from credenza.datasets.versions import LanceDatasets
     from credenza.gate.journal import Journal
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
     from credenza.store.rows import BatchRow
 
 MAX_TABLE_BYTES = 16 * 2**30
+
+
+def our_detectors() -> Catalog[Detector]:
+    """The detectors of this package."""
+    from credenza.screening.builtin import DETECTORS  # noqa: PLC0415 - a second to load
+
+    return DETECTORS
 
 
 @dataclass(slots=True)
@@ -38,9 +49,10 @@ class KnownRoster:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The journal and the datasets.
+    """The journal and the datasets, and whom a policy may ask about rows.
 
     Attributes:
+        detectors: those that can be named; other packages' too where the hall lets them in.
         references: fitted references by dataset: a cache, rebuilt from the journal.
         roster: registered sources and the key ring: a cache, likewise.
         charter: who may do what: a cache, read from the ledger alone.
@@ -49,6 +61,7 @@ class Stores:
 
     journal: Journal
     datasets: LanceDatasets
+    detectors: Callable[[], Catalog[Detector]] = our_detectors
     references: dict[str, Reference] = field(default_factory=dict)
     roster: KnownRoster = field(default_factory=KnownRoster)
     charter: Charter = field(default_factory=Charter)

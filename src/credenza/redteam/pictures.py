@@ -52,8 +52,9 @@ def poisoned(
         rows: ``(n,)``.
     """
     pixels = pixels_of(table, image)
-    if rows.any():
-        pixels[rows] = change(pixels[rows])
+    if not rows.any():  # an empty batch among them, of which Arrow makes no tensors
+        return table
+    pixels[rows] = change(pixels[rows])
     place = table.schema.get_field_index(image)
     column = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(pixels))
     table = table.set_column(place, table.schema.field(place), column)

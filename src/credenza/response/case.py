@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from credenza.core.catalog import Catalog
+    from credenza.core.protocols import Detector
     from credenza.core.types import Finding, Silence, Strings
     from credenza.gate.policy import Policy
     from credenza.gate.reference import Reference
@@ -47,6 +49,7 @@ class Case:
         peer_source: ``(m,)`` their senders.
         reference: trusted rows and a model of others; None before there are any.
         originals: the files of each batch as they were signed, by batch and name.
+        detectors: those that can be asked, by name.
     """
 
     dataset: str
@@ -59,6 +62,7 @@ class Case:
     reference: Reference | None
     policy: Policy
     originals: Mapping[str, Mapping[str, Path]]
+    detectors: Catalog[Detector]
 
     def trusted(self) -> Reference:
         """The reference.
@@ -140,6 +144,7 @@ def case_of(stores: Stores, policy: Policy, batches: Sequence[BatchRow]) -> Case
         reference=reference_for(stores, dataset, policy.window),
         policy=policy,
         originals={row.digest: _originals(stores, row) for row in batches},
+        detectors=stores.detectors(),
     )
 
 

@@ -26,8 +26,8 @@ from credenza.gate.policy_file import load_policy
 from credenza.gate.propose import edited, lower_bound
 from credenza.gate.replay import SETTING, case_of
 from credenza.gate.silence import assessed
+from credenza.gate.stores import our_detectors
 from credenza.response.desk import batch_rows
-from credenza.screening.builtin import DETECTORS
 from credenza.store.rows import BatchRow
 
 if TYPE_CHECKING:
@@ -84,17 +84,18 @@ class _Split:
 
 
 def lessons(
-    desk: Desk, incident: Incident, detectors: Sequence[str] = DETECTORS.names()
+    desk: Desk, incident: Incident, detectors: Sequence[str] | None = None
 ) -> tuple[Lesson, ...]:
     """Every change that a rule or a detector suggests, those that hold first.
 
     Args:
         desk: the gate and its policy.
         incident: whose batches the changes are tried on.
-        detectors: to ask, less those that the policy asks already.
+        detectors: to ask, less those that the policy asks already; by default all of ours.
     """
     split = _split(desk, incident)
-    found = [*_of_outcomes(desk, split), *_of_detectors(desk, split, detectors)]
+    names = our_detectors().names() if detectors is None else detectors
+    found = [*_of_outcomes(desk, split), *_of_detectors(desk, split, names)]
     return tuple(sorted(found, key=lambda one: (not one.holds, -one.caught, one.key, one.after)))
 
 
@@ -186,7 +187,7 @@ def _spoken(desk: Desk, reference: Reference, split: _Split, name: str) -> tuple
         table,
         [row.source for row in rows for _ in range(row.records)],
         reference,
-        [name],
+        [desk.stores.detectors().make(name)],
         desk.policy.budget,
         reference.expected(table),
     )

@@ -21,7 +21,7 @@ import pyarrow as pa
 from credenza.core.errors import ConflictError, UsageError
 from credenza.core.spans import size, spans_of, to_json
 from credenza.core.types import Unit
-from credenza.gate.beside import screen_beside
+from credenza.gate.beside import asked, screen_beside
 from credenza.gate.fitting import reference_for
 from credenza.gate.journal import Event
 from credenza.gate.records import to_json as recorded
@@ -133,7 +133,7 @@ def _look(
         table,
         [row.source for row in rows for _ in range(row.records)],
         reference,
-        policy.detectors,
+        asked(stores, policy),
         policy.budget,
         reference.expected(table),
     )

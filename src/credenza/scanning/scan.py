@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credenza.core.errors import UsageError
+from credenza.core.guest import detector_flaw
+from credenza.core.text import quote
 from credenza.scanning.columns import Asked
 from credenza.scanning.inputs import read
 from credenza.scanning.prepare import prepare
@@ -52,7 +54,7 @@ def scan(
     interactions: Sequence[str] = (),
     trusted: object = None,
     fdr: float = 0.05,
-    detectors: Sequence[str] | None = None,
+    detectors: Sequence[str | Detector] | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
     resume: str | Path | None = None,
@@ -78,10 +80,10 @@ def scan(
         interactions: user's, item's and perhaps rating's column.
         trusted: a column of booleans, a mask, a path, or a table of trusted rows.
         fdr: expected share of false discoveries, in (0, 1).
-        detectors: names; by default all that suit the data.
+        detectors: names, or detectors of your own; by default all of ours that suit the data.
         seed: of detectors that draw at random.
         progress: called at each step.
-        resume: folder in which detectors' answers are kept, and found again.
+        resume: folder in which our detectors' answers are kept, and found again.
         name: of the scan in messages; the file's name by default.
 
     Returns:
@@ -111,7 +113,10 @@ def scan(
     prepared = prepare(name or _name_of(data), reading, asked, trusted)
     folder = Path(resume) if resume is not None else None
     tell.expect(1 + sum(not lacking(prepared.view, part) for part in parts))
-    kept = [Remembered(part, folder, version("credenza"), tell) for part in parts]
+    kept = [
+        Remembered(part, folder if _is_ours(part) else None, version("credenza"), tell)
+        for part in parts
+    ]
     screening = screen(prepared.view, kept, fdr=fdr, only_applicable=detectors is None)
     tell.finish()
     return told(prepared, screening, fdr)
@@ -125,13 +130,19 @@ def _name_of(data: object) -> str:
     return Path(data).name if isinstance(data, (str, Path)) else "data"
 
 
-def _parts(detectors: Sequence[str] | None, seed: int) -> list[Detector]:
+def _is_ours(part: Detector) -> bool:
+    """Whether the version of this package tells when its code changes."""
+    return type(part).__module__.partition(".")[0] == "credenza"
+
+
+def _parts(detectors: Sequence[str | Detector] | None, seed: int) -> list[Detector]:
     found: list[Detector] = []
     catalog = DETECTORS.extended({"shared-payload": SharedPayload})
     for name in (*SCAN_DETECTORS, "shared-payload") if detectors is None else detectors:
-        part: Any = catalog.make(name)
-        fields = {one.name for one in dataclasses.fields(part)}
-        found.append(dataclasses.replace(part, seed=seed) if "seed" in fields else part)
+        part: Any = catalog.make(name) if isinstance(name, str) else _checked(name)
+        fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
+        draws = any(one.name == "seed" for one in fields)
+        found.append(dataclasses.replace(part, seed=seed) if draws else part)
     if not found:
         raise UsageError(
             "no-detectors",
@@ -140,6 +151,17 @@ def _parts(detectors: Sequence[str] | None, seed: int) -> list[Detector]:
             fix="name one, or leave the option out",
         )
     return found
+
+
+def _checked(part: Detector) -> Detector:
+    if flaw := detector_flaw(part, getattr(part, "name", "")):
+        raise UsageError(
+            "no-detector",
+            "what was given among the detectors is none",
+            why=f"{quote(type(part).__name__)}: {flaw}",
+            fix="give names, or objects with a name, needs, and a method score",
+        )
+    return part
 
 
 class _Teller:

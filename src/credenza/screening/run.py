@@ -189,9 +189,11 @@ def _ask(view: View, detector: Detector) -> Scores:
         reason = f"the rows have no {' or '.join(sorted(role.value for role in missing))}"
         # Labels could have been given; a modality is there or it is not.
         raise (UnassessedError if missing == {Role.LABEL} else NotApplicableError)(reason)
-    scores = detector.score(view)
-    if scores.values.shape != (view.table.num_rows,) or not np.isfinite(scores.values).all():
+    scores, n = detector.score(view), view.table.num_rows
+    if scores.values.shape != (n,) or not np.isfinite(scores.values).all():
         raise ValueError("its scores are not one finite number a row")
+    if any(not 0 <= row < n for finding in scores.findings for row in finding.rows):
+        raise ValueError("its findings name rows that are not there")
     return scores
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from credenza.workspace.gate import Gate
+from credenza.core.extras import needs_extra
+
+with needs_extra("gate", "a workspace"):
+    from credenza.workspace.gate import Gate
 
 if TYPE_CHECKING:
     from credenza.workspace.incidents import Incidents
@@ -51,16 +54,3 @@ class Workspace(Gate):
         from credenza.workspace.validations import Validations  # noqa: PLC0415 - loads the models
 
         return Validations(self, self._stores)
-
-    @staticmethod
-    def parts() -> dict[str, list[tuple[str, str]]]:
-        """The installed parts by kind, with a line on each."""
-        from credenza.gate import parts  # noqa: PLC0415 - it loads every room
-        from credenza.response.builtin import VALIDATORS  # noqa: PLC0415 - as above
-        from credenza.response.verbs import VERBS  # noqa: PLC0415 - as above
-
-        return {
-            **parts.installed(),
-            "validator": parts.listed(VALIDATORS.parts),
-            "verb": parts.listed(VERBS),
-        }

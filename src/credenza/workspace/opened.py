@@ -13,6 +13,7 @@ from credenza.gate.stores import Stores
 from credenza.store.blobs import BlobStore
 from credenza.store.catalog import Catalog
 from credenza.store.ledger.ledger import Ledger
+from credenza.workspace import guests
 from credenza.workspace import home as homes
 from credenza.workspace.policies import Policies
 from credenza.workspace.telling import TOLD_FILE, keep_told
@@ -63,7 +64,7 @@ class Opened:
             catalog=catalog,
             clock=self._now,
         )
-        self._stores = Stores(journal, LanceDatasets(home / "datasets"))
+        self._stores = Stores(journal, LanceDatasets(home / "datasets"), guests.detectors)
         self.warrants = Warrants(self._stores, self._now)
         self.policies = Policies(self._stores, home, self.warrants)
         journal.catch_up()

@@ -63,7 +63,7 @@ def _split(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     help="Expected share of false discoveries.",
 )
 @click.option(
-    "--detectors", metavar="NAME,…", callback=_split, help="Ask only these.  [all that apply]"
+    "--detectors", metavar="NAME,…", callback=_split, help="Ask only these.  [ours that apply]"
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random draws."
@@ -93,6 +93,7 @@ def command(path: Path, out: Path | None, form: str, **options: Any) -> Answer: 
     """
     from credenza.scanning.document import document  # noqa: PLC0415 - help stays light
     from credenza.scanning.scan import scan  # noqa: PLC0415 - help stays light
+    from credenza.workspace.guests import asked_in_a_scan  # noqa: PLC0415 - help stays light
 
     with _progress() as progress:
         result = scan(
@@ -107,7 +108,7 @@ def command(path: Path, out: Path | None, form: str, **options: Any) -> Answer: 
             interactions=options["interactions"],
             trusted=options["trusted"] or None,
             fdr=options["fdr"],
-            detectors=options["detectors"] or None,
+            detectors=asked_in_a_scan(options["detectors"]) or None,
             seed=options["seed"],
             progress=progress,
             resume=out / RESUME if out is not None else None,

@@ -49,7 +49,7 @@ class Rescreen:
             case.table,
             case.source.tolist(),
             reference,
-            asked,
+            [case.detectors.make(name) for name in asked],
             case.policy.budget,
             reference.expected(case.table),
         )
