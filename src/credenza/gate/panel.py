@@ -43,13 +43,13 @@ class PanelWindow:
     Attributes:
         alarms: by source, what the other lanes say of it.
         silences: by source, why it could not be scanned.
-        state: the scanner, waiting to be told which sources were accepted.
+        scanner: waits to be told which sources were accepted; None: nothing was scanned.
     """
 
     campaigns: tuple[Campaign, ...] = ()
     alarms: Mapping[str, tuple[Alarm, ...]] = field(default_factory=dict)
     silences: Mapping[str, list[Silence]] = field(default_factory=dict)
-    state: bytes = b""
+    scanner: PanelScanner | None = None
 
     @staticmethod
     def empty() -> PanelWindow:
@@ -114,7 +114,7 @@ def judge_panel(
             for source in spans
             if source in scanner.newcomers
         },
-        state=scanner.to_bytes(),
+        scanner=scanner,
     )
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 import pyarrow as pa
 
-from credenza.campaigns.panel import PanelScanner
 from credenza.core.types import Outcome, Silence, Unit
 from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
 from credenza.gate.beside import asked, guests, screen_beside
@@ -168,7 +167,7 @@ def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
         evidence,
         () if vouched else found.campaigns(),
         found.silences,
-        found.panel.state,
+        found.panel.scanner,
         found.across,
     )
 
@@ -334,11 +333,11 @@ def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
     newcomer that is held for being unknown teaches what is usual of itself, which nobody
     else is held against, or it would stay unknown for ever.
     """
-    if not screened.panel:  # nothing was scanned: the scan goes on from where it was
+    scanner = screened.panel
+    if scanner is None:  # nothing was scanned: the scan goes on from where it was
         with stores.journal.catalog.snapshot() as index:
             newest = index.newest(WindowRow, dataset=screened.dataset)
         return "" if newest is None else newest.state
-    scanner = PanelScanner.from_bytes(screened.panel)
     held = {
         one.source
         for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from credenza.campaigns.panel import PanelScanner
     from credenza.core.types import Batch, Campaign, Silence, Verdict
     from credenza.gate.across import AcrossWindow
     from credenza.gate.decide import Evidence
@@ -33,7 +34,7 @@ class Screened:
     """All batches of one window with the evidence on each.
 
     Attributes:
-        panel: state of the campaign scan after this window, before acceptance.
+        panel: the campaign scan after this window, before acceptance; None: it did not run.
         across: what the comparison of its sources gave.
     """
 
@@ -42,7 +43,7 @@ class Screened:
     evidence: tuple[Evidence, ...]
     campaigns: tuple[Campaign, ...]
     silences: tuple[Silence, ...]
-    panel: bytes
+    panel: PanelScanner | None
     across: AcrossWindow
 
 
