@@ -21,7 +21,7 @@ from credenza.training.aggregation.ordering import (
 from credenza.training.builtin import aggregator
 
 if TYPE_CHECKING:
-    from credenza.training.aggregation.updates import Row
+    from credenza.training.aggregation.blocks import Row
 
 
 def block(seed: int, clients: int, width: int, dtype: str) -> Row:

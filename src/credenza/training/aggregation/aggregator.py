@@ -16,8 +16,9 @@ from credenza.training.aggregation.verdicts import judge
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
+    from credenza.training.aggregation.blocks import Row
     from credenza.training.aggregation.rule import Plan, Rule
-    from credenza.training.aggregation.updates import Round, Row, Updates
+    from credenza.training.aggregation.updates import Round, Updates
     from credenza.training.aggregation.verdicts import ClientVerdict
 
 BEYOND = 5.0

@@ -7,7 +7,7 @@ per operation; read by the same range of coordinates of all clients, once in all
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from credenza.training.aggregation.updates import Row
+    Row: TypeAlias = npt.NDArray[Any]
 
 LINE_FLOATS = 16
 """float32 values in a cache line."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from credenza.core.types import Floats, Ints
+    from credenza.training.aggregation.blocks import Row
     from credenza.training.aggregation.rule import Plan
-    from credenza.training.aggregation.updates import Row
 
 SUM_BYTES = 4 * 2**20
 SORT_BYTES = 2**19

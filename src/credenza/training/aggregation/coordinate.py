@@ -12,8 +12,8 @@ from credenza.training.aggregation.rule import Plan
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
+    from credenza.training.aggregation.blocks import Row
     from credenza.training.aggregation.rule import Crowd
-    from credenza.training.aggregation.updates import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from credenza.core.types import Floats
-    from credenza.training.aggregation.updates import Round, Row
+    from credenza.training.aggregation.blocks import Row
+    from credenza.training.aggregation.updates import Round
 
 CANCELLED_BELOW = 0.05
 """Squared reach of a majority over squared distance from the centre."""

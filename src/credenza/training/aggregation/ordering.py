@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from credenza.core.types import Ints
-    from credenza.training.aggregation.updates import Row
+    from credenza.training.aggregation.blocks import Row
 
     Ordering: TypeAlias = Callable[[Row], Row]
 

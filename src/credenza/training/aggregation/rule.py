@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from credenza.core.types import Floats, Ints
-    from credenza.training.aggregation.updates import Row
+    from credenza.training.aggregation.blocks import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -20,9 +20,8 @@ from credenza.training.aggregation.blocks import blocks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
+    from credenza.training.aggregation.blocks import Row
 
-    Row: TypeAlias = npt.NDArray[Any]
     Updates: TypeAlias = Row | Sequence[object]
 
 LARGEST = 1e15
