@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,8 @@ from credenza.interfaces.cli.failure import as_error
 from credenza.interfaces.cli.main import main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
     from credenza.interfaces.cli.answer import Answer
@@ -146,3 +150,22 @@ def test_a_mistyped_option_is_answered_with_the_known_ones(
     assert what.startswith("error[bad-usage]: No such option '--frce'")
     assert why == "  why: `credenza key new` takes --debug, --encrypt, --json"
     assert fix == "  fix: run `credenza key new --help`"
+
+
+def test_without_the_packages_of_the_gate_a_scan_works_and_a_workspace_says_what_lacks(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('cedarpy', 'lance', 'obstore', 'sqlalchemy', 'tuf'):\n"
+        "    sys.modules[name] = None\n"
+        "from credenza.interfaces.cli.main import main\n"
+        "print(main(['scan', 'rows.csv']), main(['catalog', 'parts']), main(['init']))\n"
+    )
+    (tmp_path / "rows.csv").write_text("a,b\n" + "".join(f"{n % 7},{n % 5}\n" for n in range(90)))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("0 0 2\n"), done.stderr
+    assert "error[gate-not-installed]: a workspace needs more packages" in done.stderr
+    assert "fix: pip install 'credenza[gate]'" in done.stderr

@@ -13,6 +13,7 @@ from credenza.campaigns.payload import Expectation, Senders, find_payloads, unit
 from credenza.campaigns.reconcile import reconcile
 from credenza.core.canonical import canonical_json, strict_json
 from credenza.gate.registry import roster
+from credenza.gate.windows import AGE
 from credenza.store.rows import BatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def judge_across(
 def memory_of(stores: Stores, dataset: str) -> Memory:
     """The memory that the newest settled window left behind."""
     with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, dataset=dataset)
+        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
     digest = "" if newest is None else str(stores.event(newest.settled_index).get("payloads", ""))
     return Memory.from_bytes(stores.journal.blobs.get(digest)) if digest else Memory()
 
@@ -202,7 +203,7 @@ def _payloads(  # noqa: PLR0917 - one call's arguments, named where it is made
 def _window_before(stores: Stores, sent: Sent) -> tuple[pa.Table, Strings]:
     """Rows of the newest settled window that went into the dataset, and their sources."""
     with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, dataset=sent.dataset)
+        newest = index.newest(WindowRow, by=AGE, dataset=sent.dataset)
         rows = (
             []
             if newest is None

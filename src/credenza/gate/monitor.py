@@ -13,6 +13,7 @@ from credenza.core.errors import NotFoundError
 from credenza.gate.chart import panel_of
 from credenza.gate.fold_response import EXCISED
 from credenza.gate.records import campaign_from
+from credenza.gate.windows import AGE
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         NotFoundError: no window of it was settled yet.
     """
     with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, dataset=dataset)
+        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
         windows = index.count(WindowRow, dataset=dataset)
         batches = index.find(BatchRow, dataset=dataset)
         watches = index.find(WatchRow, dataset=dataset)

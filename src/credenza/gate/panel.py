@@ -16,6 +16,7 @@ from credenza.core.types import Silence
 from credenza.gate.decide import Alarm
 from credenza.gate.records import campaign_from
 from credenza.gate.registry import roster
+from credenza.gate.windows import AGE
 from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
@@ -180,7 +181,7 @@ def _scanner(
     """The scanner as the newest settled window left it, or a new one, with all sources."""
     known = roster(stores).sources
     with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, dataset=dataset)
+        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
     if newest is not None and newest.state:
         scanner = PanelScanner.from_bytes(stores.journal.blobs.get(newest.state))
         names = sorted(set(known) - set(scanner.state.sources))

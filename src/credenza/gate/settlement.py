@@ -24,6 +24,7 @@ from credenza.gate.records import evidence_document, to_json
 from credenza.gate.review import REVIEWABLE
 from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened
+from credenza.gate.windows import AGE, is_dated
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -97,11 +98,10 @@ def _open_window(
 ) -> _Window:
     tables = [stores.table(row) for row in rows]
     with stores.journal.catalog.snapshot() as index:
-        settled = index.count(WindowRow, dataset=dataset)
-        newest = index.newest(WindowRow, dataset=dataset)
-    late = bool(days) and newest is not None and name <= newest.window
+        settled = index.find(WindowRow, dataset=dataset)
+    late = bool(days) and any(is_dated(row.window) and name <= row.window for row in settled)
     starts = tuple(int(s) for s in np.cumsum([0, *(table.num_rows for table in tables)]))
-    return _Window(dataset, name, rows, pa.concat_tables(tables), starts, late, settled)
+    return _Window(dataset, name, rows, pa.concat_tables(tables), starts, late, len(settled))
 
 
 def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
@@ -336,7 +336,7 @@ def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
     scanner = screened.panel
     if scanner is None:  # nothing was scanned: the scan goes on from where it was
         with stores.journal.catalog.snapshot() as index:
-            newest = index.newest(WindowRow, dataset=screened.dataset)
+            newest = index.newest(WindowRow, by=AGE, dataset=screened.dataset)
         return "" if newest is None else newest.state
     held = {
         one.source

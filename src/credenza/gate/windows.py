@@ -10,6 +10,12 @@ from credenza.core.errors import UntrustedError, UsageError
 if TYPE_CHECKING:
     from credenza.gate.policy import WindowRule
 
+AGE = "settled_index"
+"""The column by which windows are as old as they are: one that came late, or is a batch of its
+own, is not the newest because of its name."""
+
+_ALONE = "batch "
+
 
 def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
     """The window's first day as an ISO date, or the batch itself when ``days`` is 0.
@@ -21,7 +27,7 @@ def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
         UntrustedError: the time is not ISO 8601.
     """
     if rule.days == 0:
-        return f"batch {batch[:16]}"
+        return f"{_ALONE}{batch[:16]}"
     try:
         day = dt.datetime.fromisoformat(collected_from).date()
     except ValueError as wrong:
@@ -32,6 +38,11 @@ def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
         ) from wrong
     behind = (day - rule.anchor).days % rule.days
     return (day - dt.timedelta(days=behind)).isoformat()
+
+
+def is_dated(window: str) -> bool:
+    """Whether a window is a span of days, not a batch that was judged as it came."""
+    return not window.startswith(_ALONE)
 
 
 def date_of(text: str) -> dt.date:

@@ -94,11 +94,14 @@ class Transaction:
         statement = select(func.count()).select_from(table).where(*wanted)
         return int(self._connection.execute(statement).scalar_one())
 
-    def newest(self, kind: type[R], /, **equal: object) -> R | None:
-        """The row with the highest primary key among those ``find`` would return."""
+    def newest(self, kind: type[R], /, by: str = "", **equal: object) -> R | None:
+        """The row highest in column ``by`` among those ``find`` would return.
+
+        By the primary key where no column is named, which is by age only if that grows.
+        """
         table = table_of(kind)
         wanted = [_condition(table, name, value) for name, value in equal.items()]
-        order = [column.desc() for column in table.primary_key]
+        order = [column.desc() for column in ([table.c[by]] if by else table.primary_key)]
         row: Any = self._connection.execute(
             select(table).where(*wanted).order_by(*order).limit(1)
         ).first()
