@@ -19,6 +19,7 @@ from credenza.screening.detectors.image_overlay import ImageOverlay
 from credenza.screening.detectors.image_patches import ImagePatches
 from credenza.screening.detectors.image_stamps import ImageStamps
 from credenza.screening.detectors.image_texture import ImageTexture
+from credenza.screening.detectors.inserted_words import InsertedWords
 from credenza.screening.detectors.interactions import ShillingCohorts
 from credenza.screening.detectors.isolation import Isolation
 from credenza.screening.detectors.knn_disagreement import KnnDisagreement
@@ -55,6 +56,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "image-patches": ImagePatches,
         "image-stamps": ImageStamps,
         "image-texture": ImageTexture,
+        "inserted-words": InsertedWords,
         "interactions": ShillingCohorts,
         "isolation": Isolation,
         "knn-disagreement": KnnDisagreement,
@@ -85,6 +87,7 @@ SCAN_DETECTORS: tuple[str, ...] = (
     "image-overlay",
     "image-patches",
     "image-stamps",
+    "inserted-words",
     "interactions",
     "knn-disagreement",
     "near-copies",
