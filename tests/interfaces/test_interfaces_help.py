@@ -109,6 +109,7 @@ def test_only_commands_that_judge_can_be_told_to_exit_with_zero() -> None:
         "batch show",
         "batch diff",
         "batch verify",
+        "catalog check",
         "certify",
         "governance audit",
         "incident run",

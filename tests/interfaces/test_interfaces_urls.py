@@ -10,7 +10,7 @@ import pytest
 
 from credenza.core.errors import UntrustedError
 from credenza.interfaces.cli.main import main
-from credenza.interfaces.crawl import Crawler
+from credenza.interfaces.crawl import Crawler, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,30 @@ if TYPE_CHECKING:
 
 
 class Pages(BaseHTTPRequestHandler):
-    """/plain, /moved, /loop, /missing, /huge, and /turning, which is A once and then B."""
+    """/plain, /moved, /loop, /missing, /huge, and /turning, which is A once and then B.
+
+    /short promises more than it sends, /drip sends nothing for as long as it is let, and
+    /nowhere redirects to what is no URL.
+    """
 
     turns = 0
+    enough = threading.Event()
 
     def do_GET(self) -> None:
+        if self.path == "/drip":
+            self.enough.wait(20)
+            return
+        if self.path == "/nowhere":
+            self.send_response(302)
+            self.send_header("Location", "http://[no-address]/")
+            self.end_headers()
+            return
+        if self.path == "/short":
+            self.send_response(200)
+            self.send_header("Content-Length", "500")
+            self.end_headers()
+            self.wfile.write(b"half a page")
+            return
         if self.path in {"/moved", "/loop", "/inside"}:
             to = {"/moved": "/plain", "/loop": "/loop", "/inside": "ftp://127.0.0.1/x"}[self.path]
             self.send_response(302)
@@ -71,6 +90,8 @@ def test_redirects_are_followed_and_noted(base: str) -> None:
         ("/missing", "bad-status"),
         ("/huge", "too-long"),
         ("/inside", "bad-url"),
+        ("/nowhere", "bad-url"),
+        ("/short", "cut-off"),
     ],
 )
 def test_what_cannot_be_used_says_why(path: str, code: str, base: str) -> None:
@@ -79,7 +100,38 @@ def test_what_cannot_be_used_says_why(path: str, code: str, base: str) -> None:
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x/", "http://", "nonsense"])
+def test_a_server_that_drips_holds_up_nobody_for_long(base: str) -> None:
+    Pages.enough.clear()
+    with pytest.raises(UntrustedError, match="could not be fetched") as refused:
+        Crawler(allow_private=True, page_s=0.2)(f"{base}/drip")
+    Pages.enough.set()
+    assert refused.value.why == "no whole answer within 0.2 s"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "169.254.169.254",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",  # NAT64 of 127.0.0.1
+        "2002:a00:1::",  # 6to4 of 10.0.0.1
+        "224.0.0.1",
+        "fe80::1%eth0",
+    ],
+)
+def test_an_address_that_leads_inside_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+def test_addresses_of_the_internet_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "file:///etc/passwd", "gopher://x/", "http://", "nonsense"]
+)
 def test_only_the_web_is_fetched(url: str) -> None:
     with pytest.raises(UntrustedError) as refused:
         Crawler(allow_private=True)(url)

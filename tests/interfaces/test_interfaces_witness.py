@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.request
 from functools import partial
@@ -112,6 +113,56 @@ def test_a_witness_refuses_what_is_no_request_and_stays_up(three: list[WitnessSe
     assert post(f"{url}/add-checkpoint", b"nonsense")[0] == HTTPStatus.BAD_REQUEST
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"{url}/add-checkpoint")  # noqa: S310 - our own loopback server
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Length: " + "9" * 5_000,
+        "Transfer-Encoding: chunked\r\nContent-Length: 3",
+        "Content-Length: -1",
+        "Content-Length: \u0663",
+    ],
+)
+def test_a_witness_refuses_a_length_that_is_none_and_says_so(
+    three: list[WitnessServer], head: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", three[0].server_port)) as stranger:
+        stranger.sendall(f"POST /add-checkpoint HTTP/1.1\r\n{head}\r\n\r\nabc".encode())
+        answer = stranger.makefile("rb").read()
+    assert answer.split(b" ", 2)[1] in {b"411", b"413"}
+
+
+def test_a_witness_turns_away_whom_it_has_no_room_for(
+    three: list[WitnessServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = three[0]
+    monkeypatch.setattr(busy, "_room", threading.BoundedSemaphore(1))
+    with socket.create_connection(("127.0.0.1", busy.server_port)) as idle:
+        idle.sendall(b"POST ")
+        while busy._room._value:  # until its thread has begun
+            pass
+        status, _ = post(f"{busy.url}/add-checkpoint", b"old 0")
+        assert status == 0
+    status = 0
+    while not status:  # the idle one went away, and there is room again
+        status, _ = post(f"{busy.url}/add-checkpoint", b"old 0")
+    assert status == HTTPStatus.BAD_REQUEST
+
+
+def test_an_answer_that_is_no_http_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            stranger, _ = server.accept()
+            with stranger:
+                stranger.recv(1_000)
+                stranger.sendall(b"\x00\x01 not http\r\n\r\n")
+
+        threading.Thread(target=babble, daemon=True).start()
+        status, why = post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"hello")
+    assert status == 0
+    assert why.startswith(b"no answer")
 
 
 def test_a_monitor_watches_a_published_ledger_over_http(

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
-from credenza.core.errors import NotFoundError, UntrustedError
+from credenza.core.errors import ConflictError, NotFoundError, UntrustedError
 from credenza.datasets.verify_release import verify_release
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def load_release(
     """Verify a release, keep the verified bytes in ``store``, and open them from there.
 
     A release that is in the store already is checked for recall and expiry again, and
-    its copy is verified in place of the fetched one.
+    its copy is verified in place of the fetched one. Any number of jobs may share a store.
 
     Args:
         directory: what was fetched.
@@ -128,10 +128,10 @@ def load_release(
     keys = list(trust)
     release = verify_release(directory, trust=keys, recalls=recalls)
     kept = store / release.digest
-    if kept.exists():
-        release = verify_release(kept, trust=keys, recalls=recalls)
-    else:
+    try:
         release = verify_release(directory, trust=keys, recalls=recalls, copy_to=kept)
+    except ConflictError:  # kept before, or by another job of this moment
+        release = verify_release(kept, trust=keys, recalls=recalls)
     if kept.name != release.digest:
         raise UntrustedError(
             "release-swapped",

@@ -188,12 +188,7 @@ def _read_small(handle: int, name: str) -> bytes:
 def _copy(handle: int, release: Release, envelope: bytes, directory: Path) -> None:
     """Keep the very bytes that were checked; the copy has its name only when all agreed."""
     if os.path.lexists(directory):
-        raise ConflictError(
-            "name-taken",
-            f"{str(directory)!a} already exists",
-            why="a verified copy goes into a directory of its own",
-            fix="give a name that does not exist yet",
-        )
+        raise _name_taken(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     try:
@@ -204,7 +199,12 @@ def _copy(handle: int, release: Release, envelope: bytes, directory: Path) -> No
         for path in draft.iterdir():
             path.chmod(0o444)
         draft.chmod(0o755)
-        draft.rename(directory)
+        try:
+            draft.rename(directory)
+        except OSError as wrong:
+            if not os.path.lexists(directory):
+                raise
+            raise _name_taken(directory) from wrong  # somebody else was faster
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -231,6 +231,15 @@ def _check_expiry(attested: Attestation, now: dt.datetime) -> None:
 
 def _ignore(_chunk: bytes) -> None:
     """Nothing is kept."""
+
+
+def _name_taken(directory: Path) -> ConflictError:
+    return ConflictError(
+        "name-taken",
+        f"{str(directory)!a} already exists",
+        why="a verified copy goes into a directory of its own",
+        fix="give a name that does not exist yet",
+    )
 
 
 def _altered(name: str, why: str) -> UntrustedError:

@@ -24,7 +24,7 @@ class Cause:
 
     Attributes:
         rule: that weighed most in their verdicts.
-        sentence: what it says of them, without the source's name and the numbers.
+        sentence: what it says of them, of several without the source's name and the numbers.
         batches: digests, oldest first.
         sources: whose they are.
         rows: of all of them.
@@ -50,12 +50,12 @@ def causes(records: Iterable[BatchRecord]) -> list[Cause]:
     groups: dict[tuple[str, str, str], list[BatchRecord]] = defaultdict(list)
     for record in records:
         reason = weightiest(record.reasons)
-        said = _NUMBER.sub("#", reason.sentence.replace(record.source, "…")) if reason else ""
+        said = _NUMBER.sub("#", _said(record).replace(record.source, "…"))
         groups[record.dataset, reason.rule if reason else "", said].append(record)
     found = [
         Cause(
             rule,
-            sentence,
+            sentence if len(group) > 1 else _said(group[0]),
             dataset,
             tuple(one.digest for one in group),
             tuple(sorted({one.source for one in group})),
@@ -65,6 +65,11 @@ def causes(records: Iterable[BatchRecord]) -> list[Cause]:
         for (dataset, rule, sentence), group in groups.items()
     ]
     return sorted(found, key=lambda cause: (-len(cause.batches), cause.rule, cause.sentence))
+
+
+def _said(record: BatchRecord) -> str:
+    reason = weightiest(record.reasons)
+    return reason.sentence if reason else ""
 
 
 def weightiest(reasons: Iterable[Reason]) -> Reason | None:

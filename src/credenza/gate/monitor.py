@@ -71,6 +71,7 @@ class Standing:
 
     Attributes:
         judged: windows that were judged, not only vouched for.
+        vouched: windows that were admitted without being judged: what is usual.
         campaigns: by standing.
         false_rate: campaigns that reviewers cleared, over judged windows.
         accepted_rate: what the policy accepts.
@@ -83,6 +84,7 @@ class Standing:
     dataset: str
     window: str
     judged: int
+    vouched: int
     campaigns: Mapping[str, int]
     false_rate: float
     accepted_rate: float
@@ -151,6 +153,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         dataset=dataset,
         window=newest.window,
         judged=judged,
+        vouched=windows - judged,
         campaigns={name: standings[name] for name in (OPEN, CONFIRMED, CLEARED)},
         false_rate=standings[CLEARED] / max(1, judged),
         accepted_rate=policy.budget.campaign_rate,

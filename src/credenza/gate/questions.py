@@ -10,10 +10,12 @@ from credenza.core.errors import NotFoundError
 from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Version
 from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.review import REVIEWABLE
-from credenza.store.rows import BatchRow, VersionRow, WindowRow
+from credenza.gate.windows import end_of
+from credenza.store.rows import BatchRow, HeadRow, VersionRow, WindowRow
 
 if TYPE_CHECKING:
     from credenza.core.canonical import Json
+    from credenza.gate.policy import WindowRule
     from credenza.gate.stores import Stores
 
 
@@ -123,6 +125,41 @@ def explain(stores: Stores, row: BatchRow) -> Explanation:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a dataset waits to be judged.
+
+    Attributes:
+        batches: how many wait for their window.
+        ends: the day on which the first of their windows is over, an ISO date; "" when
+            none waits, or each is judged as it comes.
+    """
+
+    batches: int
+    ends: str
+
+
+def waiting(stores: Stores, rule: WindowRule, dataset: str) -> Waiting:
+    """How many batches wait for their window, and until when.
+
+    Raises:
+        NotFoundError: nothing was ever submitted to it.
+    """
+    found = batches(stores, dataset, None)
+    if not found:
+        with stores.journal.catalog.snapshot() as index:
+            known = sorted({row.dataset for row in index.find(HeadRow)})
+        raise NotFoundError(
+            "no-such-dataset",
+            f"no dataset is called {dataset[:100]!r}",
+            why=f"batches were submitted to: {', '.join(known) or 'none'}",
+            fix="run `credenza batch list`",
+        )
+    windows = [one.window for one in found if one.status == "waiting"]
+    ends = end_of(min(windows), rule) if windows else ""
+    return Waiting(len(windows), ends)
+
+
 def versions(stores: Stores, dataset: str) -> list[Version]:
     """Versions of a dataset, oldest first.
 
@@ -160,6 +197,7 @@ def version(stores: Stores, dataset: str, number: int | None) -> Version:
         "no-such-version",
         f"{dataset!r} has no version {number}",
         why=f"its versions are: {', '.join(str(found.number) for found in known)}",
+        fix=f"run `credenza dataset log {dataset}`",
     )
 
 

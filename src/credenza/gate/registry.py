@@ -10,7 +10,7 @@ from credenza.gate.journal import Event
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from credenza.core.canonical import Json
     from credenza.core.types import Source
@@ -99,10 +99,22 @@ def add_source(stores: Stores, name: str, keys: tuple[str, ...], group: str) -> 
     return _record(stores, name, event)
 
 
-def delegated(stores: Stores, name: str) -> tuple[str, ...]:
-    """Keys that the key ring delegates to a sender, none without a ring."""
+def keys_for(stores: Stores, name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The keys that a new sender is registered with: those given, or those of the key ring.
+
+    Raises:
+        UsageError: there are none.
+    """
     mandate = (roster(stores).mandates or {}).get(name)
-    return () if mandate is None else mandate.keys
+    held = tuple(given) or (() if mandate is None else mandate.keys)
+    if not held:
+        raise UsageError(
+            "no-key",
+            f"{name[:64]!r} has no key to sign its batches with",
+            why="none is given, and no key ring delegates one to it",
+            fix="make a pair with `credenza key new NAME.key`, and add `--key NAME.key.pub`",
+        )
+    return held
 
 
 def freeze_source(stores: Stores, name: str, reason: str) -> Source:

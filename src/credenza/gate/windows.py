@@ -40,6 +40,13 @@ def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
     return (day - dt.timedelta(days=behind)).isoformat()
 
 
+def end_of(window: str, rule: WindowRule) -> str:
+    """The day on which a window is over, an ISO date; "" for a batch judged as it comes."""
+    if not rule.days or not is_dated(window):
+        return ""
+    return (dt.date.fromisoformat(window) + dt.timedelta(days=rule.days)).isoformat()
+
+
 def is_dated(window: str) -> bool:
     """Whether a window is a span of days, not a batch that was judged as it came."""
     return not window.startswith(_ALONE)

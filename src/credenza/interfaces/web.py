@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
+import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.store.ledger.witness import REQUEST_BYTES_MAX, TEXT, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from credenza.store.ledger.files import Fetch
 
+    Request: TypeAlias = "socket.socket | tuple[bytes, socket.socket]"
+
 TIMEOUT_S = 20
+ANSWER_S = 120
+"""A whole answer takes no longer, however slowly it drips."""
 ANSWER_BYTES_MAX = 32 * 2**20
 PATH = "/add-checkpoint"
+_LENGTH_DIGITS = 9
+VISITORS_MAX = 64
+"""Requests that a witness answers at once; who comes then is turned away."""
+
+T = TypeVar("T")
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -32,6 +45,34 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 _OPENER = urllib.request.build_opener(_NoRedirects)
+
+
+def in_time(seconds: float, work: Callable[[], T]) -> T:
+    """What ``work`` gives or raises, if it is done in time.
+
+    For waiting on strangers: a socket's own timeout begins anew with every byte. What is too
+    late goes on in a thread of its own until its socket gives up, and nobody hears of it.
+
+    Raises:
+        TimeoutError: it was not done in time.
+    """
+    given: list[T] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            given.append(work())
+        except BaseException as wrong:  # noqa: BLE001 - it is raised again below
+            raised.append(wrong)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not given:
+        raise TimeoutError(f"no whole answer within {seconds:g} s")
+    return given[0]
 
 
 def fetch_from(base: str) -> Fetch:
@@ -81,7 +122,11 @@ def check_url(url: str) -> None:
     Raises:
         UsageError: another scheme, or none.
     """
-    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
+    try:
+        scheme = urllib.parse.urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in {"http", "https"}:
         raise UsageError(
             "bad-url", f"{url[:200]!a} is not a URL", fix="give it with http:// or https://"
         )
@@ -89,13 +134,18 @@ def check_url(url: str) -> None:
 
 def _ask(request: urllib.request.Request, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes]:
     try:
+        return in_time(ANSWER_S, lambda: _answer(request, timeout_s))
+    except (OSError, http.client.HTTPException) as wrong:  # no answer, or none in HTTP
+        return 0, f"no answer: {wrong}".encode()
+
+
+def _answer(request: urllib.request.Request, timeout_s: float) -> tuple[int, bytes]:
+    try:
         with _OPENER.open(request, timeout=timeout_s) as answer:
             return answer.status, _bounded(answer.read(ANSWER_BYTES_MAX + 1))
     except urllib.error.HTTPError as answer:
         with answer:
             return answer.code, _bounded(answer.read(ANSWER_BYTES_MAX + 1))
-    except (OSError, urllib.error.URLError) as wrong:
-        return 0, f"no answer: {wrong}".encode()
 
 
 def _bounded(body: bytes) -> bytes:
@@ -105,7 +155,7 @@ def _bounded(body: bytes) -> bytes:
 
 
 class WitnessServer(ThreadingHTTPServer):
-    """Serves ``add-checkpoint`` of one witness, on as many threads as there are requests.
+    """Serves ``add-checkpoint`` of one witness, a thread a request, to so many at once.
 
     Args:
         address: host and port; port 0 takes a free one.
@@ -118,12 +168,36 @@ class WitnessServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], answer: Callable[[bytes, int], Response]) -> None:
         super().__init__(address, _WitnessHandler)
         self.answer = answer
+        self._room = threading.BoundedSemaphore(VISITORS_MAX)
 
     @property
     def url(self) -> str:
         """Where it listens."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
+
+    def process_request(self, request: Request, client_address: object) -> None:
+        """Answer on a thread of its own, while there is room."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Request, client_address: object) -> None:
+        """Answer, or hang up on who drips; then make room for the next."""
+        late = threading.Timer(ANSWER_S, self.shutdown_request, [request])
+        late.daemon = True
+        late.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            late.cancel()
+            self._room.release()
+
+    def handle_error(self, request: Request, client_address: object) -> None:
+        """Keep quiet about strangers who went away; a defect of ours is told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _WitnessHandler(BaseHTTPRequestHandler):
@@ -135,11 +209,13 @@ class _WitnessHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if self.path != PATH:
+        if self.headers.get("Transfer-Encoding"):
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "say how long the request is")
+        elif self.path != PATH:
             self._refuse(HTTPStatus.NOT_FOUND, f"there is only {PATH}")
         elif not (length.isascii() and length.isdigit()):
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "say how long the request is")
-        elif int(length) > REQUEST_BYTES_MAX:
+        elif len(length) > _LENGTH_DIGITS or int(length) > REQUEST_BYTES_MAX:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "a checkpoint is smaller")
         else:
             self._say(self.server.answer(self.rfile.read(int(length)), int(time.time())))

@@ -6,6 +6,7 @@ One algorithm, fixed by the registration: an envelope cannot choose another.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
 from credenza.core.keys import keyid_of, public_hex
+
+_PUBLIC = re.compile(rb"\s*[0-9a-fA-F]{64}\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def load_key(path: Path, *, passphrase: str | None = None) -> SigningKey:
 
     Raises:
         NotFoundError: there is no such file.
-        UsageError: others can read it, or see ``key_from_pem``.
+        UsageError: it is the public half, others can read it, or see ``key_from_pem``.
     """
     path = Path(path)
     try:
@@ -94,8 +97,18 @@ def load_key(path: Path, *, passphrase: str | None = None) -> SigningKey:
         pem = path.read_bytes()
     except OSError as wrong:
         raise NotFoundError(
-            "no-such-key", f"the key file {path.name} cannot be read", why=str(wrong.strerror)
+            "no-such-key",
+            f"the key file {path.name} cannot be read",
+            why=str(wrong.strerror),
+            fix="check the path; `credenza key new NAME.key` makes a pair of keys",
         ) from wrong
+    if _PUBLIC.match(pem):
+        raise UsageError(
+            "public-key",
+            f"{path.name} holds a public key",
+            why="only the private key of the pair can sign",
+            fix="name the file without .pub",
+        )
     if stat.S_IMODE(mode) & 0o077:
         raise UsageError(
             "key-permissions",

@@ -58,6 +58,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_END = r"\Z"
 _MAX_FILES = 4096
 _MAX_TEXT = 4096
 _MAX_LABEL = 256
@@ -219,7 +220,7 @@ def _object(value: Json, where: str, names: set[str]) -> dict[str, Json]:
 
 def _matching(value: Json, where: str, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.match(value):
-        raise _bad(f"{where} must match {pattern.pattern}")
+        raise _bad(f"{where} must match {pattern.pattern.removesuffix(_END)}")
     return value
 
 

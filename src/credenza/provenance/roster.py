@@ -195,7 +195,12 @@ def _taken(name: str, other: str) -> UntrustedError:
 
 def _added(roster: Roster, source_id: str, event: Mapping[str, Json]) -> Roster:
     if source_id in roster.sources:
-        raise ConflictError("source-exists", f"the source {source_id!r} is registered already")
+        raise ConflictError(
+            "source-exists",
+            f"the source {source_id!r} is registered already",
+            why=f"it is {roster.sources[source_id].standing.value}; a source is registered once",
+            fix=f"see `credenza source show {source_id}`; `credenza source add-key` adds a key",
+        )
     keys = event["keys"]
     if not isinstance(keys, list) or not keys:
         raise _bad("a source has at least one key")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from credenza.core import dsse
-from credenza.core.errors import UsageError
+from credenza.core.errors import UntrustedError, UsageError
 from credenza.core.rows import row_root, schema_digest
 from credenza.core.types import FileDigest, Limits, Manifest
 from credenza.provenance.intake.limits import open_regular
@@ -17,7 +18,7 @@ from credenza.provenance.intake.together import by_name
 from credenza.provenance.manifest import encode_manifest, file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
@@ -66,13 +67,17 @@ def sign_batch(
         The envelope's bytes; their SHA-256 is the batch's digest.
 
     Raises:
-        UsageError: the batch is empty, or has no column of the label's name.
-        UntrustedError: a file cannot be read, or a field breaks a rule of manifests.
+        UsageError: the batch is empty, has no column of the label's name, or a name or
+            field breaks a rule of manifests.
+        UntrustedError: a file cannot be read.
     """
     limits = limits or Limits()
     named = by_name(files)
+    with _worded():
+        names = [file_name(name) for name in named]
     digests = tuple(
-        file_digest(file_name(name), Path(path), limits) for name, path in named.items()
+        file_digest(name, Path(path), limits)
+        for name, path in zip(names, named.values(), strict=True)
     )
     table = read(named, limits)
     _check_table(table, label, len(named))
@@ -90,7 +95,23 @@ def sign_batch(
         licence=licence,
         provenance=dict(provenance or {}),
     )
-    return dsse.sign(encode_manifest(manifest), [key.private])
+    with _worded():
+        statement = encode_manifest(manifest)
+    return dsse.sign(statement, [key.private])
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """To whoever is about to sign, a rule of manifests is a matter of wording."""
+    try:
+        yield
+    except UntrustedError as wrong:
+        raise UsageError(
+            "unfit-to-sign",
+            "this cannot be signed as a batch",
+            why=wrong.why,
+            fix="write it as the rule says; nothing was signed or sent",
+        ) from wrong
 
 
 def _check_table(table: pa.Table, label: str, files: int) -> None:

@@ -125,13 +125,18 @@ def _wrong_key(claimed: str, why: str) -> UntrustedError:
 
 def _check_standing(source: Source, manifest: Manifest) -> None:
     if manifest.source != source.id:
-        raise _wrong_key(manifest.source, f"the key belongs to {source.id!r}")
+        raise _refused(
+            "wrong-key",
+            f"the batch of {manifest.source!r} is signed by a key that is not its own",
+            why=f"the key belongs to {source.id!r}",
+            fix=f"sign with the source's own key, or submit as {source.id!r}",
+        )
     if source.standing is not Standing.ACTIVE:
         raise _refused(
             f"source-{source.standing.value}",
             f"the source {source.id!r} may submit nothing",
             why=f"it is {source.standing.value}",
-            fix="ask the data steward",
+            fix=f"ask the data steward; see `credenza source show {source.id}`",
         )
 
 

@@ -42,7 +42,11 @@ class Datasets:
         """Make an old version's content the newest version.
 
         What was excised since comes back only with ``reinstate``.
+
+        Raises:
+            NotFoundError: there is no such dataset or version.
         """
+        self.version(dataset, version)  # or who asks is told what there is
         terms: dict[str, Json] = {
             "dataset": dataset,
             "version": version,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from credenza.core.spans import Spans
     from credenza.core.types import Source
     from credenza.gate.monitor import CampaignRecord, Standing
-    from credenza.gate.questions import BatchRecord, Explanation
+    from credenza.gate.questions import BatchRecord, Explanation, Waiting
     from credenza.gate.review import Decision
     from credenza.gate.settlement import Settlement
     from credenza.provenance.intake.together import Reader
@@ -61,7 +61,7 @@ class Gate(Opened):
         Where a key ring is followed, its keys are those that the ring delegates, and
         need not be given.
         """
-        held = tuple(keys) or registry.delegated(self._stores, name)
+        held = registry.keys_for(self._stores, name, keys)
         terms: dict[str, Json] = {"source": name, "keys": list(held), "event": "source-added"}
         with self.warrants.allow("add-source", terms | ({"group": group} if group else {})):
             return registry.add_source(self._stores, name, held, group)
@@ -221,6 +221,10 @@ class Gate(Opened):
             if progress is not None:
                 progress(settled)
         return done
+
+    def waiting(self, dataset: str) -> Waiting:
+        """What of a dataset waits for its window, and until when."""
+        return questions.waiting(self._stores, self.policies.in_force().window, dataset)
 
     def batches(self, dataset: str | None = None, status: str | None = None) -> list[BatchRecord]:
         """Batches in the order of the ledger."""

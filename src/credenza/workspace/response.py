@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from credenza.core.errors import ConflictError
+from credenza.core.errors import ConflictError, NotFoundError
 from credenza.datasets.verify_release import verify_release
 from credenza.gate.governance.reading import charter
 from credenza.response import channels, recover
@@ -149,7 +149,12 @@ class Response:
         """A run as flat text tags, for a tracker: ``mlflow.set_tags(...)``."""
         known = {one.run: one for one in self.training_runs()}
         if run not in known:
-            raise ConflictError("no-such-run", f"no run is called {run[:128]!r}")
+            raise NotFoundError(
+                "no-such-run",
+                f"no run is called {run[:128]!r}",
+                why=f"the newest are: {', '.join([*known][-5:]) or 'none'}",
+                fix="record it with `credenza train-run`",
+            )
         return tags_of(known[run])
 
     # -- recovery

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -93,3 +95,16 @@ def test_threat_14_a_recalled_release_is_not_loaded_even_when_it_was_before(
 def test_a_file_that_was_not_released_cannot_be_opened(loaded: LoadedRelease) -> None:
     with pytest.raises(NotFoundError, match="no file"), loaded.open("../../secret"):
         pass
+
+
+def test_jobs_that_share_a_store_load_one_release_at_once(fetched: Path, tmp_path: Path) -> None:
+    begin = threading.Barrier(6)
+
+    def load(_: int) -> LoadedRelease:
+        begin.wait()
+        return load_release(fetched, trust=TRUST, store=tmp_path / "shared")
+
+    with ThreadPoolExecutor(6) as jobs:
+        loaded = list(jobs.map(load, range(6)))
+    assert len({b"".join(one.chunks(PART)) for one in loaded}) == 1
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == [loaded[0].release.digest]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @family("catalog")
 def command() -> None:
-    """The index over the ledger, and the parts the gate is made of."""
+    """The index over the ledger, and the parts that scans and gates are made of."""
 
 
 @command.use_case("rebuild", examples=("credenza catalog rebuild",))

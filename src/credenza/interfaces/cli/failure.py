@@ -98,7 +98,9 @@ def _object(error: CredenzaError) -> Mapping[str, object]:
 
 
 def _reading_of(wrong: click.ClickException) -> str:
-    """What the command does take, since what it was given is not among it."""
+    """What the command does take, where what it was given is not among it."""
+    if isinstance(wrong, click.BadParameter) and not isinstance(wrong, click.MissingParameter):
+        return ""  # it is taken, only not with this value
     context = wrong.ctx if isinstance(wrong, click.UsageError) else None
     if context is None:
         return "the command line could not be understood"

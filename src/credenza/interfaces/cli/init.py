@@ -40,9 +40,14 @@ def command(directory: Path | None, key: str) -> Answer:
 
     with Workspace.init(directory, signer=key) as workspace:
         home, public = str(workspace.home), workspace.public_key
+        rule = workspace.policies.in_force().window
+    policy = (
+        f"policy.toml in it; windows of {rule.days} days, of which the first "
+        f"{rule.reference + rule.calibration} are vouched for and teach what is usual"
+    )
 
     def show(screen: Screen) -> None:
         screen.line(f"workspace {home}")
-        screen.fields([("public key", public), ("next", NEXT)])
+        screen.fields([("public key", public), ("policy", policy), ("next", NEXT)])
 
     return Answer("credenza.init/1", {"home": home, "public_key": public}, show)

@@ -56,7 +56,14 @@ def new(path: Path, *, encrypt: bool) -> Answer:
     public_path.write_text(public + "\n", encoding="ascii")
 
     def show(screen: Screen) -> None:
-        screen.fields([("private", path), ("public", public_path), ("key", public)])
+        screen.fields(
+            [
+                ("private", path),
+                ("public", public_path),
+                ("key", public),
+                ("next", f"credenza source add NAME --key {public_path}"),
+            ]
+        )
 
     return Answer(
         "credenza.key/1",

@@ -26,10 +26,10 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Set up",
         (
             ("init", "init", "Make a workspace."),
-            ("key", "key", "Make signing keys."),
+            ("key", "key", "Make a pair of keys to sign with."),
             ("source", "source", "Register, list and freeze the senders of data."),
             ("ring", "ring", "Who may sign for which source, kept by several people."),
-            ("policy", "policy", "The policy: show, test, replay, explain and adopt."),
+            ("policy", "policy", "The policy: show, test, replay, explain, propose, adopt."),
         ),
     ),
     (
@@ -82,7 +82,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("log", "log", "Audit, prove, cosign and monitor the ledger."),
             ("witness", "witness", "Cosign the ledgers of others."),
             ("drill", "drill", "Attack a copy, and see what notices."),
-            ("catalog", "catalog", "Rebuild the index from the ledger; list the parts."),
+            ("catalog", "catalog", "Rebuild the index from the ledger; list and check parts."),
             ("metrics", "metrics", "False alarms, times, backlog, lineage, counted."),
             ("report", "report", "Evidence for controls of several frameworks."),
         ),

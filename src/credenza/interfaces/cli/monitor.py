@@ -39,6 +39,7 @@ def _standing(found: Standing) -> Answer:
                 ("dataset", found.dataset),
                 ("newest window", found.window),
                 ("judged", count(found.judged, "window")),
+                ("vouched for", f"{count(found.vouched, 'window')}, admitted without judging"),
                 ("campaigns", standing),
                 ("false alarms", f"{found.false_rate:.2%} of judged windows so far"),
                 ("accepted", f"{found.accepted_rate:.2%} by the policy"),

@@ -40,8 +40,8 @@ def list_reviews(home: Path | None, queue: str | None) -> Answer:
     def show(screen: Screen) -> None:
         for cause in grouped:
             held = f"{count(len(cause.batches), 'batch', 'batches')} of {_few(cause.sources)}"
-            first, last = cause.windows
-            screen.line(f"[{cause.rule}] {held} to {cause.dataset}, {first} to {last}")
+            span = " to ".join(dict.fromkeys(cause.windows))
+            screen.line(f"[{cause.rule}] {held} to {cause.dataset}, {span}")
             screen.line(f"  {cause.sentence}")
         listed.show(screen)
 

@@ -38,7 +38,7 @@ def add(home: Path | None, source: str, keys: tuple[str, ...], group: str) -> An
     held = [public_key(key) for key in keys]
     with open_workspace(home) as workspace:
         added = workspace.add_source(source, held, group=group)
-    return _one(added)
+    return _one(added, f"credenza submit FILES --source {added.id} --key ITS.key --dataset NAME")
 
 
 @command.use_case("list", examples=("credenza source list",))
@@ -100,7 +100,7 @@ def add_key(home: Path | None, source: str, key: str) -> Answer:
         return _one(workspace.add_key(source, public_key(key)))
 
 
-def _one(source: Source) -> Answer:
+def _one(source: Source, next_step: str = "") -> Answer:
     def show(screen: Screen) -> None:
         limits = source.limits
         screen.fields(
@@ -116,6 +116,7 @@ def _one(source: Source) -> Answer:
                     "limits",
                     f"{limits.rows:,} rows, {limits.columns:,} columns, {limits.files} files",
                 ),
+                ("next", next_step),
             ]
         )
 

@@ -12,7 +12,7 @@ from credenza.campaigns.explain import sentence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from credenza.core.types import Campaign, Verdict
+    from credenza.core.types import Campaign, Reason, Verdict
 
 WORDS = {"admit": "admitted", "hold": "held", "quarantine": "quarantined", "reject": "rejected"}
 
@@ -21,6 +21,11 @@ def counts_by_outcome(verdicts: Iterable[Verdict]) -> str:
     """How many of each outcome: 21 admitted, 4 held."""
     counts = Counter(verdict.outcome for verdict in verdicts)
     return ", ".join(f"{counts[o]} {WORDS[o.name.lower()]}" for o in sorted(counts)) or "no batches"
+
+
+def vouching(reasons: Iterable[Reason]) -> list[str]:
+    """What a reader must know of what was let in without being judged, each sentence once."""
+    return list(dict.fromkeys(one.sentence for one in reasons if one.rule == "vouched"))
 
 
 def campaign_lines(campaign: Campaign) -> Iterator[str]:

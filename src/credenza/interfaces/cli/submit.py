@@ -18,6 +18,7 @@ from credenza.interfaces.cli.terminal import Screen, short
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from credenza.core.types import Reason
     from credenza.gate.reception import Receipt
     from credenza.provenance.urls import Refused
 
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
         ),
     ),
 )
-@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--urls",
     "index",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="In place of FILES: a table with a column `url`; fetch the pages, sign what they gave.",
 )
 @click.option(
@@ -125,11 +126,15 @@ def command(  # noqa: PLR0917 - click passes each option by its name
         )
         if receipt_to is not None:
             receipt_to.write_bytes(workspace.log.receipt(receipt.batch))
+        reasons = workspace.batch(receipt.batch).reasons
+        ends = workspace.waiting(dataset).ends
 
-    return _received(receipt, refused)
+    return _received(receipt, refused, reasons, ends)
 
 
-def _received(receipt: Receipt, refused: Sequence[Refused]) -> Answer:
+def _received(
+    receipt: Receipt, refused: Sequence[Refused], reasons: Sequence[Reason], ends: str
+) -> Answer:
     def show(screen: Screen) -> None:
         screen.line(f"batch {short(receipt.batch)} {receipt.status}")
         screen.fields(
@@ -139,15 +144,31 @@ def _received(receipt: Receipt, refused: Sequence[Refused]) -> Answer:
                 ("ledger entry", receipt.index),
                 ("digest", receipt.batch),
                 *((f"left out: {one.url}", one.why) for one in refused),
+                *((f"[{one.rule}]", one.sentence) for one in reasons),
+                ("next", _next(receipt, reasons, ends)),
             ]
         )
 
     return Answer(
         "credenza.receipt/1",
-        {"receipt": jsonable(receipt), "left_out": [one._asdict() for one in refused]},
+        {
+            "receipt": jsonable(receipt),
+            "left_out": [one._asdict() for one in refused],
+            "reasons": [jsonable(one) for one in reasons],
+        },
         show,
         exit_of(receipt.status),
     )
+
+
+def _next(receipt: Receipt, reasons: Sequence[Reason], ends: str) -> str:
+    """What whoever handed a batch in does then; "" when it is in."""
+    if receipt.status == "waiting":
+        return f"credenza settle {receipt.dataset}, once its window is over" + (
+            f" (the first one that waits ends on {ends})" if ends else ""
+        )
+    waits = receipt.status != "admitted" or any(one.rule == "rows" for one in reasons)
+    return f"credenza review show {short(receipt.batch)}" if waits else ""
 
 
 def fetch(
