@@ -17,7 +17,7 @@ from credenza.interfaces.cli.main import main
 from credenza.interfaces.web import WitnessServer, post
 from credenza.provenance.keys import key_from_seed
 from credenza.store.ledger.note import COSIGNATURE, ED25519, Verifier, read_vkey, write_vkey
-from credenza.store.ledger.witness import Witness
+from credenza.store.ledger.witness import TEXT, Response, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,21 +133,27 @@ def test_a_witness_refuses_a_length_that_is_none_and_says_so(
     assert answer.split(b" ", 2)[1] in {b"411", b"413"}
 
 
-def test_a_witness_turns_away_whom_it_has_no_room_for(
-    three: list[WitnessServer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy = three[0]
-    monkeypatch.setattr(busy, "_room", threading.BoundedSemaphore(1))
-    with socket.create_connection(("127.0.0.1", busy.server_port)) as idle:
-        idle.sendall(b"POST ")
-        while busy._room._value:  # until its thread has begun
-            pass
-        status, _ = post(f"{busy.url}/add-checkpoint", b"old 0")
-        assert status == 0
-    status = 0
-    while not status:  # the idle one went away, and there is room again
-        status, _ = post(f"{busy.url}/add-checkpoint", b"old 0")
-    assert status == HTTPStatus.BAD_REQUEST
+def test_a_witness_turns_away_whom_it_has_no_room_for() -> None:
+    begun, enough = threading.Event(), threading.Event()
+
+    def slow(_: bytes, __: int) -> Response:
+        begun.set()
+        enough.wait(20)
+        return Response(HTTPStatus.OK, TEXT, b"done")
+
+    with WitnessServer(("127.0.0.1", 0), slow, visitors=1) as server:
+        serving(server)
+        first: list[int] = []
+        one = threading.Thread(
+            target=lambda: first.append(post(f"{server.url}/add-checkpoint", b"x")[0])
+        )
+        one.start()
+        begun.wait(20)
+        assert post(f"{server.url}/add-checkpoint", b"x")[0] == 0
+        enough.set()
+        one.join(20)
+        assert first == [HTTPStatus.OK]
+        server.shutdown()
 
 
 def test_an_answer_that_is_no_http_is_no_answer() -> None:

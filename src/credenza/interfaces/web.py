@@ -32,7 +32,6 @@ ANSWER_BYTES_MAX = 32 * 2**20
 PATH = "/add-checkpoint"
 _LENGTH_DIGITS = 9
 VISITORS_MAX = 64
-"""Requests that a witness answers at once; who comes then is turned away."""
 
 T = TypeVar("T")
 
@@ -160,15 +159,22 @@ class WitnessServer(ThreadingHTTPServer):
     Args:
         address: host and port; port 0 takes a free one.
         answer: the witness: request body and seconds since the epoch to a response.
+        visitors: connections that are held at once; who comes then is turned away.
     """
 
     daemon_threads = True
     address_family = socket.AF_INET
 
-    def __init__(self, address: tuple[str, int], answer: Callable[[bytes, int], Response]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Callable[[bytes, int], Response],
+        *,
+        visitors: int = VISITORS_MAX,
+    ) -> None:
         super().__init__(address, _WitnessHandler)
         self.answer = answer
-        self._room = threading.BoundedSemaphore(VISITORS_MAX)
+        self._room = threading.BoundedSemaphore(visitors)
 
     @property
     def url(self) -> str:
