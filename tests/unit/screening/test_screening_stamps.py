@@ -85,6 +85,65 @@ def test_a_coloured_stamp_that_was_encoded_with_small_losses_is_found() -> None:
     assert set(finding.rows) == set(rows.tolist())
 
 
+def pasted_about(
+    x: np.ndarray, rows: np.ndarray, pattern: np.ndarray, reach: int, seed: int = 3
+) -> None:
+    """Each copy within ``reach`` pixels of the middle; -1 leaves a pixel alone."""
+    rng = np.random.default_rng(seed)
+    height, width = pattern.shape
+    for row in rows:
+        down, across = rng.integers(-reach, reach + 1, 2) + (np.array(SHAPE) - (height, width)) // 2
+        box = x[row, down : down + height, across : across + width]
+        box[pattern >= 0] = pattern[pattern >= 0]
+
+
+SQUARE = np.full((3, 3), 110)
+LINE = np.where(np.eye(5) > 0, 250, -1)
+ANGLE = np.array([[120, -1, -1], [120, -1, -1], [120, 120, 120]])
+
+
+@pytest.mark.parametrize("pattern", [SQUARE, LINE, ANGLE], ids=["square", "line", "angle"])
+def test_a_shape_that_moves_by_two_pixels_is_named_and_its_carriers_flagged(
+    pattern: np.ndarray,
+) -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y != 2)[:12]
+    pasted_about(x, rows, pattern, 2)
+    y[rows] = 2
+    finding = ImageStamps().score(view_of(x, y)).findings[0]
+    assert set(finding.rows) <= set(rows.tolist())
+    assert len(finding.rows) >= 11
+    assert "somewhere between row" in finding.sentence
+    assert finding.exhibits["label"] == "k2"
+
+
+def test_a_square_anywhere_in_the_picture_is_named() -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y != 2)[:20]
+    pasted_about(x, rows, SQUARE, 6)
+    y[rows] = 2
+    finding = ImageStamps().score(view_of(x, y)).findings[0]
+    assert set(finding.rows) == set(rows.tolist())
+
+
+def test_a_moving_square_on_copies_of_one_picture_is_one_piece_of_evidence() -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y == 0)[:12]
+    x[rows] = x[rows[0]]
+    pasted_about(x, rows, SQUARE, 0)
+    y[rows] = 1
+    assert ImageStamps().score(view_of(x, y)).findings == ()
+
+
+def test_a_moving_square_whose_brightness_differs_is_the_blind_spot() -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y != 2)[:40]
+    for place, row in enumerate(rows):
+        pasted_about(x, rows[place : place + 1], np.full((3, 3), 90 + place), 3, seed=int(row))
+    y[rows] = 2
+    assert not ImageStamps().score(view_of(x, y)).values.any()
+
+
 def test_clean_and_mislabelled_pictures_share_no_stamp() -> None:
     x, y = pictures()
     assert ImageStamps().score(view_of(x, y)).findings == ()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.image import Images, Singles
+    from credenza.screening.features.label import Labels
     from credenza.screening.features.waves import Wave
 
 DIMENSIONS = 1600
@@ -53,6 +54,17 @@ class Overlay:
     contradicting: int
     beyond: float
     log_p: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What is said of a label's rows: exhibits, and the sentence after "pictures labelled ..."."""
+
+    label: int
+    rows: Ints
+    log_p: float
+    exhibits: dict[str, object]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +132,18 @@ class ImageOverlay:
         for images in every:
             whitened, whitening = _whitened(images, labels.codes, doubt)
             far = _distances(whitened, labels.codes, doubt, half)
-            for found in self._named(far, labels.codes, doubt, ~view.trusted):
-                values[found.rows] = np.maximum(values[found.rows], _score(found.log_p))
-                name = labels.classes[found.label]
-                findings.append(_finding(self.name, images, view, name, found))
             height, width = grid(images, _cells(images))
-            found_waves = amplitudes(whitened, whitening, (height, width), images.shape[2])
+            along = amplitudes(whitened, whitening, (height, width), images.shape[2])
             codes = np.where(view.trusted, -1, labels.codes)
-            for wave in waves(found_waves, (height, width), codes, half, self.fdr / 10):
-                values[wave.rows] = np.maximum(values[wave.rows], _score(wave.log_p))
-                name = labels.classes[wave.label]
-                findings.append(_wave_finding(self.name, images, view, name, wave))
+            named = self._named(far, labels.codes, doubt, ~view.trusted)
+            told = [_of_overlay(images, labels, found) for found in named]
+            found_waves = waves(along, (height, width), codes, half, self.fdr / 10)
+            told += [_of_wave(wave) for wave in found_waves]
+            for one in told:
+                score = -max(one.log_p, -690.0) / float(np.log(10))
+                values[one.rows] = np.maximum(values[one.rows], score)
+                name = labels.classes[one.label]
+                findings.append(_finding(self.name, images.column, view, name, one))
         findings.sort(key=lambda finding: finding.p_value)
         return Scores(values, tuple(findings), is_evidence=True)
 
@@ -149,10 +162,6 @@ class ImageOverlay:
             log_p = float(stats.binom.logsf(contradicting - 1, len(rows), rate))
             if contradicting >= MOST * len(rows) and log_p < np.log(self.fdr / len(present)):
                 yield Overlay(int(label), rows, contradicting, beyond, log_p)
-
-
-def _score(log_p: float) -> float:
-    return -max(log_p, -690.0) / float(np.log(10))
 
 
 def _cells(images: Images) -> int:
@@ -215,70 +224,55 @@ def _direction(points: Singles, weight: Singles, fits: Bools) -> Singles:
     return direction
 
 
-def _finding(detector: str, images: Images, view: View, label: str, found: Overlay) -> Finding:
+def _of_overlay(images: Images, labels: Labels, found: Overlay) -> _Told:
     height, width, _ = images.shape
-    carriers = np.zeros(len(images.pixels), bool)
-    carriers[found.rows] = True
-    of_label = np.asarray([str(v) == label for v in view.table.column(view.label).to_pylist()])
+    others = labels.codes == found.label
+    others[found.rows] = False
     shown = coarse(images, SHOWN_CELLS)
-    change = shown[carriers].mean(axis=0) - shown[of_label & ~carriers].mean(axis=0)
-    sources = sorted({str(s) for s in view.source[found.rows]})
+    change = shown[found.rows].mean(axis=0) - shown[others].mean(axis=0)
     exhibits: dict[str, object] = {
-        "column": images.column,
         "trigger": "overlay",
         "box": {"row": 0, "column": 0, "height": height, "width": width},
         "change": np.round(change, 4).tolist(),
-        "label": label,
-        "carriers": len(found.rows),
         "contradicting": found.contradicting,
         "beyond": round(found.beyond, 1),
-        "sources": sources,
-        "example_rows": found.rows[:SHOWN_ROWS].tolist(),
     }
-    sentence = (
-        f"{len(found.rows)} pictures in {tick(images.column)} labelled {quote(label)} share a "
-        f"faint pattern over the whole picture, more than {found.beyond:.0f} deviations from "
-        f"the others of that label; {found.contradicting} labels contradict their picture"
+    words = (
+        f"share a faint pattern over the whole picture, more than {found.beyond:.0f} deviations "
+        f"from the others of that label; {found.contradicting} labels contradict their picture"
     )
-    return Finding(
-        detector,
-        Unit.GROUP,
-        tuple(sources),
-        float(max(np.exp(found.log_p), 1e-300)),
-        sentence,
-        exhibits,
-        tuple(found.rows.tolist()),
-        names_rows=True,
-    )
+    return _Told(found.label, found.rows, found.log_p, exhibits, words)
 
 
-def _wave_finding(detector: str, images: Images, view: View, label: str, wave: Wave) -> Finding:
-    sources = sorted({str(s) for s in view.source[wave.rows]})
+def _of_wave(wave: Wave) -> _Told:
     down, across = wave.periods
     exhibits: dict[str, object] = {
-        "column": images.column,
         "trigger": "wave",
         "periods": {"down": down, "across": across},
-        "label": label,
-        "carriers": len(wave.rows),
         "distance": round(wave.distance, 1),
         "elsewhere": round(wave.elsewhere, 4),
-        "sources": sources,
-        "example_rows": wave.rows[:SHOWN_ROWS].tolist(),
     }
-    sentence = (
-        f"{len(wave.rows)} pictures in {tick(images.column)} labelled {quote(label)} share a wave "
-        f"of {abs(down)} periods down and {across} across at one phase, {wave.distance:.0f} "
-        f"deviations from the others of that label, with a gap between; {wave.elsewhere:.1%} "
-        f"of other labels' pictures come as far"
+    words = (
+        f"share a wave of {abs(down)} periods down and {across} across at one phase, "
+        f"{wave.distance:.0f} deviations from the others of that label, with a gap between; "
+        f"{wave.elsewhere:.1%} of other labels' pictures come as far"
     )
+    return _Told(wave.label, wave.rows, wave.log_p, exhibits, words)
+
+
+def _finding(detector: str, column: str, view: View, label: str, told: _Told) -> Finding:
+    rows = told.rows
+    sources = tuple(sorted({str(s) for s in view.source[rows]}))
+    exhibits = {
+        "column": column,
+        **told.exhibits,
+        "label": label,
+        "carriers": len(rows),
+        "sources": list(sources),
+        "example_rows": rows[:SHOWN_ROWS].tolist(),
+    }
+    sentence = f"{len(rows)} pictures in {tick(column)} labelled {quote(label)} {told.words}"
+    p_value, claimed = float(max(np.exp(told.log_p), 1e-300)), tuple(rows.tolist())
     return Finding(
-        detector,
-        Unit.GROUP,
-        tuple(sources),
-        float(max(np.exp(wave.log_p), 1e-300)),
-        sentence,
-        exhibits,
-        tuple(wave.rows.tolist()),
-        names_rows=True,
+        detector, Unit.GROUP, sources, p_value, sentence, exhibits, claimed, names_rows=True
     )

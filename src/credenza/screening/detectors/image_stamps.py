@@ -1,4 +1,4 @@
-"""Pixels stamped on pictures with a wrong label, whatever their shape: named, and flagged."""
+"""Stamps on pictures with a wrong label, whatever their shape, and if they move: named, flagged."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.beliefs import Beliefs, labelled_pictures
 from credenza.screening.features.image_labels import out_of_fold_by_outline
 from credenza.screening.features.label import expected_of
-from credenza.screening.features.stamps import SHOWN, stamps
+from credenza.screening.features.roamers import roamers
+from credenza.screening.features.stamps import stamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from credenza.core.types import Ints, View
     from credenza.screening.features.image import Images
+    from credenza.screening.features.roamers import Roamer
     from credenza.screening.features.stamps import Stamp
 
-MOST = 0.6
-PURE = 0.9
-TELLING = 3
 SHOWN_ROWS = 8
-SHOWN_PIXELS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStamps:
-    """Fixed values of fixed pixels that pictures with a contradicted label share.
+    """Pixels, or small patterns, that pictures with a contradicted label share.
 
     A trigger need not be compact: a slanted line, a frame, a grid, or five lone pixels. Rows
     of each label that show something else are compared, pixel by pixel, with honest rows
@@ -40,9 +38,14 @@ class ImageStamps:
     their label; of one or two pixels, which nature repeats, those that do. Grey levels
     are read exactly, and in sixteenths for pictures that were encoded with losses.
 
-    Blind to clean-label stamps, to those whose place or brightness differs from picture to
-    picture, to lone pixels between the grid that is looked at in pictures of more than
-    50,000 cells, and to stamps so frequent that the labels foretold agree with them.
+    A stamp that moves leaves no pixel that its carriers share. So small patterns that stand
+    out, blocks and lines of three or four pixels, are counted too, wherever they lie in a
+    tile, in a quarter of the width or the whole picture (``features.roamers``).
+
+    Blind to clean-label stamps, to those whose brightness differs from picture to picture or
+    that move and were encoded with losses, to lone pixels between the grid that is looked
+    at in pictures of more than 50,000 cells, and to stamps so frequent that the labels
+    foretold agree with them.
 
     Attributes:
         level: chance that any stamp is named on clean rows.
@@ -94,45 +97,36 @@ class ImageStamps:
 
     def _named(
         self, images: Images, view: View, learners: list[Beliefs]
-    ) -> Iterator[tuple[Stamp, Beliefs, Ints]]:
+    ) -> Iterator[tuple[Stamp | Roamer, Beliefs, Ints]]:
         """Stamps, by whom they were seen, and their carriers; each set of carriers once."""
         tested = ~view.trusted & images.present
-        flat = images.pixels.reshape(len(images.pixels), -1)
-        claimed = np.zeros(len(flat), bool)
-        found = [
-            (stamp, beliefs)
+        found: list[tuple[Beliefs, Stamp | Roamer]] = [
+            (beliefs, stamp)
             for beliefs in learners
             for stamp in stamps(images, beliefs, tested, self.min_carriers)
         ]
-        for stamp, beliefs in sorted(found, key=lambda one: one[0].log_p):
-            if stamp.log_p > np.log(self.level / len(learners)) or not len(stamp.cells):
-                continue
-            rows = np.flatnonzero(tested & (beliefs.codes == stamp.label))
-            rows = rows[stamp.shown_by(flat[rows]) >= SHOWN]
-            wrong = beliefs.disagrees[rows]
-            is_new = (~claimed[rows]).sum() > len(rows) / 2
-            if is_new and wrong.mean() >= MOST:
+        found += roamers(images, learners, tested, self.min_carriers)
+        claimed = np.zeros(len(tested), bool)
+        for beliefs, stamp in sorted(found, key=lambda one: one[1].log_p):
+            # Two learners, and stamps and roamers of each.
+            if stamp.log_p > np.log(self.level / (2 * len(learners))):
+                break
+            of_label = np.flatnonzero(tested & (beliefs.codes == stamp.label))
+            rows = stamp.flagged(images, of_label, beliefs.disagrees)
+            if (~claimed[rows]).sum() > len(rows) / 2:
                 claimed[rows] = True
-                # Nature has one or two pixels of these values, too.
-                is_sure = len(stamp.cells) >= TELLING or wrong.mean() >= PURE
-                yield stamp, beliefs, rows if is_sure else rows[wrong]
+                yield stamp, beliefs, rows
 
     def _finding(
-        self, images: Images, view: View, beliefs: Beliefs, stamp: Stamp, rows: Ints
+        self, images: Images, view: View, beliefs: Beliefs, stamp: Stamp | Roamer, rows: Ints
     ) -> Finding:
-        _, width, channels = images.shape
-        down, across = np.divmod(stamp.cells // channels, width)
-        top, left = int(down.min()), int(across.min())
-        height, wide = int(down.max()) - top + 1, int(across.max()) - left + 1
-        pixels = sorted({(int(r), int(c)) for r, c in zip(down, across, strict=True)})
+        top, left, height, width = stamp.box(images, rows)
         sources = sorted({str(s) for s in view.source[rows]})
         label = beliefs.classes[stamp.label]
         exhibits: dict[str, object] = {
             "column": images.column,
-            "trigger": "pixels",
-            "box": {"row": top, "column": left, "height": height, "width": wide},
-            "pixels": len(pixels),
-            "places": [list(pixel) for pixel in pixels[:SHOWN_PIXELS]],
+            **stamp.exhibits(images),
+            "box": {"row": top, "column": left, "height": height, "width": width},
             "label": label,
             "carriers": len(rows),
             "contradicting": int(beliefs.disagrees[rows].sum()),
@@ -141,11 +135,10 @@ class ImageStamps:
             "sources": sources,
             "example_rows": rows[:SHOWN_ROWS].tolist(),
         }
-        many = "s" if len(pixels) != 1 else ""
         sentence = (
-            f"{len(rows)} pictures in {tick(images.column)} labelled {quote(label)} have the "
-            f"same {len(pixels)} pixel{many} between row {top}, column {left} and row "
-            f"{top + height - 1}, column {left + wide - 1}; {exhibits['contradicting']} labels "
+            f"{len(rows)} pictures in {tick(images.column)} labelled {quote(label)} "
+            f"{stamp.said(images)} between row {top}, column {left} and row "
+            f"{top + height - 1}, column {left + width - 1}; {exhibits['contradicting']} labels "
             f"contradict their picture, where {stamp.expected:.1g} would by chance"
         )
         p_value = float(max(np.exp(stamp.log_p), 1e-300))

@@ -44,7 +44,7 @@ class Shape:
 
     name: str
     cells: tuple[tuple[int, int], ...]
-    gates: tuple[float, ...]
+    gates: tuple[float, ...] = ()
     is_telling: bool = True
 
     @property
@@ -164,7 +164,7 @@ def sightings(images: Images, rows: Ints, units: Ints, least: int) -> Iterator[S
     for shape in SHAPES:
         if shape.size[0] > images.shape[0] or shape.size[1] > images.shape[1]:
             continue
-        keys, places, found, strength = _windows(shape, pixels, out, shape.gates[0] * contrast)
+        keys, places, found, strength = windows(shape, pixels, out, shape.gates[0] * contrast)
         width = images.shape[1] - shape.size[1] + 1
         drawn = _lowest(mix(keys ^ mix(places, 42) ^ units[rows[found]], 43), DRAWN)
         odds = _odds(shape, pixels, found[drawn], np.divmod(places[drawn], width), contrast)
@@ -236,10 +236,10 @@ def keys_at(shape: Shape, pixels: Pixels, row: int) -> Ints:
     return found
 
 
-def _windows(
+def windows(
     shape: Shape, pixels: Pixels, out: Bytes, gate: float
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Key, place, picture and strength of every window that stands out."""
+    """Key, place, picture and strength of every window that stands out by ``gate`` grey levels."""
     high, wide = shape.size
     width = pixels.shape[2] - wide + 1
     parts: list[tuple[Ints, Ints, Ints, Floats]] = []
@@ -277,19 +277,19 @@ def _grouped(
     """Sort sightings by key and place; only keys that recur at some place are kept."""
     both = keys ^ mix(places, 41)
     # Most windows are alone in their bin, and need not be sorted.
-    crowded = _bins(both)
+    crowded = bins(both)
     crowded = np.flatnonzero(np.bincount(crowded, minlength=BINS)[crowded] >= least)
     order = crowded[np.argsort(both[crowded], kind="stable")]
-    sizes = np.diff(np.flatnonzero(_changes(both[order])), append=len(order))
+    sizes = np.diff(np.flatnonzero(changes(both[order])), append=len(order))
     recurring = np.unique(keys[order[np.repeat(sizes, sizes) >= least]])
     may = np.zeros(BINS, bool)
-    may[_bins(recurring)] = True
-    kept = np.flatnonzero(may[_bins(keys)])
+    may[bins(recurring)] = True
+    kept = np.flatnonzero(may[bins(keys)])
     kept = kept[np.isin(keys[kept], recurring)]
     kept = kept[np.lexsort((rows[kept], places[kept], keys[kept]))]
     keys, places, rows = keys[kept], places[kept], rows[kept]
-    new_key = _changes(keys)
-    new_group = new_key | _changes(places)
+    new_key = changes(keys)
+    new_group = new_key | changes(places)
     start = np.flatnonzero(new_group)
     group = np.cumsum(new_group) - 1
     distinct = _distinct(group, units[rows], len(start))
@@ -305,11 +305,12 @@ def _lowest(values: Ints, count: int) -> Ints:
     return np.asarray(first[np.argsort(values[first], kind="stable")])
 
 
-def _bins(codes: Ints) -> Ints:
+def bins(codes: Ints) -> Ints:
+    """Bin of each code, in [0, ``BINS``)."""
     return codes & (BINS - 1)
 
 
-def _changes(codes: Ints) -> Bools:
+def changes(codes: Ints) -> Bools:
     """Where a sorted array begins a new value."""
     found = np.ones(len(codes), bool)
     found[1:] = codes[1:] != codes[:-1]
