@@ -32,13 +32,14 @@ from credenza.screening.features.image_patches import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.contradictions import Crowd
     from credenza.screening.features.image import Images
-    from credenza.screening.features.image_patches import Bytes
+
+    Sighted = tuple[Ints, Ints, Ints, Ints]
 
 GATE = 0.08
 HONEST_ROWS = 5_000
@@ -111,13 +112,13 @@ class Mark:
     tiles: Tiles
     tile: int
 
-    def shown_by(self, images: Images, contrast: float) -> tuple[Ints, Ints, Ints]:
-        """Positions of the pictures that show it, and the row and column of its first place."""
-        sighted = _sighted(images, standing_out(images), self.shape, contrast)
+    def among(self, sighted: Sighted) -> tuple[Ints, Ints, Ints]:
+        """Pictures that show it, and the row and column of the first place in each."""
         keys, row, column, found = sighted
-        here = (keys == self.key) & (self.tiles.at(row, column) == self.tile).any(axis=0)
-        carriers, first = np.unique(found[here], return_index=True)
-        return carriers, row[here][first], column[here][first]
+        same = np.flatnonzero(keys == self.key)
+        same = same[(self.tiles.at(row[same], column[same]) == self.tile).any(axis=0)]
+        pictures, first = np.unique(found[same], return_index=True)
+        return pictures, row[same[first]], column[same[first]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,23 +153,23 @@ class Roamer:
             rows: rows under test of the label.
             wrong: ``(n,)`` whether a row contradicts its label.
         """
-        part = replace(images, pixels=images.pixels[rows], present=images.present[rows])
-        shown = [rows[mark.shown_by(part, images.contrast())[0]] for mark in self.marks]
-        also = [rows[mark.shown_by(part, images.contrast())[0]] for mark in self.others]
-        together = reduce(np.intersect1d, shown)
+        every = self.marks + self.others
+        seen = dict(_sighted(images, rows, {mark.shape for mark in every}))
+        shown = [rows[mark.among(seen[mark.shape])[0]] for mark in every]
+        together = reduce(np.intersect1d, shown[: len(self.marks)])
         if self.expected > (1 - MOST) * self.sharing or len(together) == 0:
             return rows[:0]
         natural = self.expected * len(rows) / self.contradicting
         is_sure = natural <= (1 - PURE) * len(together) and wrong[together].mean() >= MOST
-        among = reduce(np.union1d, also, together)
+        among = reduce(np.union1d, shown[len(self.marks) :], together)
         return np.union1d(together if is_sure else together[:0], among[wrong[among]])
 
     def box(self, images: Images, rows: Ints) -> tuple[int, int, int, int]:
         """Upper row, left column, height and width of where the rows show the first mark."""
-        part = replace(images, pixels=images.pixels[rows], present=images.present[rows])
-        _, row, column = self.marks[0].shown_by(part, images.contrast())
+        ((shape, sighted),) = _sighted(images, rows, {self.marks[0].shape})
+        _, row, column = self.marks[0].among(sighted)
         top, left = int(row.min()), int(column.min())
-        high, wide = self.marks[0].shape.size
+        high, wide = shape.size
         return top, left, int(row.max()) - top + high, int(column.max()) - left + wide
 
     def exhibits(self, images: Images) -> dict[str, object]:  # noqa: ARG002 - as of stamps
@@ -290,15 +291,10 @@ def roamers(
         fewer of large pictures, so that there are 2^26 windows at most.
     """
     sides, looked_at = _looked_at(images, learners, tested, least)
-    part = replace(images, pixels=images.pixels[looked_at], present=images.present[looked_at])
-    out, contrast = standing_out(part), images.contrast()
     every = Tiles.over(*images.shape[:2])
     places = sum(tiles.a_place for tiles in every)
     tests = 0
-    for shape in LOOSE:
-        if shape.size[0] > images.shape[0] or shape.size[1] > images.shape[1]:
-            continue
-        sighted = _sighted(part, out, shape, contrast)
+    for shape, sighted in _sighted(images, looked_at, LOOSE):
         tests += places * sum(int((side.of_crowd[sighted[3]] >= 0).sum()) for side in sides)
         _note(sighted, shape, every, sides, least)
     for side, beliefs in zip(sides, learners, strict=True):
@@ -327,16 +323,19 @@ def _looked_at(
 
 
 def _sighted(
-    images: Images, out: Bytes, shape: Shape, contrast: float
-) -> tuple[Ints, Ints, Ints, Ints]:
-    """Key, row, column and picture of every window that stands out."""
-    keys, places, found, _ = windows(shape, images.pixels, out, GATE * contrast)
-    row, column = np.divmod(places, images.shape[1] - shape.size[1] + 1)
-    return keys, row, column, found
+    images: Images, rows: Ints, shapes: Collection[Shape]
+) -> Iterator[tuple[Shape, Sighted]]:
+    """For each shape: key, row, column and place among ``rows`` of windows that stand out."""
+    part = replace(images, pixels=images.pixels[rows], present=images.present[rows])
+    out, gate = standing_out(part), GATE * images.contrast()
+    for shape in shapes:
+        keys, places, pictures, _ = windows(shape, part.pixels, out, gate)
+        row, column = np.divmod(places, images.shape[1] - shape.size[1] + 1)
+        yield shape, (keys, row, column, pictures)
 
 
 def _note(
-    sighted: tuple[Ints, Ints, Ints, Ints],
+    sighted: Sighted,
     shape: Shape,
     every: list[Tiles],
     sides: list[_Side],
