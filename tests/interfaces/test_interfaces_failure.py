@@ -169,3 +169,11 @@ def test_without_the_packages_of_the_gate_a_scan_works_and_a_workspace_says_what
     assert done.stdout.endswith("0 0 2\n"), done.stderr
     assert "error[gate-not-installed]: a workspace needs more packages" in done.stderr
     assert "fix: pip install 'credenza[gate]'" in done.stderr
+
+
+def test_a_file_that_is_no_text_is_the_callers_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "picture").write_bytes(bytes(range(256)))
+    assert main(["log", "verify", str(tmp_path / "picture"), "--trust", "ab" * 32]) == 2
+    assert "error[not-text]: a file that was given is not UTF-8 text" in capsys.readouterr().err

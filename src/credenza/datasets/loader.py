@@ -88,6 +88,7 @@ class LoadedRelease:
                 "no-such-file",
                 f"the release has no file {name!a}",
                 why=f"it has {', '.join(self.names)}",
+                fix="name one of these: `LoadedRelease.names` lists them",
             )
         return file
 

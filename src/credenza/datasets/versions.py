@@ -220,6 +220,7 @@ class LanceDatasets:
                 "no-such-row",
                 f"{dataset!r} has no row {beyond[0]}",
                 why=f"version {opened.version} has {rows} rows, counted from 0",
+                fix="count rows from 0; `credenza dataset show` says how many there are",
             )
         return opened.take(list(positions), columns=_columns(columns))
 
@@ -267,6 +268,7 @@ class LanceDatasets:
                 "bad-dataset-name",
                 f"{dataset[:80]!a} cannot name a dataset",
                 why="a name has up to 64 of a-z, 0-9, - and _, and starts with a letter or digit",
+                fix="name it with 1 to 64 of a-z, 0-9, '.', '_', '-'",
             )
         return str(self._directory / f"{dataset}.lance")
 

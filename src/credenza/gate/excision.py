@@ -49,6 +49,7 @@ def excision(stores: Stores, dataset: str, gone: Mapping[str, Spans], rationale:
             "nothing-to-excise",
             f"the newest version of {dataset!r} holds none of these rows",
             why="they were excised already, rolled back, or never admitted",
+            fix="see `credenza blast` for the versions that hold them",
         )
     document: dict[str, Json] = {
         "dataset": dataset,

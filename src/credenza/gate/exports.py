@@ -54,7 +54,10 @@ def export(stores: Stores, directory: Path, name: str, key: SigningKey) -> bytes
     chosen = EXPORTS.get(name)
     if chosen is None:
         raise NotFoundError(
-            "no-such-format", f"no format is called {name!r}", why=", ".join(sorted(EXPORTS))
+            "no-such-format",
+            f"no format is called {name!r}",
+            why=", ".join(sorted(EXPORTS)),
+            fix="name one of these",
         )
     document = chosen.write(_released(stores, directory, key.public))
     return dsse.sign(document, [key.private]) if chosen.is_statement else document
@@ -64,7 +67,11 @@ def _released(stores: Stores, directory: Path, gate: str) -> Released:
     release = verify_release(directory, trust=[gate])
     with stores.journal.catalog.snapshot() as index:
         if index.get(ReleaseRow, release.digest) is None:
-            raise NotFoundError("no-such-release", "this workspace did not make that release")
+            raise NotFoundError(
+                "no-such-release",
+                "this workspace did not make that release",
+                fix="export it from the workspace that released it",
+            )
     attested = read_attestation((directory / ATTESTATION).read_bytes(), [gate])
     batches = tuple((digest, stores.manifest(digest)) for digest in release.batches)
     schema = pq.read_schema(directory / release.files[0].name)

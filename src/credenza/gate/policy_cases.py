@@ -44,6 +44,7 @@ class CaseResult:
         return self.found in self.expected
 
 
+MOST_ROWS = 1_000_000
 _PLAIN = Evidence(batch="0" * 64, source="case", records=1000)
 _CAMPAIGN = Campaign(("case",), (), (), "case", "up", "", 0.001, 0.0)
 _STOPS = (Outcome.HOLD, Outcome.QUARANTINE, Outcome.REJECT)
@@ -97,7 +98,7 @@ def run_cases(policy: Policy, own: bytes | None = None) -> tuple[CaseResult, ...
 
 _FIELDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "records": lambda value: {"records": int(value)},
-    "flagged_rows": lambda value: {"flagged_rows": tuple(range(int(value)))},
+    "flagged_rows": lambda value: {"flagged_rows": tuple(range(_count(value)))},
     "vouched": lambda value: {"vouched": bool(value)},
     "late": lambda value: {"late": bool(value)},
     "accepted": lambda value: {"accepted": int(value)},
@@ -124,12 +125,20 @@ _FIELDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
+def _count(value: object) -> int:
+    number = int(str(value))
+    if not 0 <= number <= MOST_ROWS:
+        raise ValueError(f"a case has 0 to {MOST_ROWS:,} such rows")
+    return number
+
+
 def _alarm(lane: object) -> Alarm:
     if lane not in ("source", "structure", "common_cause"):
         raise UsageError(
             "bad-case",
             f"no lane is called {lane!r}",
             why="the lanes that alarm are: source, structure, common_cause",
+            fix="write it as `credenza policy test --help` says",
         )
     return Alarm(str(lane), "case")
 
@@ -145,11 +154,24 @@ def _own_case(case: Mapping[str, Any], policy: Policy) -> CaseResult:
                 "bad-case",
                 f"case {name!r} has the unknown key {key!r}",
                 why=f"the known keys are: {', '.join(['name', 'expect', *_FIELDS])}",
+                fix="write it as `credenza policy test --help` says",
             )
-        changes |= _FIELDS[key](value)
+        try:
+            changes |= _FIELDS[key](value)
+        except (ValueError, TypeError, OverflowError) as wrong:
+            raise UsageError(
+                "bad-case",
+                f"case {name!r} gives {key!r} a value that it cannot have",
+                why=f"{str(value)[:60]!r}: {wrong}",
+                fix="write it as `credenza policy test --help` says",
+            ) from wrong
     expect = str(case.get("expect", "")).upper()
     if expect not in Outcome.__members__:
-        raise UsageError("bad-case", f"case {name!r} expects no known outcome: {expect.lower()!r}")
+        raise UsageError(
+            "bad-case",
+            f"case {name!r} expects no known outcome: {expect.lower()!r}",
+            fix="write it as `credenza policy test --help` says",
+        )
     found = decide(replace(_PLAIN, **changes), policy).outcome
     return CaseResult(name, (Outcome[expect],), found, required=False)
 
@@ -160,7 +182,16 @@ def _read(own: bytes | None) -> list[dict[str, Any]]:
     try:
         cases = tomllib.loads(own.decode("utf-8")).get("case", [])
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise UsageError("bad-case", "the file of cases is not TOML", why=str(wrong)) from wrong
+        raise UsageError(
+            "bad-case",
+            "the file of cases is not TOML",
+            why=str(wrong),
+            fix="write it as `credenza policy test --help` says",
+        ) from wrong
     if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
-        raise UsageError("bad-case", "cases must be written as [[case]] tables")
+        raise UsageError(
+            "bad-case",
+            "cases must be written as [[case]] tables",
+            fix="write it as `credenza policy test --help` says",
+        )
     return cases

@@ -85,6 +85,7 @@ def prove(stores: Stores, index: int) -> str:
             "no-such-entry",
             f"the ledger has no entry {index}",
             why=f"it has {ledger.size} entries, numbered from 0",
+            fix="count entries from 0; `credenza log audit` says how many there are",
         )
     proof = {
         "schema": SCHEMA,
@@ -107,7 +108,11 @@ def check(text: str, trust: str, policy: TrustPolicy | None = None) -> Entry:
     """
     found = strict_json(text.encode("utf-8", "surrogateescape"))
     if not isinstance(found, dict) or set(found) != {"schema", "leaf", "tlog_proof"}:
-        raise UntrustedError("bad-proof", "this is not a proof that credenza made")
+        raise UntrustedError(
+            "bad-proof",
+            "this is not a proof that credenza made",
+            fix="have it written again by `credenza log prove`",
+        )
     return verify_proof(
         str(found["tlog_proof"]).encode(),
         str(found["leaf"]).encode(),

@@ -96,6 +96,7 @@ def release_named(stores: Stores, digest: str) -> ReleaseRow:
             "no-such-release",
             f"no one release begins with {digest[:70]!r}",
             why=f"there are {len(known)} releases",
+            fix="give its whole digest, or more digits of it",
         )
     return found[0]
 

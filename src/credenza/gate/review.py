@@ -140,7 +140,9 @@ def _known(stores: Stores, digest: str) -> BatchRow:
     with stores.journal.catalog.snapshot() as index:
         row = index.get(BatchRow, digest)
     if row is None:
-        raise NotFoundError("no-such-batch", f"no batch is {digest[:16]}")
+        raise NotFoundError(
+            "no-such-batch", f"no batch is {digest[:16]}", fix="run `credenza batch list`"
+        )
     return row
 
 
@@ -181,6 +183,7 @@ def roll_back(
             "no-such-version",
             f"{dataset!r} has no version {version}",
             why=f"its versions are: {numbers}",
+            fix=f"run `credenza dataset log {dataset}`",
         )
     document: dict[str, Json] = {
         "dataset": dataset,

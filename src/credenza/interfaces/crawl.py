@@ -177,4 +177,9 @@ def _certificate(connection: http.client.HTTPConnection) -> str:
 
 
 def _refused(code: str, why: str) -> UntrustedError:
-    return UntrustedError(code, "a page could not be fetched", why=why)
+    return UntrustedError(
+        code,
+        "a page could not be fetched",
+        why=why,
+        fix="see whether it opens in a browser, and submit again",
+    )

@@ -149,7 +149,12 @@ def _answer(request: urllib.request.Request, timeout_s: float) -> tuple[int, byt
 
 def _bounded(body: bytes) -> bytes:
     if len(body) > ANSWER_BYTES_MAX:
-        raise UntrustedError("too-long", "a server's answer is too long", why="over 32 MiB")
+        raise UntrustedError(
+            "too-long",
+            "a server's answer is too long",
+            why="over 32 MiB",
+            fix="ask whoever runs that server",
+        )
     return body
 
 

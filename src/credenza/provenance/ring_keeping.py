@@ -120,6 +120,7 @@ def delegate(directory: Path, source: str, mandate: Mandate, now_s: int) -> None
                 "bad-name",
                 f"{name[:70]!r} is no name of a source or dataset",
                 why="a name is 1 to 64 of a-z, 0-9, '.', '_', '-'",
+                fix="write it with 1 to 64 of a-z, 0-9, '.', '_', '-'",
             )
     draft = _targets_draft(directory, now_s)
     roles = _roles(draft)
@@ -150,6 +151,7 @@ def revoke(directory: Path, source: str, now_s: int) -> None:
             "not-delegated",
             f"the key ring has no role for {source!r}",
             why=f"it has: {', '.join(sorted(roles)) or 'none'}",
+            fix="delegate it first: `credenza ring delegate`",
         )
     del roles[source]
     draft.delegations = _delegations(draft.delegations.keys, roles)
@@ -326,7 +328,10 @@ def _add_signature(found: Metadata[Part], judges: Iterable[Root], key: SigningKe
 def _give(root: Root, role: str, holders: Holders) -> None:
     if role not in _TUF_ROLES:
         raise UsageError(
-            "no-such-role", f"a ring has no role {role!r}", why=f"it has: {', '.join(_TUF_ROLES)}"
+            "no-such-role",
+            f"a ring has no role {role!r}",
+            why=f"it has: {', '.join(_TUF_ROLES)}",
+            fix="see `credenza ring show`",
         )
     keys = _named(holders.keys, holders.threshold)
     for name in _TUF_ROLES[role]:

@@ -77,7 +77,10 @@ def prove_row(table: pa.Table, row: int, envelope: bytes) -> bytes:
     leaves = row_digests(table)
     if not 0 <= row < len(leaves):
         raise NotFoundError(
-            "no-such-row", f"the batch has no row {row}", why=f"it has {len(leaves)}, from 0"
+            "no-such-row",
+            f"the batch has no row {row}",
+            why=f"it has {len(leaves)}, from 0",
+            fix="count rows from 0",
         )
     if merkle_root(leaves) != decode_manifest(dsse.parse(envelope).payload).row_root:
         raise UntrustedError("row-root", "these are not the rows that the sender signed")

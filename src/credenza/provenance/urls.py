@@ -140,7 +140,12 @@ def retrieve(
                 del first[at]
     if not first:
         why = "; ".join(f"{one.url[:80]!a}: {one.why}" for one in list(refused.values())[:3])
-        raise UsageError("no-content", "none of the URLs gave content that can be used", why=why)
+        raise UsageError(
+            "no-content",
+            "none of the URLs gave content that can be used",
+            why=why,
+            fix="fetch one of them by hand, mend the index, and submit again",
+        )
     kept = sorted(first)
     return Retrieved(
         _rows(index.take(kept), [first[at] for at in kept]),
@@ -154,13 +159,22 @@ def _urls(index: pa.Table) -> list[str]:
             "no-url-column",
             "the index has no column 'url'",
             why=f"its columns are {', '.join(index.column_names[:20])}",
+            fix="give the column of URLs the name 'url'",
         )
     taken = sorted({"content", "text", *ADDED} & set(index.column_names))
     if taken:
-        raise UsageError("reserved-column", f"the index brings a column called {taken[0]!r}")
+        raise UsageError(
+            "reserved-column",
+            f"the index brings a column called {taken[0]!r}",
+            fix="rename it: what is fetched goes there",
+        )
     urls = [str(url) for url in index[URL].to_pylist()]
     if not 0 < len(urls) <= MOST_URLS:
-        raise UsageError("bad-index", f"an index has 1 to {MOST_URLS} URLs, not {len(urls)}")
+        raise UsageError(
+            "bad-index",
+            f"an index has 1 to {MOST_URLS} URLs, not {len(urls)}",
+            fix="split or fill the index",
+        )
     return urls
 
 

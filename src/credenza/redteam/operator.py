@@ -80,7 +80,11 @@ def forge(ledger: Ledger, key: Ed25519PrivateKey, attack: Forge, out: Path) -> i
         raise UsageError("exists", f"{out.name!r} exists", fix="name a directory that does not")
     leaves = [_leaf(entry) for entry in ledger.entries()]
     if len(leaves) < FEWEST:
-        raise UsageError("too-short", f"a ledger of {len(leaves)} entries has no history yet")
+        raise UsageError(
+            "too-short",
+            f"a ledger of {len(leaves)} entries has no history yet",
+            fix="try it on a workspace in which something was submitted",
+        )
     forged = attack(leaves)
     try:
         with Ledger.create(out, ledger.origin, key) as copy:

@@ -44,6 +44,10 @@ def rows_for(suspects: int, clean: int, at_most: float) -> int:
 
 def _check(clean: int, at_most: float) -> None:
     if not 0 <= at_most < 1:
-        raise UsageError("bad-bound", f"{at_most:g} is no share between 0 and 1")
+        raise UsageError(
+            "bad-bound",
+            f"{at_most:g} is no share between 0 and 1",
+            fix="give a share between 0 and 1",
+        )
     if not clean:
         raise ConflictError("all-suspicious", "every row is suspicious: nothing bounds them")

@@ -100,6 +100,7 @@ def moved(  # noqa: PLR0917 - the words of one move
             "bad-channel-name",
             f"{name[:80]!a} cannot name a channel",
             why="a name has up to 64 of a-z, 0-9, - and _, and starts with a letter or digit",
+            fix="name it with 1 to 64 of a-z, 0-9, '.', '_', '-'",
         )
     if release:
         found = _release(stores, dataset, release)
@@ -171,7 +172,11 @@ def _event(
 
 def _check(stores: Stores, dataset: str, version: int | None) -> None:
     if version is None:
-        raise UsageError("no-target", "name a version or a release for the channel")
+        raise UsageError(
+            "no-target",
+            "name a version or a release for the channel",
+            fix="add --version or --release",
+        )
     with stores.journal.catalog.snapshot() as index:
         known = index.get(VersionRow, dataset, version)
     if known is None:
@@ -192,6 +197,7 @@ def _release(stores: Stores, dataset: str, prefix: str) -> ReleaseRow:
             "no-such-release",
             f"no one release of {dataset!r} begins with {prefix[:70]!r}",
             why=f"it has {len(known)} releases",
+            fix="give its whole digest, or more digits of it",
         )
     if found[0].standing != "good":
         raise ConflictError(

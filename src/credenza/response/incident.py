@@ -175,6 +175,7 @@ class Incident:
             "no-such-step",
             f"{self.id} has no step {name[:60]!r}",
             why=f"its steps are: {', '.join(step.id for step in self.steps)}",
+            fix=f"run `credenza incident show {self.id}`",
         )
 
 

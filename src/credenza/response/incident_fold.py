@@ -126,12 +126,17 @@ def _stepped(incident: Incident, news: _News) -> Incident:
     step = incident.step(_text(news.document, "step"))
     waived = bool(news.document["waived"])
     if step.id in incident.done:
-        raise ConflictError("step-done", f"step {step.id} of {incident.id} is done already")
+        raise ConflictError(
+            "step-done",
+            f"step {step.id} of {incident.id} is done already",
+            fix="nothing is left to do on it",
+        )
     if waived and not step.waivable:
         raise ConflictError(
             "not-waivable",
             f"step {step.id} of {incident.id} cannot be waived",
             why=f"the playbook {incident.playbook!r} insists on it: {step.says}",
+            fix="do it, or run it",
         )
     what = "a waiver needs a reason" if waived else "a step that a person did needs a proof"
     _reasoned(news.document, "account", what)
@@ -153,7 +158,11 @@ def _graded(incident: Incident, news: _News) -> Incident:
 def _escalated(incident: Incident, news: _News) -> Incident:
     name = _text(news.document, "escalation")
     if name not in {one.id for one in overdue(incident, news.when.time_s)}:
-        raise ConflictError("not-due", f"escalation {name[:60]!r} of {incident.id} is not due")
+        raise ConflictError(
+            "not-due",
+            f"escalation {name[:60]!r} of {incident.id} is not due",
+            fix="wait until it is",
+        )
     rule = next(one for one in incident.escalations if one.id == name)
     return replace(
         incident,

@@ -200,6 +200,7 @@ def _step(document: Json) -> Step:
             "no-such-step",
             f"no step is called {str(named)[:60]!r}",
             why=f"the steps are: {', '.join(_KINDS)}",
+            fix="draw the plan up again with `credenza recover plan`",
         )
     kind = _KINDS[str(document["step"])]
     fields = {name: value for name, value in document.items() if name != "step"}

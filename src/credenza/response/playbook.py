@@ -66,6 +66,7 @@ def playbook(name: str, verbs: Collection[str], own: bytes | None = None) -> Pla
             "no-such-playbook",
             f"no playbook is called {name[:60]!r}",
             why=f"the known ones are: {', '.join(known)}",
+            fix="name one of these, or give your own with --own",
         )
     return read_playbook(known[name], verbs)
 

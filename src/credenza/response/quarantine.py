@@ -151,7 +151,10 @@ def rows_where(table: pa.Table, where: Mapping[str, str]) -> Spans:
         if column not in table.column_names:
             known = ", ".join(table.column_names[:20])
             raise UsageError(
-                "no-such-column", f"the batch has no column {column[:60]!r}", why=f"it has: {known}"
+                "no-such-column",
+                f"the batch has no column {column[:60]!r}",
+                why=f"it has: {known}",
+                fix="name one of these with --where",
             )
         same = pc.equal(pc.cast(table.column(column), "string"), value)
         keep &= same.fill_null(fill_value=False).to_numpy(zero_copy_only=False)

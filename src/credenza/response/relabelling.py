@@ -70,9 +70,17 @@ def draw_sheet(case: Case, *, suspects: int, controls: int, salt: str, seed: int
         UsageError: the rows have no label, or there are none to draw.
     """
     if not case.label:
-        raise UsageError("no-label", f"{case.dataset!r} has no label that could be given again")
+        raise UsageError(
+            "no-label",
+            f"{case.dataset!r} has no label that could be given again",
+            fix="relabel a dataset that was submitted with --label",
+        )
     if suspects < 1 or controls < 0:
-        raise UsageError("bad-sheet", f"{suspects} suspects and {controls} controls were asked for")
+        raise UsageError(
+            "bad-sheet",
+            f"{suspects} suspects and {controls} controls were asked for",
+            fix="ask for at least one suspect",
+        )
     trusted = case.trusted().trusted if controls else case.table.slice(0, 0)
     rng = np.random.default_rng(seed)
     items = [

@@ -81,6 +81,7 @@ def rescreen(
             "nothing-to-rescreen",
             "a second look needs rows to spend and detectors to ask",
             why=f"{most_rows} rows and {len(policy.detectors)} detectors were given",
+            fix="give more rows, or name detectors in the policy",
         )
     stores.journal.lock()
     reference = reference_for(stores, dataset, policy.window)
@@ -89,6 +90,7 @@ def rescreen(
             "no-reference",
             f"nothing of {dataset!r} is trusted yet to screen others beside",
             why="the policy's reference and calibration windows are not settled",
+            fix="settle these windows first",
         )
     for window, rows in _left(stores, policy, dataset):
         records = sum(row.records for row in rows)

@@ -142,6 +142,7 @@ def _by_row(
                     "no-such-row",
                     f"batch {row.digest[:16]} has no row {beyond[0][0] if beyond else 'named'}",
                     why=f"it has {row.records} rows, counted from 0",
+                    fix="count rows from 0; `credenza batch show` says how many there are",
                 )
             yield row.digest, spans
 
@@ -203,6 +204,7 @@ def _by_detector(
                 "no-such-detector",
                 f"no policy here ever asked a detector called {name[:60]!r}",
                 why=f"they asked: {', '.join(sorted(known)) or 'none'}",
+                fix="see `credenza policy show`",
             )
     records = {row.digest: row.records for row in rows}
     for digest, document in judgements(stores, rows):

@@ -84,6 +84,7 @@ def run_event(stores: Stores, claimed: TrainingRun) -> tuple[TrainingRun, Event]
             "bad-run-name",
             f"{claimed.run[:80]!a} cannot name a run",
             why="a name has up to 128 letters, digits and . _ : / -",
+            fix="name it in plain characters, at most 128",
         )
     if not _DIGEST.match(claimed.model):
         raise UsageError(
@@ -92,7 +93,11 @@ def run_event(stores: Stores, claimed: TrainingRun) -> tuple[TrainingRun, Event]
             fix="give the model's file, or 64 lower-case hex digits",
         )
     if not claimed.releases and not claimed.bases:
-        raise UsageError("no-release", "a run was trained on a release or started from a model")
+        raise UsageError(
+            "no-release",
+            "a run was trained on a release or started from a model",
+            fix="add --release, --on or --base",
+        )
     with stores.journal.catalog.snapshot() as index:
         releases = tuple(row.digest for row in index.find(ReleaseRow))
         models = tuple(row.model for row in index.find(TrainingRunRow))
@@ -141,7 +146,10 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as wrong:
         raise NotFoundError(
-            "unreadable-file", f"{path.name} cannot be read", why=str(wrong.strerror)
+            "unreadable-file",
+            f"{path.name} cannot be read",
+            why=str(wrong.strerror),
+            fix="check the path, or give the SHA-256 of the model",
         ) from wrong
 
 

@@ -95,7 +95,11 @@ class Governance:
         self._policies.recorded()
         known = charter(self._stores)
         if known.is_governed:
-            raise ConflictError("governed-already", "this workspace is governed already")
+            raise ConflictError(
+                "governed-already",
+                "this workspace is governed already",
+                fix="change rules with `credenza governance adopt`",
+            )
         self._put_in_force(self._rules_draft())
         return self.standing()
 

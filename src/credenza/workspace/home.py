@@ -88,9 +88,18 @@ def read_config(home: Path) -> dict[str, object]:
     try:
         config = json.loads(read_file(home / "workspace.json"))
     except json.JSONDecodeError as wrong:
-        raise UsageError("bad-workspace", "workspace.json is not JSON", why=str(wrong)) from wrong
+        raise UsageError(
+            "bad-workspace",
+            "workspace.json is not JSON",
+            why=str(wrong),
+            fix="restore it from a copy, or open it with the version that made it",
+        ) from wrong
     if not isinstance(config, dict) or config.get("schema") != SCHEMA:
-        raise UsageError("bad-workspace", "workspace.json is not of this version of credenza")
+        raise UsageError(
+            "bad-workspace",
+            "workspace.json is not of this version of credenza",
+            fix="restore it from a copy, or open it with the version that made it",
+        )
     return cast("dict[str, object]", config)
 
 
@@ -125,7 +134,10 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as wrong:
         raise NotFoundError(
-            "unreadable-file", f"{path.name} cannot be read", why=str(wrong.strerror)
+            "unreadable-file",
+            f"{path.name} cannot be read",
+            why=str(wrong.strerror),
+            fix="check the path, and that you may read it",
         ) from wrong
 
 

@@ -118,7 +118,11 @@ class Incidents:
             NotFoundError: a batch, campaign, source or playbook does not exist.
         """
         if not title.strip() or not by.strip():
-            raise UsageError("no-title", "an incident needs a title and somebody who opens it")
+            raise UsageError(
+                "no-title",
+                "an incident needs a title and somebody who opens it",
+                fix="add a title and --by NAME",
+            )
         begun = self._begun(batch=batch, campaign=campaign, siem=siem, sources=sources)
         if rows:
             begun["rows"] = self._rows_of(batch, rows)
@@ -194,6 +198,7 @@ class Incidents:
                 "bad-rows",
                 f"batch {row.digest[:16]} has no such rows",
                 why=f"it has {row.records}, counted from 0",
+                fix="count rows from 0; `credenza batch show` says how many there are",
             )
         return {row.digest: [*sorted(set(rows))]}
 

@@ -49,7 +49,9 @@ class Members:
         """Give a member other keys, roles and sources; what is empty stays as it is."""
         before = charter(self._stores).active.get(name)
         if before is None:
-            raise UsageError("bad-member", f"no member is called {name!r}")
+            raise UsageError(
+                "bad-member", f"no member is called {name!r}", fix="run `credenza member list`"
+            )
         return self._enrol(
             "member-changed",
             name,

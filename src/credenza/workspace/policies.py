@@ -99,7 +99,11 @@ class Policies:
         """
         row = questions.batch_row(self._stores, prefix)
         if row.verdict_index is None:
-            raise ConflictError("not-judged", f"batch {row.digest[:16]} was not judged yet")
+            raise ConflictError(
+                "not-judged",
+                f"batch {row.digest[:16]} was not judged yet",
+                fix="run `credenza settle` once its window is over",
+            )
         digest = str(self._stores.event(row.verdict_index)["policy"])
         now = load_policy(self.text())
         return weigh(self._stores, row, policy_recorded(self._stores, digest), now)

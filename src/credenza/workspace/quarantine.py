@@ -87,6 +87,7 @@ class Quarantine:
             raise UsageError(
                 "bad-part",
                 "name a batch, perhaps with rows or a slice; or a source, perhaps with a slice",
+                fix="give BATCH, with --rows or --where if need be; or --source, with --where",
             )
         names = [batch] if batch else self._of_source(source, dataset)
         done = []

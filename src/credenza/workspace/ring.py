@@ -110,7 +110,11 @@ class Keepers:
     def rotate(self, role: str, holders: Holders) -> Outlook:
         """Draft a root that gives root, targets or online to other keys."""
         if role == ONLINE and holders.threshold != 1:
-            raise UsageError("bad-threshold", "the online role is signed by one key at a time")
+            raise UsageError(
+                "bad-threshold",
+                "the online role is signed by one key at a time",
+                fix="give one key",
+            )
         ring_keeping.rotate(self._directory, role, holders, self._now_s)
         return self.outlook()
 

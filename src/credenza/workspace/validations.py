@@ -105,7 +105,12 @@ class Validations:
         """
         if form not in relabelling.FORMATS:
             known = ", ".join(relabelling.FORMATS)
-            raise UsageError("bad-format", f"no format is called {form!r}", why=f"known: {known}")
+            raise UsageError(
+                "bad-format",
+                f"no format is called {form!r}",
+                why=f"known: {known}",
+                fix="name one of these",
+            )
         case = case_of(self._stores, self._policy, self._rows(prefixes))
         sheet = relabelling.draw_sheet(
             case, suspects=suspects, controls=controls, salt=secrets.token_hex(16), seed=seed

@@ -111,6 +111,8 @@ def test_a_job_that_another_overtakes_takes_what_that_one_verified(
                 load_release(fetched, trust=TRUST, store=store)
             return super().__contains__(digest)
 
-    loaded = load_release(fetched, trust=TRUST, store=store, recalls=Overtaken({"0" * 64: "another"}))
+    loaded = load_release(
+        fetched, trust=TRUST, store=store, recalls=Overtaken({"0" * 64: "another"})
+    )
     assert b"".join(loaded.chunks(PART)) == (fetched / PART).read_bytes()
     assert [path.name for path in store.iterdir()] == [loaded.release.digest]

@@ -73,7 +73,16 @@ def test_own_cases_are_judged_beside_the_required_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "own", [b"[[case]]\nnme = 1", b"[[case]]\nname = 'x'\nexpect = 'maybe'", b"case = 3", b"\xff"]
+    "own",
+    [
+        b"[[case]]\nnme = 1",
+        b"[[case]]\nname = 'x'\nexpect = 'maybe'",
+        b"[[case]]\nrecords = 'many'\nexpect = 'hold'",
+        b"[[case]]\nflagged_rows = 1000000000000\nexpect = 'hold'",
+        b"[[case]]\nalarms = 3\nexpect = 'hold'",
+        b"case = 3",
+        b"\xff",
+    ],
 )
 def test_a_wrong_case_is_a_clear_error(own: bytes) -> None:
     with pytest.raises(UsageError):

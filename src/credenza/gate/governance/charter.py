@@ -116,7 +116,11 @@ class Charter:
         """
         made = self.versions.get((dataset, version))
         if made is None:
-            raise NotFoundError("no-such-version", f"{dataset!r} has no version {version}")
+            raise NotFoundError(
+                "no-such-version",
+                f"{dataset!r} has no version {version}",
+                fix=f"run `credenza dataset log {dataset}`",
+            )
         return made.digest
 
     def signer(self, signed: Signed) -> str:

@@ -217,7 +217,9 @@ def verify(
     from credenza.provenance.row_proof import membership, verify_row  # noqa: PLC0415
 
     if (release is None) != (release_trust is None):
-        raise UsageError("bad-usage", "--release and --release-trust come together")
+        raise UsageError(
+            "bad-usage", "--release and --release-trust come together", fix="give both, or neither"
+        )
     found = verify_row(proof.read_bytes(), trust=[public_key(key) for key in trusted])
     place = None
     if release is not None and release_trust is not None:

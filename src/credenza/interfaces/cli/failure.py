@@ -31,6 +31,13 @@ def as_error(wrong: BaseException) -> CredenzaError:
             why=_reading_of(wrong),
             fix=f"run `{_help_of(wrong)} --help`",
         )
+    if isinstance(wrong, UnicodeDecodeError):
+        return UsageError(
+            "not-text",
+            "a file that was given is not UTF-8 text",
+            why=f"its byte {wrong.start} cannot be read: {wrong.reason}",
+            fix="check that it is the file you mean, and write it as UTF-8",
+        )
     if isinstance(wrong, OSError):
         return UsageError(
             "file-trouble",

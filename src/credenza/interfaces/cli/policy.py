@@ -166,8 +166,15 @@ def test(home: Path | None, path: Path | None, cases: Path | None) -> Answer:
     """Try a policy file on the cases that every policy must pass, and on yours.
 
     PATH is the workspace's own policy by default. Exits with 1 when a case gives
-    another outcome than expected.
-    """
+    another outcome than expected. A case of yours is a name, evidence and an outcome:
+
+    \b
+      [[case]]
+      name = "a third of the rows are flagged"
+      records = 300
+      flagged_rows = 100
+      expect = "hold"
+    """  # noqa: D301 - click's mark of lines that stay as they are
     with open_workspace(home) as workspace:
         results = workspace.policies.test(path, cases)
     failed = [result for result in results if not result.passed]

@@ -48,6 +48,7 @@ class Excise:
                 "nothing-to-excise",
                 f"the newest version of {job.dataset!r} holds none of these rows",
                 why="they were excised already, rolled back, or never admitted",
+                fix="see `credenza blast` for the versions that hold them",
             )
 
     def apply(self, job: Job) -> Done:
@@ -93,4 +94,5 @@ def check_rows(stores: Stores, dataset: str, rows: Mapping[str, Spans]) -> None:
                 "no-such-row",
                 f"batch {batch[:16]} has no row {beyond[0][0]}",
                 why=f"it has {records[batch]} rows, counted from 0",
+                fix="count rows from 0",
             )

@@ -51,6 +51,7 @@ class Retrain:
                 "no-model",
                 "the training command wrote no model",
                 why=f"the placeholder {{{MODEL}}} stands for the file it must write",
+                fix="have the command write its model where {model} stands",
             )
         claimed = TrainingRun(
             run=f"recovery-{job.plan[:12]}",

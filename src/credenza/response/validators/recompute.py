@@ -62,6 +62,7 @@ class Recompute:
                 "too-few-rows",
                 "the suspects cannot be halved",
                 why=f"{case.table.num_rows} rows; a half needs {LEAST_ROWS}",
+                fix="name more batches, or take another validator",
             )
         p_values = np.array([p for p, _ in found])
         share = float((p_values < SURE).mean())

@@ -44,7 +44,11 @@ class WithAndWithout:
         """Fit twice and compare."""
         reference = case.trusted()
         if reference.model is None:
-            raise UsageError("no-label", f"{case.dataset!r} has no label that can be learnt")
+            raise UsageError(
+                "no-label",
+                f"{case.dataset!r} has no label that can be learnt",
+                fix="take a validator that needs no label",
+            )
         order = np.random.default_rng(self.seed).permutation(reference.trusted.num_rows)
         half = len(order) // 2
         known = reference.trusted.take(pa.array(np.sort(order[:half])))

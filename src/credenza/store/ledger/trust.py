@@ -137,7 +137,11 @@ class _Reading:
     def take(self, words: list[str]) -> None:
         take = self._takes.get(words[0])
         if take is None:
-            raise UsageError("bad-trust", f"{words[0][:40]!a} is no keyword")
+            raise UsageError(
+                "bad-trust",
+                f"{words[0][:40]!a} is no keyword",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         take(*words[1:])
 
     def _log(self, *words: str) -> None:
@@ -152,40 +156,70 @@ class _Reading:
         name = self._new_name(words)
         members = words[2:]
         if not members or len(set(members)) != len(members):
-            raise UsageError("bad-trust", "a group needs members, each of them once")
+            raise UsageError(
+                "bad-trust",
+                "a group needs members, each of them once",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         for member in members:
             if not self._is_defined(member) or member in self._members:
                 raise UsageError(
-                    "bad-trust", f"{member[:40]!a} is not defined above, or in another group"
+                    "bad-trust",
+                    f"{member[:40]!a} is not defined above, or in another group",
+                    fix="write it as c2sp.org/tlog-policy says",
                 )
         said = {"any": 1, "all": len(members)}.get(words[1])
         threshold = int(words[1]) if said is None and words[1].isdecimal() else said or 0
         if not 1 <= threshold <= len(members):
-            raise UsageError("bad-trust", f"{words[1][:40]!a} of {len(members)} cannot be met")
+            raise UsageError(
+                "bad-trust",
+                f"{words[1][:40]!a} of {len(members)} cannot be met",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         self._members.update(members)
         self.groups[name] = Group(threshold, members)
 
     def _set_quorum(self, *words: str) -> None:
         if len(words) != 1 or self.quorum is not None:
-            raise UsageError("bad-trust", "there is one quorum line, with one name")
+            raise UsageError(
+                "bad-trust",
+                "there is one quorum line, with one name",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         if words[0] != NONE and not self._is_defined(words[0]):
-            raise UsageError("bad-trust", f"{words[0][:40]!a} is not defined above")
+            raise UsageError(
+                "bad-trust",
+                f"{words[0][:40]!a} is not defined above",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         self.quorum = words[0]
 
     def _party(self, words: tuple[str, ...], kind: bytes) -> Party:
         if not 1 <= len(words) <= 2:
-            raise UsageError("bad-trust", "a key and at most one URL belong here")
+            raise UsageError(
+                "bad-trust",
+                "a key and at most one URL belong here",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         verifier = read_vkey(words[0], kind)
         material = kind + verifier.public_key.public_bytes_raw()
         if material in self._keys:
             # One key holder under two names would count twice.
-            raise UsageError("bad-trust", "this key stands in the file already")
+            raise UsageError(
+                "bad-trust",
+                "this key stands in the file already",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         self._keys.add(material)
         return Party(verifier, words[1] if len(words) == 2 else "")
 
     def _new_name(self, words: tuple[str, ...]) -> str:
         if len(words) < 2 or words[0] == NONE or self._is_defined(words[0]):
-            raise UsageError("bad-trust", "a new name and what it stands for belong here")
+            raise UsageError(
+                "bad-trust",
+                "a new name and what it stands for belong here",
+                fix="write it as c2sp.org/tlog-policy says",
+            )
         return words[0]
 
     def _is_defined(self, name: str) -> bool:
