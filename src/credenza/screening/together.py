@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import special, stats
@@ -11,7 +12,7 @@ from credenza.core.text import quote
 from credenza.core.types import Finding, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from credenza.core.types import Bools, Ints, View
 
@@ -21,8 +22,16 @@ HONEST = 0.001
 SHOWN = 6
 
 
+class _Shared(NamedTuple):
+    """A payload, its carriers in the few sources that share it, and the log p of that."""
+
+    payload: Finding
+    rows: tuple[int, ...]
+    log_p: float
+
+
 def shared_payloads(view: View, findings: Iterable[Finding]) -> list[Finding]:
-    """A campaign for each named payload that a few of many sources share.
+    """A campaign for each few of many sources that share a named payload, or several.
 
     Were the carriers spread by chance, so many of them would hardly all lie in so few
     sources; the chance is that of the rows of these sources, times the ways to choose
@@ -45,7 +54,7 @@ def shared_payloads(view: View, findings: Iterable[Finding]) -> list[Finding]:
     code_of = np.full(len(view.source), -1, dtype=np.int64)
     code_of[tested] = code
     sent = np.bincount(code)
-    found = []
+    found: dict[tuple[str, ...], list[_Shared]] = defaultdict(list)
     for finding in findings:
         if finding.unit is Unit.GROUP and finding.names_rows and finding.rows:
             mine = code_of[list(finding.rows)]
@@ -56,8 +65,8 @@ def shared_payloads(view: View, findings: Iterable[Finding]) -> list[Finding]:
                     r for r, s in zip(finding.rows, mine, strict=True) if few[s] and s >= 0
                 )
                 names = tuple(str(name) for name in sources[few])
-                found.append(_campaign(finding, names, len(sources), rows, log_p))
-    return found
+                found[names].append(_Shared(finding, rows, log_p))
+    return [_campaign(names, len(sources), shared) for names, shared in found.items()]
 
 
 def sharing(carried: Ints, sent: Ints) -> tuple[Bools, float]:
@@ -86,22 +95,27 @@ def sharing(carried: Ints, sent: Ints) -> tuple[Bools, float]:
     return few & (alone <= HONEST / s), float(tails[best])
 
 
-def _campaign(
-    payload: Finding, names: tuple[str, ...], sources: int, rows: tuple[int, ...], log_p: float
-) -> Finding:
+def _campaign(names: tuple[str, ...], sources: int, shared: Sequence[_Shared]) -> Finding:
+    """One finding for all that the same sources share; the surest of it, times the looks."""
+    rows = tuple(sorted({row for one in shared for row in one.rows}))
+    carriers = {row for one in shared for row in one.payload.rows}
     exhibits: dict[str, object] = {
         "sources": list(names),
         "of": sources,
         "rows": len(rows),
-        "elsewhere": len(payload.rows) - len(rows),
-        "payload": payload.sentence,
-        "detector": payload.detector,
+        "elsewhere": len(carriers) - len(rows),
+        "payloads": [
+            {"detector": one.payload.detector, "sentence": one.payload.sentence} for one in shared
+        ],
     }
     shown = ", ".join(quote(name) for name in names[:SHOWN])
+    payloads = "a payload" if len(shared) == 1 else f"{len(shared)} payloads"
+    told = "; ".join(one.payload.sentence for one in shared[:SHOWN])
     sentence = (
-        f"{len(names)} of {sources} sources share a payload in {exhibits['rows']} rows "
+        f"{len(names)} of {sources} sources share {payloads} in {exhibits['rows']} rows "
         f"({shown}{', …' if len(names) > SHOWN else ''}; elsewhere in "
-        f"{exhibits['elsewhere']}): {payload.sentence}"
+        f"{exhibits['elsewhere']}): {told}{'; …' if len(shared) > SHOWN else ''}"
     )
+    log_p = min(one.log_p for one in shared) + np.log(len(shared))
     p_value = float(np.clip(np.exp(log_p), 1e-300, 1.0))
     return Finding("together", Unit.CAMPAIGN, names, p_value, sentence, exhibits, rows)

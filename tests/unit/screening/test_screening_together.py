@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -29,6 +31,19 @@ def test_three_of_twenty_sources_that_share_a_payload_are_a_campaign() -> None:
     assert found.subjects == ("s1", "s4", "s7")
     assert found.sentence.startswith("3 of 20 sources share a payload in 30 rows")
     assert found.p_value < 1e-6
+
+
+def test_what_the_same_sources_share_is_one_campaign() -> None:
+    view = rows(20)
+    first, second = payload(view, {"s1", "s4", "s7"}), payload(view, {"s1", "s4", "s7"}, 45)
+    second = replace(second, detector="association", sentence="a pair")
+    other = payload(view, {"s2", "s3"})
+    both, alone = shared_payloads(view, [first, other, second])
+    assert both.subjects == ("s1", "s4", "s7")
+    assert both.sentence.startswith("3 of 20 sources share 2 payloads in 45 rows")
+    assert both.sentence.endswith(": copies; a pair")
+    assert both.rows == second.rows
+    assert alone.subjects == ("s2", "s3")
 
 
 def test_honest_carriers_of_a_shared_payload_are_not_named() -> None:
