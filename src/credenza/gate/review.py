@@ -68,14 +68,7 @@ def decide_batch(
             why="only what is held, quarantined or kept out can be decided on",
             fix="run `credenza review list`",
         )
-    meant = waiting if rows is None else united(rows)
-    if not meant or common(meant, waiting) != meant:
-        raise UsageError(
-            "rows-not-open",
-            f"some of these rows of batch {row.digest[:16]} do not wait for a decision",
-            why=f"{size(minus(meant, waiting))} of {size(meant)} rows; open are {size(waiting)}",
-            fix="run `credenza review list`, and count rows from 0",
-        )
+    meant = waiting if rows is None else _open_of(row, united(rows), waiting)
     whole = meant == ((0, row.records),)
     only: Json = None if whole else [place for start, stop in meant for place in range(start, stop)]
     publish: list[Json] = []
@@ -93,6 +86,18 @@ def decide_batch(
     stores.journal.record([Event("decision", document)])
     versions = finish_pending(stores)
     return Decision(row.digest, outcome, reason, versions[-1].number if versions else None)
+
+
+def _open_of(row: BatchRow, meant: Spans, waiting: Spans) -> Spans:
+    """The rows that are meant, all of which must wait for a decision."""
+    if not meant or common(meant, waiting) != meant:
+        raise UsageError(
+            "rows-not-open",
+            f"some of these rows of batch {row.digest[:16]} do not wait for a decision",
+            why=f"{size(minus(meant, waiting))} of {size(meant)} rows; open are {size(waiting)}",
+            fix="run `credenza review list`, and count rows from 0",
+        )
+    return meant
 
 
 def reopen(stores: Stores, digest: str, reason: str) -> None:

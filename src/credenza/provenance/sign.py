@@ -74,11 +74,9 @@ def sign_batch(
     limits = limits or Limits()
     named = by_name(files)
     with _worded():
-        names = [file_name(name) for name in named]
-    digests = tuple(
-        file_digest(name, Path(path), limits)
-        for name, path in zip(names, named.values(), strict=True)
-    )
+        for name in named:
+            file_name(name)
+    digests = tuple(file_digest(name, Path(path), limits) for name, path in named.items())
     table = read(named, limits)
     _check_table(table, label, len(named))
     manifest = Manifest(

@@ -128,8 +128,7 @@ def _look(
     window: str,
     rows: tuple[BatchRow, ...],
 ) -> Rescreened:
-    tables = [stores.table(row) for row in rows]
-    table = pa.concat_tables(tables)
+    table = pa.concat_tables([stores.table(row) for row in rows])
     screening = screen_beside(
         window,
         table,
@@ -139,7 +138,7 @@ def _look(
         policy.budget,
         reference.expected(table),
     )
-    starts = np.cumsum([0, *(one.num_rows for one in tables)]).tolist()
+    starts = np.cumsum([0, *(row.records for row in rows)]).tolist()
     placed = [(row, *span) for row, span in zip(rows, pairwise(starts), strict=True)]
     judged = [_judged(screening, row, start, stop) for row, start, stop in placed]
     document: dict[str, Json] = {
@@ -150,10 +149,7 @@ def _look(
         "campaigns": [],
     }
     entry = stores.journal.record([Event(KIND, document)])[-1]
-    flagged = {
-        row.digest: spans_of(np.flatnonzero(screening.flagged[start:stop]).tolist())
-        for row, start, stop in placed
-    }
+    flagged = {row.digest: _flagged(screening, start, stop) for row, start, stop in placed}
     return Rescreened(
         window,
         len(rows),
@@ -164,6 +160,10 @@ def _look(
     )
 
 
+def _flagged(screening: Screening, start: int, stop: int) -> Spans:
+    return spans_of(np.flatnonzero(screening.flagged[start:stop]).tolist())
+
+
 def _judged(screening: Screening, row: BatchRow, start: int, stop: int) -> dict[str, Json]:
     """What concerns one batch, its rows counted from its first row."""
     findings: list[Json] = []
@@ -172,10 +172,9 @@ def _judged(screening: Screening, row: BatchRow, start: int, stop: int) -> dict[
         named = finding.unit in (Unit.SOURCE, Unit.BATCH) and row.source in finding.subjects
         if own or named:
             findings.append(recorded(replace(finding, rows=own)))
-    flagged = spans_of(np.flatnonzero(screening.flagged[start:stop]).tolist())
     return {
         "batch": row.digest,
-        "flagged": to_json(flagged),
+        "flagged": to_json(_flagged(screening, start, stop)),
         "findings": findings,
         "silences": recorded(screening.silences),
     }

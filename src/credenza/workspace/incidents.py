@@ -124,31 +124,34 @@ class Incidents:
                 fix="add a title and --by NAME",
             )
         begun = self._begun(batch=batch, campaign=campaign, siem=siem, sources=sources)
-        if rows:
-            begun["rows"] = self._rows_of(batch, rows)
+        begun |= {"rows": self._rows_of(batch, rows)} if rows else {}
         dataset = str(begun.pop("dataset", "")) or dataset
         if not dataset:
             raise UsageError("no-dataset", "an incident is about a dataset", fix="add --dataset")
         book = find_playbook(playbook, VERBS.keys(), own)
-        document: dict[str, Json] = {
-            "incident": "",
-            "event": "opened",
-            "by": by,
-            "title": title,
-            "playbook": book.name,
-            "dataset": dataset,
-            "severity": (severity_of(severity) if severity else book.severity).name.lower(),
-            "steps": to_json([*book.steps]),
-            "escalations": to_json([*book.escalations]),
-            "reference": siem,
-            **begun,
-        }
+        return self._opened(
+            {
+                "event": "opened",
+                "by": by,
+                "title": title,
+                "playbook": book.name,
+                "dataset": dataset,
+                "severity": (severity_of(severity) if severity else book.severity).name.lower(),
+                "steps": to_json([*book.steps]),
+                "escalations": to_json([*book.escalations]),
+                "reference": siem,
+                **begun,
+            }
+        )
+
+    def _opened(self, document: dict[str, Json]) -> Incident:
+        """Record it under the next id."""
         journal = self._stores.journal
         journal.lock()
-        document["incident"] = f"inc-{len(desks.incidents(self._stores)) + 1}"
-        document.setdefault("began_s", self._desk.clock())
-        journal.record([Event(desks.KIND, document)])
-        return self.show(str(document["incident"]))
+        name = f"inc-{len(desks.incidents(self._stores)) + 1}"
+        opened = {"incident": name, "began_s": self._desk.clock(), **document}
+        journal.record([Event(desks.KIND, opened)])
+        return self.show(name)
 
     def _begun(
         self, *, batch: str, campaign: str, siem: str, sources: Sequence[str]

@@ -88,15 +88,21 @@ def command(
     if report is not None:
         report.write_text(_page(found, learnt), encoding="utf-8")
 
-    def show(screen: Screen) -> None:
-        for one in found.checks:
-            screen.line(f"{one.outcome.name.lower():7} {one.name}: {one.sentence}")
-        for silent in found.silences:
-            screen.line(f"silent  {silent.detector}: {silent.reason}")
-        screen.line(f"{found.outcome.name.lower()}, by {count(len(found.checks), 'check')}")
-        screen.fields([("report", report)])
+    return Answer(
+        "credenza.model-audit/1",
+        _body(found),
+        lambda screen: _show(screen, found, report),
+        EXITS[found.outcome.name],
+    )
 
-    return Answer("credenza.model-audit/1", _body(found), show, EXITS[found.outcome.name])
+
+def _show(screen: Screen, found: Audit, report: Path | None) -> None:
+    for one in found.checks:
+        screen.line(f"{one.outcome.name.lower():7} {one.name}: {one.sentence}")
+    for silent in found.silences:
+        screen.line(f"silent  {silent.detector}: {silent.reason}")
+    screen.line(f"{found.outcome.name.lower()}, by {count(len(found.checks), 'check')}")
+    screen.fields([("report", report)])
 
 
 def _body(found: Audit) -> dict[str, object]:

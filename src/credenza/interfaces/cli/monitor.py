@@ -13,7 +13,7 @@ from credenza.interfaces.cli.terminal import Screen, count
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from credenza.gate.monitor import Standing
+    from credenza.gate.monitor import SourceState, Standing
 
 NEAREST = 10
 
@@ -31,43 +31,47 @@ def command(home: Path | None, dataset: str) -> Answer:
 
 
 def _standing(found: Standing) -> Answer:
-    def show(screen: Screen) -> None:
-        standing = ", ".join(f"{number} {name}" for name, number in found.campaigns.items())
-        backlog = ", ".join(f"{number} {name}" for name, number in found.backlog.items())
-        screen.fields(
-            [
-                ("dataset", found.dataset),
-                ("newest window", found.window),
-                ("judged", count(found.judged, "window")),
-                ("vouched for", f"{count(found.vouched, 'window')}, admitted without judging"),
-                ("campaigns", standing),
-                ("false alarms", f"{found.false_rate:.2%} of judged windows so far"),
-                ("accepted", f"{found.accepted_rate:.2%} by the policy"),
-                ("backlog", backlog),
-            ]
-        )
-        screen.table(
-            ("lane", "batches now", "ever"),
-            [(rule, now, ever) for rule, (now, ever) in found.lanes.items()],
-        )
-        screen.table(
-            ("source", "nearness", "furthest in", "units", "rows", "leverage", "on watch since"),
-            [
-                (
-                    one.source,
-                    f"{one.nearness:.0%}",
-                    one.statistic,
-                    f"{one.deviation:+.1f}",
-                    f"{one.rows:.1%}",
-                    f"{one.leverage:.1%}",
-                    one.watched_since,
-                )
-                for one in found.sources[:NEAREST]
-            ],
-        )
-        if len(found.sources) > NEAREST:
-            screen.line(f"and {count(len(found.sources) - NEAREST, 'source')} further from alarm")
-        for warning in found.dominance:
-            screen.line(f"warning: {warning}")
+    return Answer(
+        "credenza.monitor/1", {"monitor": jsonable(found)}, lambda screen: _show(screen, found)
+    )
 
-    return Answer("credenza.monitor/1", {"monitor": jsonable(found)}, show)
+
+def _show(screen: Screen, found: Standing) -> None:
+    standing = ", ".join(f"{number} {name}" for name, number in found.campaigns.items())
+    backlog = ", ".join(f"{number} {name}" for name, number in found.backlog.items())
+    screen.fields(
+        [
+            ("dataset", found.dataset),
+            ("newest window", found.window),
+            ("judged", count(found.judged, "window")),
+            ("vouched for", f"{count(found.vouched, 'window')}, admitted without judging"),
+            ("campaigns", standing),
+            ("false alarms", f"{found.false_rate:.2%} of judged windows so far"),
+            ("accepted", f"{found.accepted_rate:.2%} by the policy"),
+            ("backlog", backlog),
+        ]
+    )
+    screen.table(
+        ("lane", "batches now", "ever"),
+        [(rule, now, ever) for rule, (now, ever) in found.lanes.items()],
+    )
+    screen.table(
+        ("source", "nearness", "furthest in", "units", "rows", "leverage", "on watch since"),
+        [_source_row(one) for one in found.sources[:NEAREST]],
+    )
+    if len(found.sources) > NEAREST:
+        screen.line(f"and {count(len(found.sources) - NEAREST, 'source')} further from alarm")
+    for warning in found.dominance:
+        screen.line(f"warning: {warning}")
+
+
+def _source_row(one: SourceState) -> tuple[str, ...]:
+    return (
+        one.source,
+        f"{one.nearness:.0%}",
+        one.statistic,
+        f"{one.deviation:+.1f}",
+        f"{one.rows:.1%}",
+        f"{one.leverage:.1%}",
+        one.watched_since,
+    )
