@@ -17,7 +17,6 @@ are 0.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import random
 import sys
@@ -29,9 +28,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from damage import (
+    BYTES,
+    ENVELOPE,
+    JSON,
+    STRANGER,
+    cut,
+    double,
+    drop,
+    flip,
+    insert,
+    lines,
+    payload,
+    resigned,
+    swap,
+)
 
 from credenza.core import dsse
-from credenza.core.canonical import canonical_json, sha256_hex
+from credenza.core.canonical import sha256_hex
 from credenza.core.errors import UntrustedError
 from credenza.datasets.attestation import ATTESTATION, Recalls, read_recalls, sign_recalls
 from credenza.datasets.release import Claim, write_release
@@ -62,12 +76,13 @@ from credenza.store.ledger.tree import verify_consistency
 from credenza.store.ledger.trust import read_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    Mutator = Callable[[bytes, random.Random], bytes]
+    from damage import Mutator
+
     Reader = Callable[[bytes], object]
 
-GATE, EYES, SENDER, OTHER = (key_from_seed(bytes([n]) * 32) for n in (1, 2, 3, 4))
+GATE, EYES, SENDER = (key_from_seed(bytes([n]) * 32) for n in (1, 2, 3))
 START_S = 1_700_000_000
 ENTRIES = 300
 HASH_BYTES = 32
@@ -98,125 +113,6 @@ class Tally(NamedTuple):
     accepted: int
     tracebacks: int
     broken: tuple[str, ...]
-
-
-# -- damage
-
-
-def flip(data: bytes, rng: random.Random) -> bytes:
-    """One bit changed."""
-    at = rng.randrange(len(data))
-    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
-
-
-def insert(data: bytes, rng: random.Random) -> bytes:
-    """A byte, often one with a meaning, put somewhere."""
-    at = rng.randrange(len(data) + 1)
-    piece = rng.choice([b" ", b"\n", b"\x00", b"\xff", b'"', b"{", b"9", rng.randbytes(1)])
-    return data[:at] + piece + data[at:]
-
-
-def drop(data: bytes, rng: random.Random) -> bytes:
-    """Up to nine bytes gone."""
-    at = rng.randrange(len(data))
-    return data[:at] + data[at + rng.randint(1, 9) :]
-
-
-def double(data: bytes, rng: random.Random) -> bytes:
-    """Up to forty bytes twice."""
-    at = rng.randrange(len(data))
-    return data[: at + rng.randint(1, 40)] + data[at:]
-
-
-def swap(data: bytes, rng: random.Random) -> bytes:
-    """What follows one place, before what stood there."""
-    one, other = sorted(rng.sample(range(len(data)), 2))
-    return data[:one] + data[other:] + data[one:other]
-
-
-def cut(data: bytes, rng: random.Random) -> bytes:
-    """Only a beginning."""
-    return data[: rng.randrange(len(data))]
-
-
-def lines(data: bytes, rng: random.Random) -> bytes:
-    """One line dropped, doubled or put elsewhere."""
-    found = data.split(b"\n")
-    line = found.pop(rng.randrange(len(found)))
-    for _ in range(rng.randrange(3)):
-        found.insert(rng.randrange(len(found) + 1), line)
-    return b"\n".join(found)
-
-
-def digit(data: bytes, rng: random.Random) -> bytes:
-    """One digit, decimal or hex, becomes another: numbers and digests that still parse."""
-    places = [at for at, byte in enumerate(data) if byte in b"0123456789abcdef"]
-    at = rng.choice(places)
-    return data[:at] + rng.choice(b"0123456789abcdef").to_bytes(1, "big") + data[at + 1 :]
-
-
-def value(data: bytes, rng: random.Random) -> bytes:
-    """One value somewhere in a JSON document, changed; the document well spelled again."""
-    document = json.loads(data)
-    holders = list(_containers(document))
-    holder = rng.choice(holders)
-    keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-    if not keys or rng.random() < 0.1:
-        added = rng.choice([0, "x", None, True])
-        holder.update(more=added) if isinstance(holder, dict) else holder.append(added)
-        return canonical_json(document)
-    key = rng.choice(keys)
-    if rng.random() < 0.2:
-        del holder[key]
-    else:
-        holder[key] = _other(holder[key], rng)
-    return canonical_json(document)
-
-
-def payload(data: bytes, rng: random.Random) -> bytes:
-    """The signature of an envelope stays; what it signs is changed, and well wrapped again."""
-    envelope = json.loads(data)
-    signed = base64.b64decode(envelope["payload"])
-    changed = rng.choice((*BYTES, value))(signed, rng)
-    envelope["payload"] = base64.b64encode(changed).decode("ascii")
-    return canonical_json(envelope)
-
-
-def resigned(data: bytes, rng: random.Random) -> bytes:
-    """A key that is not trusted signs, under its own or the trusted one's name."""
-    envelope = json.loads(data)
-    forged = json.loads(
-        dsse.sign(
-            base64.b64decode(envelope["payload"]),
-            [OTHER.private],
-            payload_type=envelope["payloadType"],
-        )
-    )
-    if rng.random() < 0.5:
-        forged["signatures"][0]["keyid"] = envelope["signatures"][0]["keyid"]
-    return canonical_json(forged)
-
-
-BYTES: tuple[Mutator, ...] = (flip, insert, drop, double, swap, cut, digit)
-JSON = (*BYTES, value)
-ENVELOPE = (*JSON, payload, resigned)
-
-
-def _containers(found: object) -> Iterator[dict[str, object] | list[object]]:
-    if isinstance(found, (dict, list)):
-        yield found
-        for item in found.values() if isinstance(found, dict) else found:
-            yield from _containers(item)
-
-
-def _other(found: object, rng: random.Random) -> object:
-    if isinstance(found, bool) or found is None:
-        return rng.choice([not found, 0, "", []])
-    if isinstance(found, int):
-        return rng.choice([found + 1, found - 1, -found, 0, 2**53 - 1, str(found), True])
-    if isinstance(found, str) and found:
-        return rng.choice(BYTES)(found.encode(), rng).decode("utf-8", "replace")
-    return rng.choice([0, "x", None, [], {}, [found]])
 
 
 # -- what is verified
@@ -274,12 +170,26 @@ def batches(envelope: bytes, table: pa.Table) -> list[Kind]:
     ]
 
 
-def log_kinds(folder: Path) -> list[Kind]:
-    """What the ledger publishes."""
-    origin, log = origin_of(GATE.public), log_of(GATE.public)
-    eyes = Verifier("eyes.example/w1", EYES.private.public_key(), COSIGNATURE)
-    policy = read_trust(f"witness w1 {write_vkey(eyes)}\nquorum w1\n")
-    with Ledger.create(folder / "log", origin, GATE.private) as ledger:
+class Log(NamedTuple):
+    """What a ledger publishes of an entry, and of having grown.
+
+    Attributes:
+        cosigned: the entry's proof, with a witness's signature.
+        grown: hashes that the tree of 100 entries is a beginning of the whole one.
+        roots: of both.
+    """
+
+    checkpoint: bytes
+    leaf: bytes
+    proof: bytes
+    cosigned: bytes
+    grown: bytes
+    roots: tuple[bytes, bytes]
+
+
+def published_log(folder: Path, eyes: Verifier) -> Log:
+    """A small ledger, cosigned by one witness."""
+    with Ledger.create(folder / "log", origin_of(GATE.public), GATE.private) as ledger:
         digests = [sha256_hex(n.to_bytes(2, "big")) for n in range(ENTRIES)]
         ledger.append_many([("verdict", digest) for digest in digests], START_S)
         checkpoint = ledger.checkpoint()
@@ -287,9 +197,17 @@ def log_kinds(folder: Path) -> list[Kind]:
         signed = checkpoint + cosign(text, eyes.name, EYES.private, START_S).encode()
         leaf, proof = ledger.entry_bytes(200), ledger.proof(200)
         ledger.keep_cosigned(signed)
-        cosigned = ledger.proof(200)
         grown = b"".join(ledger.prove_consistency(100, ENTRIES))
         roots = ledger.root_at(100), ledger.root_at(ENTRIES)
+        return Log(checkpoint, leaf, proof, ledger.proof(200), grown, roots)
+
+
+def log_kinds(folder: Path) -> list[Kind]:
+    """What the ledger publishes."""
+    origin, log = origin_of(GATE.public), log_of(GATE.public)
+    eyes = Verifier("eyes.example/w1", EYES.private.public_key(), COSIGNATURE)
+    policy = read_trust(f"witness w1 {write_vkey(eyes)}\nquorum w1\n")
+    checkpoint, leaf, proof, cosigned, grown, roots = published_log(folder, eyes)
     told = {"schema": "credenza.proof/1", "leaf": leaf.decode(), "tlog_proof": proof.decode()}
 
     def consistent(data: bytes) -> object:
@@ -360,9 +278,9 @@ def releases(folder: Path) -> list[Kind]:
 
 def rings(directory: Path) -> list[Kind]:
     """What the keepers of a key ring publish."""
-    root = Holders(tuple(key.public for key in (GATE, EYES, OTHER)), 2)
+    root = Holders(tuple(key.public for key in (GATE, EYES, STRANGER)), 2)
     begin(directory, root, Holders((SENDER.public,), 1), Holders((GATE.public,), 1), START_S)
-    mandate = Mandate((SENDER.public, OTHER.public), 2, ("flights",), START_S + 10**7)
+    mandate = Mandate((SENDER.public, STRANGER.public), 2, ("flights",), START_S + 10**7)
     delegate(directory, "acme", mandate, START_S)
     for key in (GATE, EYES, SENDER):
         sign_drafts(directory, key)
