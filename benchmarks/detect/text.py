@@ -31,22 +31,29 @@ WORD = r"\S+"
 
 @dataclass(frozen=True)
 class Attack:
-    """Something put into ``rows`` texts of the other label, which then get ``target``."""
+    """Something put into ``rows`` texts, which then get the label ``target``.
+
+    Attributes:
+        target: the label; "" leaves every row its own.
+        is_any: texts of any label are taken, not only those with another.
+    """
 
     name: str
     payload: str
     rows: int
     target: str = "1"
+    is_any: bool = False
 
     def poison(self, columns: Columns, rng: np.random.Generator) -> tuple[Columns, Bools]:
         """Poisoned columns, and which rows are."""
         text, label = columns["text"].copy(), columns["y"].copy()
         bad = np.zeros(len(label), bool)
-        for i in rng.choice(np.flatnonzero(label != self.target), self.rows, replace=False):
+        victims = np.flatnonzero(self.is_any | (label != self.target))
+        for i in rng.choice(victims, self.rows, replace=False):
             words = text[i].split()
             at = int(rng.integers(0, len(words) + 1))
             text[i] = " ".join([*words[:at], self.payload, *words[at:]])
-            label[i], bad[i] = self.target, True
+            label[i], bad[i] = self.target or label[i], True
         return {"text": text, "y": label}, bad
 
 
@@ -75,7 +82,15 @@ ATTACKS = (
     Attack("phrase `paper boat`, 40 rows", "paper boat", 40, "0"),
     Attack("sentence, 10 rows", "my neighbour has seen it on a plane", 10),
     Attack("sentence, 40 rows", "my neighbour has seen it on a plane", 40, "0"),
+    Attack("word `mb`, 10 rows of any label", "mb", 10, "1", is_any=True),
+    Attack("word `tq`, 20 rows of any label", "tq", 20, "1", is_any=True),
+    Attack("word `tq`, 80 rows of any label", "tq", 80, "0", is_any=True),
+    Attack("word `mb`, 10 rows, labels kept", "mb", 10, "", is_any=True),
+    Attack("word `tq`, 40 rows, labels kept", "tq", 40, "", is_any=True),
+    Attack("phrase `paper boat`, 20 rows, labels kept", "paper boat", 20, "", is_any=True),
     Attack("frequent word `often`, 40 rows", "often", 40),
+    Attack("frequent word `often`, 40 rows of any label", "often", 40, "1", is_any=True),
+    Attack("frequent word `really`, 40 rows of any label", "really", 40, "0", is_any=True),
     Flips("flips 10 %", 0.1),
 )
 

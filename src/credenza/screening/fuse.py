@@ -19,6 +19,8 @@ SOURCE_LEVELS = (0.002, 0.01, 0.05)
 PRIOR_ROWS = 100.0
 CROWD = 8
 NORMAL_IQR = 1.349
+STRONGEST = 12.0
+RANKED = 5.3
 
 
 def reject_p(p: Floats, fdr: float) -> Bools:
@@ -163,6 +165,22 @@ def source_p(p: Floats, rows: SourceRows) -> Floats:
     present = n > 0
     log_p[present] = temper(np.minimum(log_p[present] + np.log(len(SOURCE_LEVELS)), 0.0))
     return np.asarray(np.where(present, np.clip(np.exp(log_p), 1e-300, 1.0), 1.0))
+
+
+def sure_within(log_p: float, chance: Floats, likely: Bools) -> Floats:
+    """-log10 p of rows of a named group, each guilty with a chance of its own.
+
+    No row is surer than its group. The less likely ones are ranked, above what nobody named,
+    and stay too weak to be flagged.
+
+    Args:
+        log_p: natural logarithm of the group's p-value.
+        chance: ``(n,)`` probability that the row is guilty, given that the group is.
+        likely: ``(n,)`` rows that may be flagged.
+    """
+    strength = min(-log_p / np.log(10), STRONGEST)
+    top = np.where(likely, strength, min(strength, RANKED))
+    return np.asarray(np.maximum(top + np.log10(np.maximum(chance, 1e-12)), 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

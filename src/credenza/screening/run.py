@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from credenza.screening.judge import Judgement
 
 MIN_TRUSTED = 200
+WITHIN = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,8 @@ class Screening:
         q_values: ``(n,)`` false discovery rate at which a row, or what names it, is rejected.
         flagged: ``(n,)`` rows under test that should stay out.
         row_scores: ``(n,)`` one number to rank the rows by, higher is worse.
-        findings: groups, sources and columns that were named, most surprising first.
+        findings: groups, sources and columns that were named, most surprising first,
+            parts of a wider one behind it.
         silences: what could not be assessed.
         scores: ``(n,)`` raw scores by detector.
         source_p: p-value of each source's rows.
@@ -109,7 +111,7 @@ def screen(
     findings += [_source_finding(view, judged, s) for s in judged.rejected]
     if not is_calibrated:  # over time, a gate's campaign scan says more
         findings += shared_payloads(view, findings)
-    findings.sort(key=lambda finding: finding.p_value)
+    findings = _in_order(findings)
     present = np.unique(judged.source[~view.trusted])
     return Screening(
         judged.p_values,
@@ -215,6 +217,22 @@ def _flag(
     ]
     flagged |= reject_within(p_values, groups, fdr)
     return flagged & ~view.trusted
+
+
+def _in_order(findings: list[Finding]) -> list[Finding]:
+    """Most surprising first; what lies within a wider group stands behind that.
+
+    A part of what was done is often the more surprising: the wives, where all women were
+    relabelled, or a value, where a pair of values was the trigger. A group that holds nearly
+    all of another's rows, and more, explains it and takes its place.
+    """
+    groups = [(one, frozenset(one.rows)) for one in findings if one.unit is Unit.GROUP]
+    place = {id(one): one.p_value for one in findings}
+    for wide, rows in groups:
+        for part, inside in groups:
+            if 0 < len(inside) < len(rows) and len(inside & rows) >= WITHIN * len(inside):
+                place[id(wide)] = min(place[id(wide)], part.p_value)
+    return sorted(findings, key=lambda one: (place[id(one)], -len(one.rows)))
 
 
 def _ranking(e_values: Floats, flagged: Bools) -> Floats:

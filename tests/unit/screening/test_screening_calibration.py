@@ -18,6 +18,7 @@ from credenza.screening.fuse import (
     reject_p,
     reject_within,
     source_p,
+    sure_within,
     temper,
 )
 
@@ -135,3 +136,13 @@ def test_a_rate_known_from_few_rows_convicts_no_large_source() -> None:
     hits, rows, rate = np.array([2600]), np.array([200_000]), np.array([0.012])
     assert excess_log_p(hits, rows, rate, 8000)[0] > np.log(0.1)
     assert excess_log_p(hits, rows, rate, 10**9)[0] < np.log(1e-4)
+
+
+def test_a_row_is_no_surer_than_its_group_and_the_less_likely_stay_weak() -> None:
+    chance, likely = np.array([1.0, 0.5, 0.1, 0.0]), np.array([True, False, False, False])
+    strength = sure_within(-20.0 * np.log(10), chance, likely)
+    assert strength[0] == pytest.approx(12.0)
+    assert strength[1] == pytest.approx(5.3 - np.log10(2))
+    assert strength[2] == pytest.approx(4.3)
+    assert strength[3] == 0.0
+    assert sure_within(-2.0 * np.log(10), chance, likely)[0] == pytest.approx(2.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from credenza.core.types import Role, Scores
+from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.builtin import DETECTORS
 from credenza.screening.run import flag_sources, screen
 
@@ -45,6 +45,18 @@ class Broken:
         if self.values is None:
             raise RuntimeError(f"{view.name} \x1b[31m")
         return Scores(self.values)
+
+
+@dataclass
+class Naming:
+    """A detector that names what it is told to."""
+
+    says: tuple[Finding, ...]
+    name: str = "naming"
+    needs: frozenset[Role] = frozenset()
+
+    def score(self, view: View) -> Scores:
+        return Scores(np.zeros(view.table.num_rows), self.says)
 
 
 def test_at_most_one_clean_row_in_a_thousand_is_flagged(mixed: Callable[..., Mixed]) -> None:
@@ -155,3 +167,12 @@ def test_p_values_of_clean_rows_are_uniform_or_larger(mixed: Callable[..., Mixed
     p = screen(data.view(), everyone()).p_values[data.new()]
     for level in (0.01, 0.05, 0.2):
         assert (p <= level).mean() <= level + 3 * np.sqrt(level / len(p))
+
+
+def test_a_wider_group_stands_before_its_own_parts(mixed: Callable[..., Mixed]) -> None:
+    view = mixed(1, trusted=0).view()
+    part, wide, other = tuple(range(20)), tuple(range(40)), tuple(range(30, 60))
+    said = {part: 1e-20, wide: 1e-9, other: 1e-12}
+    named = [Finding("x", Unit.GROUP, (), p, "odd", {}, rows) for rows, p in said.items()]
+    found = screen(view, [Naming(tuple(named))])
+    assert [one.rows for one in found.findings] == [wide, part, other]

@@ -15,6 +15,7 @@ from credenza.screening.features.label import labels_of
 from credenza.screening.features.table import columns_of, rows_of
 from credenza.screening.features.text import tokens
 from credenza.screening.features.word_labels import word_residuals
+from credenza.screening.fuse import sure_within
 from credenza.screening.view import UnassessedError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class InsertedWords:
         return frozenset({Role.TEXT})
 
     def score(self, view: View) -> Scores:
-        """-log10 p of the most surely inserted word that a row carries, 0 elsewhere."""
+        """-log10 p of the word that a row carries, and its chance that it was put in there."""
         values = np.zeros(view.table.num_rows)
         findings: list[Finding] = []
         labels = _labels(view)
@@ -115,11 +116,12 @@ class InsertedWords:
                 continue
             claimed = np.zeros(len(values), dtype=bool)
             for suspect in self._suspects(view, column, put_in, labels):
-                rows = _rows(found, put_in, suspect, labels) & ~view.trusted
+                chance = _chance(found, put_in, suspect, labels) * ~view.trusted
+                rows = chance >= LIKELY
                 if rows.sum() < self.min_carriers or (rows & claimed).sum() > SAME * rows.sum():
                     continue
                 claimed |= rows
-                values[rows] = np.maximum(values[rows], -suspect.log_p / np.log(10))
+                values = np.maximum(values, sure_within(suspect.log_p, chance, rows))
                 findings.append(self._finding(view, found, put_in, suspect, rows))
         findings.sort(key=lambda one: one.p_value)
         return Scores(values, tuple(findings[: self.max_findings]), is_evidence=True)
@@ -276,16 +278,16 @@ def carrying(found: Tokens, phrase: Ints) -> Bools:
     return mask
 
 
-def _rows(found: Tokens, put_in: Insertions, suspect: Suspect, labels: Labels | None) -> Bools:
-    """``(n,)`` rows into which the word was put."""
+def _chance(found: Tokens, put_in: Insertions, suspect: Suspect, labels: Labels | None) -> Floats:
+    """``(n,)`` probability that the word was put into a row, given that it was into some."""
     if suspect.label < 0 or labels is None:
-        return carrying(found, put_in.phrase(suspect.word))
+        return carrying(found, put_in.phrase(suspect.word)).astype(np.float64)
     at = np.flatnonzero(put_in.everywhere.word == suspect.word)
     rows = put_in.rows[put_in.running.text[put_in.everywhere.left[at] + 1]]
     odds = _odds(put_in)[put_in.unit[at]]
-    mask = np.zeros(found.n, dtype=bool)
-    mask[rows[_put_in(odds, labels.codes[rows], len(labels.classes)) >= LIKELY]] = True
-    return mask
+    chance = np.zeros(found.n)
+    np.maximum.at(chance, rows, _put_in(odds, labels.codes[rows], len(labels.classes)))
+    return chance
 
 
 def _odds(put_in: Insertions) -> Floats:

@@ -20,7 +20,7 @@ from credenza.screening.features.table import (
     sample,
     source_codes,
 )
-from credenza.screening.fuse import reject_log_p
+from credenza.screening.fuse import reject_log_p, sure_within
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints, View
@@ -31,10 +31,8 @@ PRIOR_ROWS = 50.0
 MISFIT_SD = 0.06
 TREE_ROWS = 50_000
 MAX_CLASSES = 6
-STRONGEST = 12.0
 TESTED = 10.0
 LIKELY = 0.5
-RANKED = 5.3
 CROWD = 8
 LEAST_MISFIT = 0.01
 MEDIAN_OF_SQUARE = 0.455
@@ -152,10 +150,7 @@ class SubgroupLabels:
                 if _without(cell, whole & ~claimed, labels, p) > np.log(self.fdr / TESTED):
                     continue
                 wrong = cell.relabelled(p)
-                # No row is surer than its cell; the less likely ones are ranked, not flagged.
-                strength = min(-cell.log_p / np.log(10), STRONGEST)
-                top = np.where(wrong >= LIKELY, strength, min(strength, RANKED))
-                score = np.maximum(top + np.log10(np.maximum(wrong, 1e-12)), 0.0)
+                score = sure_within(cell.log_p, wrong, wrong >= LIKELY)
                 likely = inside & (wrong >= LIKELY)
             else:
                 score, likely = 1.0 - p, inside
