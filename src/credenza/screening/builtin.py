@@ -15,6 +15,7 @@ from credenza.screening.detectors.confident_learning import ConfidentLearning
 from credenza.screening.detectors.density_clusters import DensityClusters
 from credenza.screening.detectors.disagreeing_carriers import DisagreeingCarriers
 from credenza.screening.detectors.duplicates import Duplicates
+from credenza.screening.detectors.image_manner import ImageManner
 from credenza.screening.detectors.image_overlay import ImageOverlay
 from credenza.screening.detectors.image_patches import ImagePatches
 from credenza.screening.detectors.image_stamps import ImageStamps
@@ -52,6 +53,7 @@ DETECTORS: Catalog[Detector] = Catalog(
         "density-clusters": DensityClusters,
         "disagreeing-carriers": DisagreeingCarriers,
         "duplicates": Duplicates,
+        "image-manner": ImageManner,
         "image-overlay": ImageOverlay,
         "image-patches": ImagePatches,
         "image-stamps": ImageStamps,
@@ -84,6 +86,7 @@ SCAN_DETECTORS: tuple[str, ...] = (
     "density-clusters",
     "disagreeing-carriers",
     "duplicates",
+    "image-manner",
     "image-overlay",
     "image-patches",
     "image-stamps",

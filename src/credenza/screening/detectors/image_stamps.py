@@ -9,9 +9,7 @@ import numpy as np
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
-from credenza.screening.features.beliefs import Beliefs, labelled_pictures
-from credenza.screening.features.image_labels import out_of_fold_by_outline
-from credenza.screening.features.label import expected_of
+from credenza.screening.features.beliefs import both_beliefs, labelled_pictures
 from credenza.screening.features.roamers import roamers
 from credenza.screening.features.stamps import stamps
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from credenza.core.types import Ints, View
+    from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.image import Images
     from credenza.screening.features.roamers import Roamer
     from credenza.screening.features.stamps import Stamp
@@ -81,12 +80,7 @@ class ImageStamps:
         values = np.zeros(view.table.num_rows)
         if not every:
             return Scores(values, is_evidence=True)
-        # What the strong learner has learnt with the labels, the weak one has not.
-        learners = (
-            expected_of(view, labels),
-            out_of_fold_by_outline(view, labels.codes, len(labels.classes)),
-        )
-        both = [Beliefs.by(labels, expected) for expected in learners]
+        both = both_beliefs(view, labels)
         findings: list[Finding] = []
         for images in every:
             for stamp, beliefs, rows in self._named(images, view, both):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.screening.features.image import images_of
+from credenza.screening.features.image_labels import out_of_fold_by_outline
 from credenza.screening.features.label import expected_of, labels_of
 from credenza.screening.view import UnassessedError
 
@@ -59,6 +60,15 @@ class Beliefs:
         bad = np.bincount(labels.codes[known & disagrees], minlength=k)
         rate = np.maximum(LEAST_RATE, bad / (rows + 1))
         return cls(labels.codes, labels.classes, expected.argmax(axis=1), disagrees, rate)
+
+
+def both_beliefs(view: View, labels: Labels) -> list[Beliefs]:
+    """By two learners: what the strong one has learnt with the labels, the weak one has not."""
+    learners = (
+        expected_of(view, labels),
+        out_of_fold_by_outline(view, labels.codes, len(labels.classes)),
+    )
+    return [Beliefs.by(labels, expected) for expected in learners]
 
 
 def labelled_pictures(view: View) -> tuple[Labels, list[Images]]:

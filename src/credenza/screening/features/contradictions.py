@@ -75,7 +75,7 @@ class Crowd:
 def crowds_of(
     images: Images, beliefs: Beliefs, tested: Bools, least: int, most: int = MOST_ROWS
 ) -> list[Crowd]:
-    """The rows under test that contradict each label, ``most`` of them, where at least ``least``."""
+    """The rows under test that contradict each label, if at least ``least``; ``most`` of them."""
     units = twins(images)
     wrong = beliefs.disagrees & tested & images.present
     found = []
@@ -127,7 +127,8 @@ def grown(wrong: Bools, usual: Bools, weight: Floats, log_tests: float, least: i
     best = Grown(np.zeros(len(wrong), bool), (), 0.0, np.inf)
     for seed in range(min(SEEDS, wrong.shape[1])):
         mine, theirs, price = wrong[:, seed], usual[:, seed], log_tests
-        features, rate = (seed,), float(weight[theirs].sum() + PRIOR)
+        features: tuple[int, ...] = (seed,)
+        rate = float(weight[theirs].sum() + PRIOR)
         log_p = float(log_tail(mine.sum(), np.array(rate))) + price
         for _ in range(TOP):
             price += np.log(TOP)

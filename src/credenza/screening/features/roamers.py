@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,7 +145,7 @@ class Roamer:
     def flagged(self, images: Images, rows: Ints, wrong: Bools) -> Ints:
         """Rows that show all marks; only contradicting ones where nature has some, too.
 
-        Contradicting rows that show another mark of the same rows are added.
+        Contradicting rows are added that show half as many of the other marks as these do.
 
         Args:
             images: the pictures.
@@ -155,14 +154,20 @@ class Roamer:
         """
         every = self.marks + self.others
         seen = dict(_sighted(images, rows, {mark.shape for mark in every}))
-        shown = [rows[mark.among(seen[mark.shape])[0]] for mark in every]
-        together = reduce(np.intersect1d, shown[: len(self.marks)])
-        if self.expected > (1 - MOST) * self.sharing or len(together) == 0:
+        shown = np.zeros((len(rows), len(every)), bool)
+        for place, mark in enumerate(every):
+            shown[mark.among(seen[mark.shape])[0], place] = True
+        together = shown[:, : len(self.marks)].all(axis=1)
+        if self.expected > (1 - MOST) * self.sharing or not together.any():
             return rows[:0]
+        contradicts = wrong[rows]
         natural = self.expected * len(rows) / self.contradicting
-        is_sure = natural <= (1 - PURE) * len(together) and wrong[together].mean() >= MOST
-        among = reduce(np.union1d, shown[len(self.marks) :], together)
-        return np.union1d(together if is_sure else together[:0], among[wrong[among]])
+        is_sure = natural <= (1 - PURE) * together.sum()
+        is_sure = is_sure and contradicts[together].mean() >= MOST
+        others = shown[:, len(self.marks) :].sum(axis=1)
+        usual = np.median(others[together & contradicts]) if together[contradicts].any() else 0
+        also = contradicts & (others >= max(1, usual / 2))
+        return rows[together | also if is_sure else (together & contradicts) | also]
 
     def box(self, images: Images, rows: Ints) -> tuple[int, int, int, int]:
         """Upper row, left column, height and width of where the rows show the first mark."""
@@ -371,7 +376,7 @@ def _recurring(keys: Ints, found: Ints, wrong: Bools, least: int) -> Ints:
 def _with_key(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     """Which of the keys are among the wanted, sorted ones, and their places there."""
     if len(wanted) == 0:
-        return np.zeros((2, 0), np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     may = np.zeros(BINS, bool)
     may[bins(wanted)] = True
     kept = np.flatnonzero(may[bins(keys)])

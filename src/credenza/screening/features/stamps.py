@@ -81,7 +81,7 @@ class Stamp:
             return rows[:0]
         # Nature has one or two pixels of these values, too.
         is_sure = len(self.cells) >= TELLING or share >= PURE
-        return carriers if is_sure else carriers[wrong[carriers]]
+        return np.asarray(carriers if is_sure else carriers[wrong[carriers]])
 
     def box(self, images: Images, rows: Ints) -> tuple[int, int, int, int]:  # noqa: ARG002 - as of roamers
         """Upper row, left column, height and width of what it covers."""
