@@ -16,7 +16,9 @@ RIDGE = 8.0
 """Windows' worth of belief that every source follows the common cause alike."""
 FORGETTING = 0.99
 BEND, BREAK = 2.0, 4.0
-"""Full weight up to ``BEND`` standard units from the fit, none beyond ``BREAK``."""
+"""Full weight up to ``BEND`` times the scale of what is left, none beyond ``BREAK``."""
+MAD = 1.4826
+"""Times the median of how far normal deviations lie, their standard deviation."""
 KIN = 2
 """Directions beside the common shift: three common causes in all."""
 KIN_WINDOWS = 10
@@ -64,22 +66,24 @@ def loading(loadings: Loadings) -> Floats:
     return np.asarray((loadings.cross + RIDGE) / (loadings.power + RIDGE))
 
 
-def common_shift(z: Floats, loadings: Loadings, usable: Bools) -> Floats:
+def common_shift(z: Floats, loadings: Loadings, usable: Bools, usual: Floats) -> Floats:
     """``(P,)`` shift that most sources share, in standard units.
 
     A redescending fit from the median, so that a minority however far away does not
     pull it; more than half of the sources together are taken for the common cause,
-    which is why that lane holds and never admits.
+    which is why that lane holds and never admits. How far is far is asked of what is
+    left, see ``_far``.
 
     Args:
         z: ``(S, P)`` standardised values.
         loadings: from accepted windows.
         usable: ``(S, P)`` sources that may speak for the others.
+        usual: ``(S, P)`` what is usually left, in standard units.
     """
     weight_on = loading(loadings)
     shift = column_median(np.where(usable, z, np.nan), otherwise=0.0)
     for _ in range(4):
-        distance = np.abs(z - weight_on * shift)
+        distance = _far(z - weight_on * shift, usable, usual)
         weight = np.clip((BREAK - distance) / (BREAK - BEND), 0.0, 1.0) * usable
         weight = np.where(usable, weight, 0.0)
         top = np.sum(weight * weight_on * np.where(usable, z, 0.0), axis=0)
@@ -113,7 +117,7 @@ def remove(
         ``(S, P)`` residuals in standard units, and ``(S, P)`` the fit of all common causes.
     """
     fit = loading(loadings) * shift
-    fit = fit + _kin_fit(np.where(usable, z - fit, 0.0), loadings, usable)
+    fit = fit + _kin_fit(np.where(usable, z - fit, 0.0), loadings, usable, usual)
     return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit / usual))), np.asarray(fit)
 
 
@@ -145,14 +149,30 @@ def _side_scale(far: Floats, side: Bools) -> Floats:
     return np.asarray(np.sqrt(np.maximum(variance, 1.0)))
 
 
-def _kin_fit(rest: Floats, loadings: Loadings, usable: Bools) -> Floats:
+def _far(rest: Floats, usable: Bools, usual: Floats) -> Floats:
+    """``(S, P)`` how far each source lies from a fit, in units of what the fit leaves.
+
+    Neighbours that follow their common causes closely leave a tenth of a standard unit; one
+    that departs by two would pull the others' fit after it, and they would seem to move the
+    other way together. While the fit is rough, or in a storm, all lie far from it and none
+    may be left out for that: the scale is at least what this window's middle source has.
+
+    Source:
+        Huber's proposal of a scale beside the fit, by the median absolute deviation.
+    """
+    far = np.abs(rest)
+    middle = MAD * column_median(np.where(usable, far, np.nan), otherwise=0.0)
+    return np.asarray(far / np.minimum(np.maximum(usual, middle), 1.0))
+
+
+def _kin_fit(rest: Floats, loadings: Loadings, usable: Bools, usual: Floats) -> Floats:
     directions = _kin_directions(loadings)
     count = directions.shape[1]
     fit = np.zeros_like(rest)
     if count == 0:
         return fit
     for turn in range(KIN_ROUNDS):
-        away = np.abs(rest - fit)
+        away = _far(rest - fit, usable, usual)
         if turn < KIN_ROUNDS // 2:  # a storm is far from no storm: bend first, break later
             weight = usable / np.maximum(1.0, away / BEND)
         else:

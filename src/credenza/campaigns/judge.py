@@ -130,8 +130,8 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     # A sampling error says how far is far; without one only the panel's past does.
     by_rank = ready & (sd == 0).all(axis=0)
     z = np.where(by_rank, normal_scores.scores(state.shapes, deviation), deviation)
-    shift = common_cause.common_shift(z, state.loadings, ready)
     usual = _usual(state, sd)
+    shift = common_cause.common_shift(z, state.loadings, ready, usual[0])
     rest, fit = common_cause.remove(z, state.loadings, shift, ready, usual[0])
     residual = np.where(ready, rest / common_cause.turbulence(rest / usual[0], ready), np.nan)
     shared = np.where(by_rank, normal_scores.deviations(state.shapes, fit), fit)

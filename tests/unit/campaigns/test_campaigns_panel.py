@@ -121,10 +121,11 @@ def test_sources_of_one_declared_group_count_once() -> None:
 
 def test_one_member_each_of_four_groups_is_still_found() -> None:
     groups = [f"group-{source % 7}" for source in range(SOURCES)]
-    found = first_campaign(scan(attacked(6), groups=groups))
-    assert found is not None
-    assert found.campaign is not None
-    assert set(found.campaign.sources) <= {0, 1, 2, 3}
+    for seed in (0, 1, 2):
+        found = first_campaign(scan(attacked(seed), groups=groups))
+        assert found is not None
+        assert found.campaign is not None
+        assert set(found.campaign.sources) <= {0, 1, 2, 3}
 
 
 def test_a_window_is_judged_by_its_past_alone() -> None:
@@ -142,7 +143,8 @@ def test_the_order_of_sources_does_not_matter() -> None:
     order = np.random.default_rng(0).permutation(SOURCES)
     straight, shuffled = scan(values), scan(values[order])
     for one, other in zip(straight, shuffled, strict=True):
-        assert one.p_value == pytest.approx(other.p_value, rel=1e-6)
+        # The past is kept in half precision, where sums in another order may round.
+        assert one.p_value == pytest.approx(other.p_value, rel=1e-4)
         if one.campaign and other.campaign:
             assert set(one.campaign.sources) == {int(order[s]) for s in other.campaign.sources}
 
