@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.errors import NotFoundError
+from credenza.core.prefix import beginning
 from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Version
 from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.review import REVIEWABLE
@@ -74,16 +75,10 @@ def batch_row(stores: Stores, prefix: str) -> BatchRow:
     """
     with stores.journal.catalog.snapshot() as index:
         exact = index.get(BatchRow, prefix)
-        rows = [exact] if exact else index.find(BatchRow)
-    found = [row for row in rows if row.digest.startswith(prefix)] if len(prefix) > 3 else []
-    if len(found) == 1:
-        return found[0]
-    raise NotFoundError(
-        "no-such-batch",
-        f"{len(found) or 'no'} batch{'es begin' if found else ' begins'} with {prefix[:70]!r}",
-        why="a batch is named by its digest or at least its first four digits",
-        fix="run `credenza batch list`",
-    )
+        if exact is not None:
+            return exact
+        by_digest = {row.digest: row for row in index.find(BatchRow)}
+    return by_digest[beginning(prefix, by_digest, "batch", fix="run `credenza batch list`")]
 
 
 def record_of(row: BatchRow) -> BatchRecord:

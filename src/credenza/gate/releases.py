@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from credenza.core.errors import NotFoundError, UsageError
+from credenza.core.errors import UsageError
+from credenza.core.prefix import beginning
 from credenza.datasets.attestation import Recalls, sign_recalls
 from credenza.datasets.release import Claim, write_release
 from credenza.gate.excision import refuse_excised
@@ -13,6 +14,7 @@ from credenza.gate.journal import Event
 from credenza.store.rows import ReleaseRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from credenza.core.types import Release, Version
@@ -81,6 +83,16 @@ def recall(stores: Stores, digest: str, reason: str) -> None:
     stores.journal.record([Event("recall", {"release": found.digest, "reason": reason})])
 
 
+def release_digest(prefix: str, known: Iterable[str]) -> str:
+    """The one of these releases that begins so.
+
+    Raises:
+        NotFoundError: none does, or several.
+    """
+    fix = "`credenza release create` printed its digest, and `credenza release verify` does"
+    return beginning(prefix, known, "release", fix=fix)
+
+
 def release_named(stores: Stores, digest: str) -> ReleaseRow:
     """The release whose digest begins so.
 
@@ -89,16 +101,8 @@ def release_named(stores: Stores, digest: str) -> ReleaseRow:
     """
     stores.journal.lock()
     with stores.journal.catalog.snapshot() as index:
-        known = index.find(ReleaseRow)
-    found = [row for row in known if len(digest) > 3 and row.digest.startswith(digest)]
-    if len(found) != 1:
-        raise NotFoundError(
-            "no-such-release",
-            f"no one release begins with {digest[:70]!r}",
-            why=f"there are {len(known)} releases",
-            fix="give its whole digest, or more digits of it",
-        )
-    return found[0]
+        by_digest = {row.digest: row for row in index.find(ReleaseRow)}
+    return by_digest[release_digest(digest, by_digest)]
 
 
 def recalls(stores: Stores) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
 from credenza.gate.excision import refuse_excised
 from credenza.gate.journal import Event
+from credenza.gate.releases import release_digest
 from credenza.store.rows import ChannelRow, ReleaseRow, VersionRow
 
 if TYPE_CHECKING:
@@ -190,23 +191,16 @@ def _check(stores: Stores, dataset: str, version: int | None) -> None:
 
 def _release(stores: Stores, dataset: str, prefix: str) -> ReleaseRow:
     with stores.journal.catalog.snapshot() as index:
-        known = index.find(ReleaseRow, dataset=dataset)
-    found = [row for row in known if len(prefix) > 3 and row.digest.startswith(prefix)]
-    if len(found) != 1:
-        raise NotFoundError(
-            "no-such-release",
-            f"no one release of {dataset!r} begins with {prefix[:70]!r}",
-            why=f"it has {len(known)} releases",
-            fix="give its whole digest, or more digits of it",
-        )
-    if found[0].standing != "good":
+        by_digest = {row.digest: row for row in index.find(ReleaseRow, dataset=dataset)}
+    found = by_digest[release_digest(prefix, by_digest)]
+    if found.standing != "good":
         raise ConflictError(
             "recalled",
-            f"release {found[0].digest[:16]} is {found[0].standing}",
-            why=found[0].reason,
+            f"release {found.digest[:16]} is {found.standing}",
+            why=found.reason,
             fix="point the channel to another release",
         )
-    return found[0]
+    return found
 
 
 def _at(stores: Stores, now: Channel, place: int | None) -> Channel | None:

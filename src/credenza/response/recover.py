@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.canonical import canonical_json
-from credenza.core.errors import NotFoundError
+from credenza.core.prefix import beginning
 from credenza.gate.journal import Event
 from credenza.gate.publication import finish_pending
 from credenza.response.plan import Plan, check, read_plan
@@ -138,16 +138,9 @@ def recovery(stores: Stores, prefix: str) -> Recovery:
         NotFoundError: none was begun, or several.
     """
     with stores.journal.catalog.snapshot() as index:
-        rows = index.find(RecoveryRow)
-    found = [row for row in rows if len(prefix) > 3 and row.plan.startswith(prefix)]
-    if len(found) != 1:
-        raise NotFoundError(
-            "no-such-recovery",
-            f"no one recovery begins with {prefix[:64]!r}",
-            why=f"{len(rows)} were begun",
-            fix="run `credenza recover list`",
-        )
-    return _recovery(stores, found[0])
+        by_plan = {row.plan: row for row in index.find(RecoveryRow)}
+    plan = beginning(prefix, by_plan, "recovery", fix="run `credenza recover list`")
+    return _recovery(stores, by_plan[plan])
 
 
 def job_of(stores: Stores, hands: Hands, known: Recovery) -> Job:

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.errors import ConflictError, NotFoundError, UsageError
+from credenza.core.prefix import beginning
 from credenza.gate.journal import Event
+from credenza.gate.releases import release_digest
 from credenza.store.rows import EntryRow, ReleaseRow, TrainingRunRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from credenza.core.canonical import Json
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 TAG = "credenza."
+MODELS = "record the run that made it first, with `credenza train-run`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,8 @@ def run_event(stores: Stores, claimed: TrainingRun) -> tuple[TrainingRun, Event]
     run = TrainingRun(
         claimed.run,
         claimed.model,
-        tuple(sorted(_known("release", name, releases) for name in claimed.releases)),
-        tuple(sorted(_known("model", name, models) for name in claimed.bases)),
+        tuple(sorted(release_digest(name, releases) for name in claimed.releases)),
+        tuple(sorted(beginning(name, models, "model", fix=MODELS) for name in claimed.bases)),
         claimed.verified,
         claimed.tags,
     )
@@ -162,14 +165,3 @@ def tags_of(run: TrainingRun) -> dict[str, str]:
         f"{TAG}bases": ",".join(run.bases),
         **{f"{TAG}tag.{key}": value for key, value in run.tags.items()},
     }
-
-
-def _known(kind: str, prefix: str, digests: Sequence[str]) -> str:
-    found = sorted({one for one in digests if len(prefix) > 3 and one.startswith(prefix)})
-    if len(found) != 1:
-        raise NotFoundError(
-            f"no-such-{kind}",
-            f"no one {kind} begins with {prefix[:70]!r}",
-            why=f"{len(set(digests))} are known",
-        )
-    return found[0]

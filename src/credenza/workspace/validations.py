@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from credenza.core.errors import NotFoundError, UsageError
+from credenza.core.errors import UsageError
+from credenza.core.prefix import beginning
 from credenza.gate import questions
 from credenza.gate.journal import Event
 from credenza.gate.records import finding_from, silence_from, to_json
@@ -142,15 +143,8 @@ class Validations:
         with self._stores.journal.catalog.snapshot() as index:
             entries = index.find(EntryRow, kind="relabelling")
         known = [str(self._stores.journal.document(one.digest)["sheet"]) for one in entries]
-        found = sorted({one for one in known if len(name) > 3 and one.startswith(name)})
-        if len(found) != 1:
-            raise NotFoundError(
-                "no-such-sheet",
-                f"no one sheet begins with {name[:70]!r}",
-                why=f"there are: {', '.join(one[:12] for one in known[-5:]) or 'none'}",
-                fix="run `credenza relabel export`",
-            )
-        return relabelling.sheet_from(self._stores.journal.blobs.get(found[0]))
+        digest = beginning(name, known, "sheet", fix="`credenza relabel export` makes one")
+        return relabelling.sheet_from(self._stores.journal.blobs.get(digest))
 
     # -- inside
 

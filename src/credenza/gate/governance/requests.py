@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from credenza.core.errors import CredenzaError, ForbiddenError, NotFoundError, UsageError
+from credenza.core.errors import CredenzaError, ForbiddenError, UsageError
+from credenza.core.prefix import beginning
 from credenza.gate.governance.interests import thing_of
 from credenza.gate.governance.rules import Rules
 from credenza.gate.governance.statements import Request, Signed, instant
@@ -163,12 +164,5 @@ def request_named(known: Charter, prefix: str) -> Signed:
     Raises:
         NotFoundError: none does, or several.
     """
-    found = [one for one in known.requests if len(prefix) > 3 and one.startswith(prefix)]
-    if len(found) == 1:
-        return known.requests[found[0]]
-    raise NotFoundError(
-        "no-such-request",
-        f"{len(found) or 'no'} request{'s begin' if found else ' begins'} with {prefix[:70]!r}",
-        why="a request is named by its digest or at least its first four digits",
-        fix="run `credenza request list`",
-    )
+    fix = "run `credenza request list`"
+    return known.requests[beginning(prefix, known.requests, "request", fix=fix)]

@@ -46,7 +46,7 @@ def test_a_channel_does_not_point_to_a_recalled_release(story: Story, poisoned: 
     [
         ({"name": "Prod!", "version": 1, "reason": "x"}, UsageError, "cannot name a channel"),
         ({"name": "qa", "version": 99, "reason": "x"}, NotFoundError, "has no version 99"),
-        ({"name": "qa", "release": "f" * 64, "reason": "x"}, NotFoundError, "no one release"),
+        ({"name": "qa", "release": "f" * 64, "reason": "x"}, NotFoundError, "no release begins"),
         ({"name": "qa", "reason": "x"}, UsageError, "name a version or a release"),
         ({"name": "qa", "version": 1, "reason": " "}, UsageError, "needs a reason"),
     ],
@@ -78,8 +78,8 @@ def test_a_run_is_recorded_once_and_its_name_is_not_taken_twice(
         ({"run": "a b", "model": "1" * 64, "releases": ["x"]}, "cannot name a run"),
         ({"run": "a", "model": "1", "releases": ["x"]}, "is no SHA-256"),
         ({"run": "a", "model": "1" * 64}, "trained on a release"),
-        ({"run": "a", "model": "1" * 64, "releases": ["ffff0"]}, "no one release"),
-        ({"run": "a", "model": "1" * 64, "bases": ["ffff0"]}, "no one model"),
+        ({"run": "a", "model": "1" * 64, "releases": ["ffff0"]}, "no release begins"),
+        ({"run": "a", "model": "1" * 64, "bases": ["ffff0"]}, "no model begins"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(

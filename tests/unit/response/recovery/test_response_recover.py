@@ -209,7 +209,7 @@ def test_clean_is_declared_by_two_members_and_by_nobody_else(
     story: Story, poisoned: Workspace
 ) -> None:
     plan = poisoned.response.plan(story.suspicion, Wishes(is_released=False))
-    with pytest.raises(NotFoundError, match="no one recovery"):
+    with pytest.raises(NotFoundError, match="no recovery begins"):
         poisoned.response.sign(plan.digest, story.members["ida"])
     with pytest.raises(PendingError, match="0 of 2"):
         poisoned.response.apply(plan)
