@@ -29,6 +29,7 @@ from credenza.screening.features.image_patches import (
     standing_out,
     windows,
 )
+from credenza.screening.features.tiles import Tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 GATE = 0.08
 HONEST_ROWS = 5_000
-LEAST_SIDE = 8
 # Nearly every drawn shape has a block or a line of three pixels in it.
 LOOSE: tuple[Shape, ...] = (
     Shape("3x3 patch", tuple((r, c) for r in range(3) for c in range(3))),
@@ -52,47 +52,6 @@ LOOSE: tuple[Shape, ...] = (
     *(Shape(f"falling line of {m}", tuple((r, r) for r in range(m))) for m in (3, 4)),
     *(Shape(f"rising line of {m}", tuple((m - 1 - r, r) for r in range(m))) for m in (3, 4)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Tiles:
-    """Squares of one side that overlap by half, so that four hold each place.
-
-    Attributes:
-        side: in pixels; 0 for one tile as large as the picture.
-        across: tiles beside each other, those that begin outside included.
-    """
-
-    side: int
-    across: int
-
-    @classmethod
-    def over(cls, height: int, width: int) -> list[Tiles]:
-        """One over the whole picture, then half as wide each time, down to 8 pixels."""
-        found, side = [cls(0, 1)], max(height, width)
-        while side > LEAST_SIDE:
-            side = max(LEAST_SIDE, side // 4 * 2)
-            found.append(cls(side, width // (side // 2) + 2))
-        return found
-
-    @property
-    def a_place(self) -> int:
-        """How many tiles hold a place."""
-        return 4 if self.side else 1
-
-    def at(self, row: Ints, column: Ints) -> Ints:
-        """``(a_place, n)`` numbers of the tiles that hold each place."""
-        if self.side == 0:
-            return np.zeros((1, len(row)), np.int64)
-        step = self.side // 2
-        first = (row // step + 1) * self.across + column // step + 1
-        return np.stack([first, first - 1, first - self.across, first - self.across - 1])
-
-    def corner(self, tile: int) -> tuple[int, int]:
-        """Row and column of a tile's upper left pixel inside the picture."""
-        down, across = divmod(tile, self.across)
-        step = self.side // 2
-        return max(0, (down - 1) * step), max(0, (across - 1) * step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +116,17 @@ class Roamer:
         shown = np.zeros((len(rows), len(every)), bool)
         for place, mark in enumerate(every):
             shown[mark.among(seen[mark.shape])[0], place] = True
-        together = shown[:, : len(self.marks)].all(axis=1)
+        together = np.asarray(shown[:, : len(self.marks)].all(axis=1))
         if self.expected > (1 - MOST) * self.sharing or not together.any():
             return rows[:0]
-        contradicts = wrong[rows]
+        contradicts = np.asarray(wrong[rows])
         natural = self.expected * len(rows) / self.contradicting
         is_sure = natural <= (1 - PURE) * together.sum()
         is_sure = is_sure and contradicts[together].mean() >= MOST
         others = shown[:, len(self.marks) :].sum(axis=1)
-        usual = np.median(others[together & contradicts]) if together[contradicts].any() else 0
-        also = contradicts & (others >= max(1, usual / 2))
-        return rows[together | also if is_sure else (together & contradicts) | also]
+        known = together & contradicts
+        also = contradicts & (others >= max(1, np.median(others[known]) / 2 if known.any() else 1))
+        return np.asarray(rows[(together if is_sure else known) | also])
 
     def box(self, images: Images, rows: Ints) -> tuple[int, int, int, int]:
         """Upper row, left column, height and width of where the rows show the first mark."""
@@ -352,7 +311,7 @@ def _note(
     recur = _recurring(keys, found, wrong, least)
     kept, code = _with_key(keys, recur)
     for tiles in every:
-        groups = _grouped(code, tiles.at(row[kept], column[kept]), found[kept], len(wrong))
+        groups = _grouped(code, tiles.at(row[kept], column[kept]), found[kept], wrong, least)
         for side in sides:
             for crowd, group, log_p in _surprising(groups, side, least):
                 mark = Mark(shape, int(recur[groups.key[group]]), tiles, int(groups.tile[group]))
@@ -385,14 +344,18 @@ def _with_key(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     return kept[same], place[same]
 
 
-def _grouped(code: Ints, tile: Ints, found: Ints, rows: int) -> _Groups:
-    places = int(tile.max(initial=0)) + 1
-    sightings = np.sort(((code * places + tile) * rows + found).ravel())
-    once = sightings[changes(sightings)]
-    group, found = np.divmod(once, rows)
+def _grouped(code: Ints, tile: Ints, found: Ints, wrong: Bools, least: int) -> _Groups:
+    """Patterns by tile that enough contradicting rows may show, and who shows them."""
+    places, rows = int(tile.max(initial=0)) + 1, len(wrong)
+    pair, shown_by = (code * places + tile).ravel(), np.tile(found, len(tile))
+    # Few pairs recur, and only those need be sorted.
+    crowded = np.bincount(bins(pair[wrong[shown_by]]), minlength=BINS) >= least
+    kept = crowded[bins(pair)]
+    sightings = np.sort(pair[kept] * rows + shown_by[kept])
+    group, shown_by = np.divmod(sightings[changes(sightings)], rows)
     first = changes(group)
     key, tile = np.divmod(group[first], places)
-    return _Groups(key, tile, np.cumsum(first) - 1, found)
+    return _Groups(key, tile, np.cumsum(first) - 1, shown_by)
 
 
 def _surprising(groups: _Groups, side: _Side, least: int) -> Iterator[tuple[int, int, float]]:
