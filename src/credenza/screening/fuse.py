@@ -11,7 +11,7 @@ from scipy import special, stats
 from credenza.screening.calibrate import e_from_p
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from credenza.core.types import Bools, Floats, Ints
 
@@ -21,6 +21,7 @@ CROWD = 8
 NORMAL_IQR = 1.349
 STRONGEST = 12.0
 RANKED = 5.3
+WITHIN = 0.9
 
 
 def reject_p(p: Floats, fdr: float) -> Bools:
@@ -181,6 +182,25 @@ def sure_within(log_p: float, chance: Floats, likely: Bools) -> Floats:
     strength = min(-log_p / np.log(10), STRONGEST)
     top = np.where(likely, strength, min(strength, RANKED))
     return np.asarray(np.maximum(top + np.log10(np.maximum(chance, 1e-12)), 0.0))
+
+
+def wider_first(p: Sequence[float], rows: Sequence[frozenset[int]]) -> list[int]:
+    """The order of some findings: smallest p first, but a wide group before its parts.
+
+    A part of what was done is often the more surprising: the wives, where all women were
+    relabelled, or a value, where a pair of values was the trigger. A group that holds nearly
+    all of another's rows, and more, explains it and takes its place.
+
+    Args:
+        p: p-value, or its logarithm, of each.
+        rows: its rows; none where it is no group.
+    """
+    place = list(p)
+    for wide, whole in enumerate(rows):
+        for part, inside in enumerate(rows):
+            if 0 < len(inside) < len(whole) and len(inside & whole) >= WITHIN * len(inside):
+                place[wide] = min(place[wide], p[part])
+    return sorted(range(len(place)), key=lambda i: (place[i], -len(rows[i])))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from credenza.core.errors import CredenzaError
 from credenza.core.text import quote
 from credenza.core.types import Finding, Role, Silence, Unit
 from credenza.screening.features.label import with_expected
-from credenza.screening.fuse import reject_p, reject_within
+from credenza.screening.fuse import reject_p, reject_within, wider_first
 from credenza.screening.judge import Heard, against_trusted, among_themselves, q_values
 from credenza.screening.together import shared_payloads
 from credenza.screening.view import NotApplicableError, UnassessedError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from credenza.screening.judge import Judgement
 
 MIN_TRUSTED = 200
-WITHIN = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,19 +219,9 @@ def _flag(
 
 
 def _in_order(findings: list[Finding]) -> list[Finding]:
-    """Most surprising first; what lies within a wider group stands behind that.
-
-    A part of what was done is often the more surprising: the wives, where all women were
-    relabelled, or a value, where a pair of values was the trigger. A group that holds nearly
-    all of another's rows, and more, explains it and takes its place.
-    """
-    groups = [(one, frozenset(one.rows)) for one in findings if one.unit is Unit.GROUP]
-    place = {id(one): one.p_value for one in findings}
-    for wide, rows in groups:
-        for part, inside in groups:
-            if 0 < len(inside) < len(rows) and len(inside & rows) >= WITHIN * len(inside):
-                place[id(wide)] = min(place[id(wide)], part.p_value)
-    return sorted(findings, key=lambda one: (place[id(one)], -len(one.rows)))
+    """Most surprising first; a group that is part of a wider one stands behind that."""
+    rows = [frozenset(one.rows if one.unit is Unit.GROUP else ()) for one in findings]
+    return [findings[i] for i in wider_first([one.p_value for one in findings], rows)]
 
 
 def _ranking(e_values: Floats, flagged: Bools) -> Floats:

@@ -20,7 +20,7 @@ from credenza.screening.features.table import (
     rows_of,
     sample,
 )
-from credenza.screening.fuse import sure_within
+from credenza.screening.fuse import sure_within, wider_first
 from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ LEAST_SHARE = 0.2
 MOST_SHARE = 0.85
 NAMED = 0.9
 MAD = 1.4826
+POOLED = 2.0
 SAME = 0.5
 EXPLAINED = 0.1
 EVEN_Z = 2.326
@@ -101,9 +102,9 @@ class SubgroupCeiling:
     subgroup have it, or lack it for a reason that learners who know the subgroup find;
     of one in which half of the positives were relabelled, half of the sure rows lack
     the label for no reason, the surest as often as the others. The gap between what is
-    claimed and what is there is compared with that of the other subgroups, and inside a
-    named subgroup the rows that lost their label are ranked by the odds that they should
-    have it. Needs no trusted rows and no sources.
+    claimed and what is there is compared with that of other subgroups, those of the same
+    column above all, and inside a named subgroup the rows that lost their label are ranked
+    by the odds that they should have it. Needs no trusted rows and no sources.
 
     Blind to subgroups of two columns or more and to ranges of numbers, to those with fewer
     than 20 sure rows, to flips of less than a fifth of a subgroup, to those of nearly all
@@ -148,15 +149,20 @@ class SubgroupCeiling:
         tested = ~view.trusted & (labels.codes >= 0)
         expected = expected_of(view, labels)
         judged = _Judged(labels.codes, expected)
-        found = self._ceilings(view, columns, judged, tested)
+        named = self._ceilings(view, columns, judged, tested)
+        posteriors = [_posterior(one, labels, expected, tested) for one in named]
+        hits = [frozenset(np.flatnonzero(one >= NAMED).tolist()) for one in posteriors]
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
-        for one in found:
-            posterior = _healed(view, one, labels, _posterior(one, labels, expected, tested))
-            hit = posterior >= NAMED
-            if (hit & claimed).sum() > SAME * hit.sum() or not hit.any():
+        for i in wider_first([one.log_p for one in named], hits):
+            one, seen = named[i], posteriors[i] >= NAMED
+            if (seen & claimed).sum() > SAME * seen.sum():
                 continue
-            claimed |= hit
+            posterior = _healed(view, one, labels, posteriors[i])
+            hit = posterior >= NAMED
+            claimed |= seen | hit
+            if not hit.any():
+                continue
             values = np.maximum(values, sure_within(one.log_p, posterior, hit))
             findings.append(self._finding(view, one, labels, hit))
             if len(findings) == self.max_findings:
@@ -190,12 +196,11 @@ class SubgroupCeiling:
         sure = np.array([one.sure for one in found], dtype=np.float64)
         claimed = np.array([one.claimed for one in found]) / sure
         gap = claimed - np.array([one.labelled for one in found]) / sure
-        spread = max(LEAST_SPREAD, MAD * float(np.median(np.abs(gap))))
-        z = gap / np.sqrt(claimed * (1 - claimed) / sure + spread**2)
-        exact = [
-            stats.binom.logcdf(one.labelled, one.sure, max(one.claimed / one.sure - spread, 0.01))
-            for one in found
-        ]
+        noise = claimed * (1 - claimed) / sure
+        spread = _spread([one.coded.column for one in found], gap, noise)
+        z = gap / np.sqrt(noise + spread**2)
+        labelled = np.array([one.labelled for one in found])
+        exact = stats.binom.logcdf(labelled, sure, np.maximum(claimed - spread, 0.01))
         log_p = np.maximum(stats.norm.logsf(z), exact)
         named = [
             replace(one, log_p=float(p))
@@ -235,6 +240,23 @@ class SubgroupCeiling:
             rows_of(hit),
             names_rows=True,
         )
+
+
+def _spread(columns: list[str], gap: Floats, noise: Floats) -> Floats:
+    """How much subgroups like each differ from what is claimed of them for no reason.
+
+    By the other values of its column, lent to by the middle of all subgroups. Where a column
+    decides the label, as the price of a thing decides who buys it, learners without it are
+    wrong about every value of it.
+    """
+    _, column = np.unique(columns, return_inverse=True)
+    # One value that lost labels teaches all others to claim less, which is no gap.
+    beyond = np.maximum(gap, 0.0) ** 2 - noise
+    others = np.maximum(np.bincount(column, weights=beyond)[column] - beyond, 0.0)
+    count = np.bincount(column)[column] - 1.0
+    usual = max(LEAST_SPREAD, MAD * float(np.median(np.abs(gap)))) ** 2
+    pooled = (others + POOLED * usual) / (count + POOLED)
+    return np.asarray(np.maximum(np.sqrt(pooled), LEAST_SPREAD))
 
 
 def _parts(coded: Coded, tested: Bools) -> list[Ints]:
