@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Document = Mapping[str, Json]
 
 WAITING = "waiting"
+SEVERAL = ", "
+"""Between the incidents of a source that several hold."""
 STATUS = {
     "admit": "admitted",
     "hold": "held",
@@ -107,22 +109,34 @@ def _settlement(index: Transaction, entry: Entry, document: Document) -> None:
         index.upsert(IntentRow(entry.digest, dataset, entry.kind, entry.index))
 
 
+def incidents_of(watch: WatchRow) -> tuple[str, ...]:
+    """The open incidents for which a source is held."""
+    return tuple(watch.incident.split(SEVERAL)) if watch.incident else ()
+
+
 def _hold(index: Transaction, entry: Entry, document: Document) -> None:
     """Batches of these wait from now on, those that were handed in before as well."""
     day = dt.datetime.fromtimestamp(entry.time_s, tz=dt.UTC).date().isoformat()
     dataset, incident = _text(document, "dataset"), _text(document, "incident")
     for source in _texts(document, "sources"):
         known = index.get(WatchRow, dataset, source)
-        held = incident or (known.incident if known is not None and known.since else "")
+        before = incidents_of(known) if known is not None and known.since else ()
+        held = SEVERAL.join(dict.fromkeys((*before, *([incident] if incident else []))))
         row = WatchRow(dataset, source, day, incident=held, recovery=_text(document, "recovery"))
         index.upsert(row)
 
 
 def _incident(index: Transaction, entry: Entry, document: Document) -> None:  # noqa: ARG001  # one signature
-    """An incident holds its sources until it is closed."""
-    if document["event"] == "closed":
-        for watch in index.find(WatchRow, incident=_text(document, "incident")):
-            index.upsert(WatchRow(watch.dataset, watch.source, ""))
+    """An incident holds its sources until it is closed; of several, until all of them are."""
+    if document["event"] != "closed":
+        return
+    closed = _text(document, "incident")
+    for watch in index.find(WatchRow):
+        names = incidents_of(watch)
+        if closed in names:
+            left = SEVERAL.join(name for name in names if name != closed)
+            ended = WatchRow(watch.dataset, watch.source, "")
+            index.upsert(replace(watch, incident=left) if left else ended)
 
 
 def _decision(index: Transaction, entry: Entry, document: Document) -> None:

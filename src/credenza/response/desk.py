@@ -101,15 +101,23 @@ def record(desk: Desk, known: Incident, event: str, by: str, **content: Json) ->
             recorded.
         UsageError: nobody is named, or a reason is missing.
     """
+    document = next_moment(desk, known, event, by, **content)
+    desk.stores.journal.record([Event(KIND, document)])
+    return incident(desk.stores, known.id)
+
+
+def next_moment(
+    desk: Desk, known: Incident, event: str, by: str, **content: Json
+) -> dict[str, Json]:
+    """What would be recorded of an incident's next moment; raises as ``record``."""
     if not by.strip():
         raise UsageError("nobody", "somebody must answer for it", fix="add --by NAME")
     document: dict[str, Json] = {"incident": known.id, "event": event, "by": by, **content}
     journal = desk.stores.journal
     journal.lock()
     latest = incident(desk.stores, known.id)
-    after(latest, document, When(journal.ledger.size, desk.clock()))  # refused before recorded
-    journal.record([Event(KIND, document)])
-    return incident(desk.stores, known.id)
+    after(latest, document, When(journal.ledger.size, desk.clock()))
+    return document
 
 
 def batch_rows(stores: Stores, digests: tuple[str, ...]) -> list[BatchRow]:

@@ -13,6 +13,7 @@ from credenza.core.canonical import canonical_json
 from credenza.core.errors import ConflictError
 from credenza.core.text import quote
 from credenza.core.types import Standing
+from credenza.gate.fold import incidents_of
 from credenza.gate.journal import Event
 from credenza.gate.lineage import of_batch
 from credenza.gate.questions import explain
@@ -59,10 +60,12 @@ def freeze_sources(desk: Desk, incident: Incident) -> Act:
 def hold_sources(desk: Desk, incident: Incident) -> Act:
     """Hold what the senders already handed in and will hand in, until the incident is closed."""
     with desk.stores.journal.catalog.snapshot() as index:
-        watched = {
-            row.source for row in index.find(WatchRow, dataset=incident.dataset) if _lasting(row)
+        held = {
+            row.source
+            for row in index.find(WatchRow, dataset=incident.dataset)
+            if _lasting(row) and incident.id in incidents_of(row)
         }
-    missing = [name for name in incident.sources if name not in watched]
+    missing = [name for name in incident.sources if name not in held]
     if missing:
         desk.stores.journal.record(
             [

@@ -53,6 +53,7 @@ class Incidents:
     def __init__(self, gate: Gate, stores: Stores, clock: Callable[[], int]) -> None:
         levers = Levers(gate.freeze_source, gate.releases.recall, gate.decide)
         self._desk = Desk(stores, gate.policies.text(), clock, levers, self._plan)
+        self._warrants = gate.warrants
         self._stores = stores
 
     # -- looking
@@ -235,10 +236,19 @@ class Incidents:
     def enter(self, name: str, state: State, *, by: str, note: str) -> Incident:
         """Reach the next state: acknowledged, contained, eradicated, recovered, closed.
 
+        Closing lets in again what was held for it, so a governed workspace asks others.
+
         Raises:
             ConflictError: another state comes first, or steps of this one are open.
+            PendingError: others must approve that it is closed.
         """
-        return desks.record(self._desk, self.show(name), str(state), by, note=note)
+        known = self.show(name)
+        if state is not State.CLOSED:
+            return desks.record(self._desk, known, str(state), by, note=note)
+        desks.next_moment(self._desk, known, str(state), by, note=note)  # or nobody is asked
+        terms: dict[str, Json] = {"incident": known.id, "sources": [*known.sources], "note": note}
+        with self._warrants.allow("close-incident", terms):
+            return desks.record(self._desk, known, str(state), by, note=note)
 
     def assign(self, name: str, assignee: str, *, by: str) -> Incident:
         """Give it to somebody."""

@@ -51,6 +51,7 @@ ACTION_OF: Mapping[str, Mapping[str, str]] = {
     "policy": {"": "change-policy"},
     "charter": {"": "change-rules"},
     "declaration": {"": "declare-clean"},
+    "incident": {"closed": "close-incident"},
     "member": {
         "member-added": "change-members",
         "member-changed": "change-members",
@@ -90,7 +91,7 @@ def audit_warrants(stores: Stores) -> WarrantAudit:
             warrant = None
             continue
         document = stores.journal.document(entry.digest)
-        if known.is_governed and entry.kind in ACTION_OF:
+        if known.is_governed and action_of(entry.kind, document):
             counted += 1
             wrong = unwarranted(known, entry.kind, document, warrant)
             problems += [f"entry {entry.index} ({entry.kind}): {wrong}"] if wrong else []
@@ -122,15 +123,20 @@ def _used(stores: Stores, known: Charter, entry: Entry, document: Document) -> R
     return signed.request
 
 
+def action_of(kind: str, document: Document) -> str:
+    """The action for which an entry needs a request, "" for none."""
+    actions = ACTION_OF.get(kind, {})
+    named = str(document.get("event") or document.get("outcome") or "")
+    return actions.get(named) or actions.get("", "")
+
+
 def unwarranted(known: Charter, kind: str, document: Document, warrant: Request | None) -> str:
     """What is wrong with the warrant of an entry, "" when nothing is.
 
     A rejection by which the policy ends an undecided wait is nobody's act, and the next
     state of a ring that is followed already is its keepers': these need none.
     """
-    actions = ACTION_OF[kind]
-    named = str(document.get("event") or document.get("outcome") or "")
-    action = actions.get(named) or actions.get("")
+    action = action_of(kind, document)
     if warrant is None:
         is_free = (kind == RING and known.follows_ring) or _expired(known, document)
         return "" if is_free else "nothing before it allows it"

@@ -48,7 +48,9 @@ def _workspace(asked: _Asked) -> Thing:
 
 
 def _incident(asked: _Asked) -> Thing:
-    return Thing("Incident", asked.name)
+    """An incident; whoever owns a source that it is about has an interest in its end."""
+    sources = texts(asked.terms.get("sources"))
+    return Thing("Incident", asked.name, _owners_of(asked.known, sources))
 
 
 def _source(asked: _Asked) -> Thing:

@@ -32,6 +32,7 @@ ACTIONS: Mapping[str, str] = {
     "move-channel": "Dataset",
     "roll-back-channel": "Dataset",
     "declare-clean": "Incident",
+    "close-incident": "Incident",
     "change-policy": "Workspace",
     "change-rules": "Workspace",
     "change-members": "Workspace",

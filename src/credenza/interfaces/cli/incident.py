@@ -235,10 +235,10 @@ def postmortem(home: Path | None, incident: str, out: Path | None) -> Answer:
     return Answer("credenza.postmortem/1", {"incident": incident, "markdown": text}, show)
 
 
-def _entering(name: str, state: str, says: str, example: str) -> None:
+def _entering(name: str, state: str, says: str, example: str, *, governed: bool = False) -> None:
     """The command that reaches one state."""
 
-    @command.use_case(name, help=says, examples=(example,))
+    @command.use_case(name, help=says, examples=(example,), governed=governed)
     @click.argument("incident")
     @note
     @by
@@ -278,6 +278,7 @@ _entering(
     "closed",
     "Close an incident. What was held for it is held no more.",
     'credenza incident close inc-1 --note "done" --by ada',
+    governed=True,
 )
 
 
