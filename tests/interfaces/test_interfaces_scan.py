@@ -21,7 +21,7 @@ from credenza.interfaces.cli.main import main
 from credenza.interfaces.scan.markdown import render as markdown
 from credenza.interfaces.scan.markdown import safe
 from credenza.interfaces.scan.report import render as page
-from credenza.interfaces.scan.samples import boxed, outline
+from credenza.interfaces.scan.samples import _pieces, boxed, outline
 from credenza.interfaces.scan.sarif import sarif
 from credenza.scanning.arrays import tensor
 from credenza.screening.detectors.duplicates import Duplicates
@@ -273,3 +273,12 @@ def test_an_interrupted_scan_says_so_and_leaves_no_result(
     assert out == ""
     assert err.splitlines()[-1] == "interrupted"
     assert {path.name for path in Path("out").iterdir()} == {".resume"}
+
+
+def test_a_marked_text_is_shown_as_it_was_with_one_mark_where_marks_touch() -> None:
+    pieces = _pieces("so <b>x</b>, and b", {"<", "b", ">", "x", "/"})
+    assert "".join(piece.text for piece in pieces) == "so <b>x</b>, and b"
+    assert [piece.text for piece in pieces if piece.is_marked] == ["<b>x</b>", "b"]
+    long = _pieces("a" * 5_000 + " trigger", {"trigger"})
+    assert len(long[0].text) < 1_000
+    assert long[0].text.endswith("…")

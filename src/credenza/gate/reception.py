@@ -300,5 +300,5 @@ def _receipt(profiled: Profiled, index: int) -> Receipt:
 
 
 def _refusal(envelope: bytes, refusal: UntrustedError) -> dict[str, Json]:
-    """Nothing of the sender's words is kept but their digest: they may be hostile."""
+    """Of the sender's words only the names that our sentence quotes, and the digest of all."""
     return {"code": refusal.code, "what": refusal.what[:500], "envelope": sha256_hex(envelope)}

@@ -181,14 +181,22 @@ def _pieces(value: str, shared: set[str]) -> list[Piece]:
     if value in shared:
         return [Piece(value, is_marked=True)]
     if not shared:
-        return [Piece(value[:MAX_TEXT], is_marked=False)]
-    pieces, at = [], 0
+        return [Piece(_cut(value), is_marked=False)]
+    pieces: list[Piece] = []
+    at = 0
     for found in _WORD.finditer(value):
-        if found.group().lower() in shared:
-            pieces += [
-                Piece(value[at : found.start()], is_marked=False),
-                Piece(found.group(), is_marked=True),
-            ]
-            at = found.end()
-    pieces.append(Piece(value[at : at + MAX_TEXT], is_marked=False))
+        if found.group().lower() not in shared:
+            continue
+        marked = found.group()
+        if pieces and found.start() == at:  # one mark, or its edges would look like spaces
+            marked = pieces.pop().text + marked
+        else:
+            pieces.append(Piece(_cut(value[at : found.start()]), is_marked=False))
+        pieces.append(Piece(marked, is_marked=True))
+        at = found.end()
+    pieces.append(Piece(_cut(value[at:]), is_marked=False))
     return [piece for piece in pieces if piece.text]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
