@@ -98,8 +98,9 @@ class ImageManner:
                 points,
                 beliefs,
                 crowds_of(images, beliefs, tested, self.min_carriers),
+                tested,
                 half,
-                len(learners),
+                learners=len(learners),
             )
             if shared.log_p < np.log(self.level) and len(shared.rows)
         ]

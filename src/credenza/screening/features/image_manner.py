@@ -12,7 +12,7 @@ from credenza.screening.features.contradictions import PRIOR, PURE, SPREAD, log_
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from credenza.core.types import Floats, Ints
+    from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.contradictions import Crowd
     from credenza.screening.features.image import Images
@@ -78,8 +78,8 @@ class SharedManner:
         beyond: deviations of the rows that they are compared with.
         sharing: contradicting rows at the most surprising distance, distinct pictures.
         expected: how many of them there would be, at most.
-        change: ``(d,)`` mean of the rows less that of honest rows of all labels, in the
-            latter's deviations.
+        change: ``(d,)`` mean of the rows less that of honest rows which show the same, in
+            the latter's deviations.
         log_p: natural logarithm of the p-value, corrected for labels, learners and distances.
     """
 
@@ -98,7 +98,13 @@ class SharedManner:
 
 
 def shared_manners(
-    points: Floats, beliefs: Beliefs, crowds: Sequence[Crowd], half: Ints, learners: int
+    points: Floats,
+    beliefs: Beliefs,
+    crowds: Sequence[Crowd],
+    tested: Bools,
+    half: Ints,
+    *,
+    learners: int,
 ) -> Iterator[SharedManner]:
     """What rows that contradict a label have in common in the way they are made.
 
@@ -113,7 +119,8 @@ def shared_manners(
     Args:
         points: ``(n, d)`` manners.
         beliefs: what the labels should be.
-        crowds: rows that contradict each label.
+        crowds: rows that contradict each label, distinct pictures.
+        tested: ``(n,)`` rows under test.
         half: ``(n,)`` 0 or 1, by content.
         learners: how many times this is asked.
 
@@ -134,7 +141,8 @@ def shared_manners(
                 break
             far[here] = _along(points[here], points, points[mine].mean(axis=0), weights)
         else:
-            yield _measured(far, points, crowd, references, len(crowds) * learners)
+            wrong = np.flatnonzero(beliefs.disagrees & tested & (beliefs.codes == crowd.label))
+            yield _measured(far, points, crowd, wrong, references, looks=len(crowds) * learners)
 
 
 def _references(beliefs: Beliefs, crowd: Crowd) -> list[Floats]:
@@ -178,7 +186,13 @@ def _along(asked: Floats, points: Floats, mean: Floats, weights: list[Floats]) -
 
 
 def _measured(
-    far: Floats, points: Floats, crowd: Crowd, references: list[Floats], looks: int
+    far: Floats,
+    points: Floats,
+    crowd: Crowd,
+    wrong: Ints,
+    references: list[Floats],
+    *,
+    looks: int,
 ) -> SharedManner:
     """The most surprising distance, and the rows beyond one at which nature has a tenth."""
     mine = far[crowd.rows]
@@ -191,10 +205,10 @@ def _measured(
     best = int(log_p.argmin())
     pure = np.flatnonzero(rate <= (1 - PURE) * sharing)
     beyond = float(cuts[pure[0]]) if len(pure) else np.inf
-    rows = np.sort(crowd.rows[mine >= beyond])
-    usual, weight = points.mean(axis=0), references[0]
-    deviation = np.sqrt(weight @ (points - weight @ points) ** 2) + 1e-9
-    change = (points[rows].mean(axis=0) - weight @ points) / deviation if len(rows) else 0 * usual
+    rows = wrong[far[wrong] >= beyond]
+    usual = references[0] @ points
+    deviation = np.sqrt(references[0] @ (points - usual) ** 2) + 1e-9
+    change = (points[rows].mean(axis=0) - usual) / deviation if len(rows) else np.zeros(len(usual))
     return SharedManner(
         crowd.label,
         rows,
