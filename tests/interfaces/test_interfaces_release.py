@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -75,3 +76,15 @@ def test_one_changed_byte_is_refused_and_an_untouched_release_is_left_alone(
 ) -> None:
     assert refusal_of_tampered(*released)
     assert verify(*released).returncode == 0
+
+
+def test_a_verification_says_as_of_when_it_knows_of_recalls(
+    released: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, key = released
+    home, listed = str(directory.parent / "gate"), str(tmp_path / "recalls")
+    assert main(["release", "verify", str(directory), "--trust", key]) == 0
+    assert "recalls  not looked at: --recalls" in capsys.readouterr().out
+    assert main(["release", "recalls", "--out", listed, "--home", home]) == 0
+    assert main(["release", "verify", str(directory), "--trust", key, "--recalls", listed]) == 0
+    assert re.search(r"recalls  as of \d{4}-\d\d-\d\dT", capsys.readouterr().out)

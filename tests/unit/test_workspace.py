@@ -119,7 +119,7 @@ def test_a_recalled_release_is_on_the_list_for_verifiers(
 ) -> None:
     sources.play(workspace, range(1))
     release = workspace.releases.create("trips", tmp_path / "release")
-    workspace.releases.recall(release.digest[:10], "a poisoned week")
+    assert workspace.releases.recall(release.digest[:10], "a poisoned week") == release.digest
     assert workspace.releases.recalled() == {release.digest: "a poisoned week"}
 
 

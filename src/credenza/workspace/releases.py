@@ -94,8 +94,8 @@ class Releases:
         """A release in the words of another tool, such as croissant, cyclonedx or slsa."""
         return exports.export(self._stores, directory, name, self._operator())
 
-    def recall(self, digest: str, reason: str) -> None:
-        """Say that a release must not be used any more."""
+    def recall(self, digest: str, reason: str) -> str:
+        """Say that a release, named by its first digits, must not be used any more; its digest."""
         known = releases.release_named(self._stores, digest)
         terms: dict[str, Json] = {
             "release": known.digest,
@@ -104,6 +104,7 @@ class Releases:
         }
         with self._warrants.allow("recall", terms):
             releases.recall(self._stores, known.digest, reason)
+        return known.digest
 
     def recalled(self) -> dict[str, str]:
         """Recalled releases by digest, with the reason: the list for offline verifiers."""

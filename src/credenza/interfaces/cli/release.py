@@ -114,11 +114,15 @@ def verify(
         directory, trust=keys, recalls=recalls and recalls.reasons, copy_to=copy_to
     )
 
+    known = "" if recalls is None else recalls.created
+
     def show(screen: Screen) -> None:
         screen.line("verified")
         _show(screen, found)
+        screen.fields([("recalls", f"as of {known}" if known else "not looked at: --recalls")])
 
-    return Answer("credenza.verification/1", {"verified": True, "release": jsonable(found)}, show)
+    body = {"verified": True, "release": jsonable(found), "recalls_as_of": known}
+    return Answer("credenza.verification/1", body, show)
 
 
 @command.use_case(
@@ -129,15 +133,17 @@ def verify(
 def recall(home: Path | None, release: str, reason: str) -> Answer:
     """Say in the ledger that RELEASE must not be used any more.
 
-    A copy that is verified offline cannot know of it; loaders that ask can.
+    Who verifies a copy offline knows of it from the signed list that `credenza release
+    recalls` writes, and only from there.
     """
     with open_workspace(home) as workspace:
-        workspace.releases.recall(release, reason)
+        digest = workspace.releases.recall(release, reason)
 
     def show(screen: Screen) -> None:
-        screen.line(f"release {short(release)} is recalled: {reason}")
+        screen.line(f"release {short(digest)} is recalled: {reason}")
+        screen.fields([("next", "credenza release recalls --out FILE, and publish that file")])
 
-    return Answer("credenza.recall/1", {"release": release, "reason": reason}, show)
+    return Answer("credenza.recall/1", {"release": digest, "reason": reason}, show)
 
 
 @command.use_case("recalls", examples=("credenza release recalls --out recalls.dsse.json",))
