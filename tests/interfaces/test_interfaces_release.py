@@ -12,6 +12,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from credenza import Workspace
+from credenza.interfaces.cli.main import main
 from credenza.interfaces.demo.ending import refusal_of_tampered
 
 if TYPE_CHECKING:
