@@ -63,6 +63,26 @@ def test_a_subgroup_with_fewer_positives_for_its_own_reasons_is_not_named() -> N
     assert DETECTORS.make("subgroup-ceiling").score(data.view()).findings == ()
 
 
+def test_a_column_that_decides_the_label_has_no_odd_subgroups() -> None:
+    data = People(2)
+    data.group = data.rng.choice(["a", "b", "c", "d", "e", "f"], N).astype(object)
+    data.label = data.drawn()
+    dear = np.flatnonzero(np.isin(data.group.astype(str), ["a", "b", "c"]) & (data.label == "yes"))
+    data.label[data.rng.choice(dear, len(dear) // 2, replace=False)] = "no"
+    assert DETECTORS.make("subgroup-ceiling").score(data.view()).findings == ()
+
+
+def test_a_wide_subgroup_is_named_and_not_its_part() -> None:
+    data = People(3)
+    part = np.where((data.group == "red") & (data.rng.random(N) < 0.5), "inner", "outer")
+    positive = np.flatnonzero((data.group == "red") & (data.label == "yes"))
+    lost = data.rng.choice(positive, len(positive) // 2, replace=False)
+    data.label[lost] = "no"
+    table = data.view().table.append_column("part", [list(part)])
+    found = DETECTORS.make("subgroup-ceiling").score(make_view("people", table, label="y"))
+    assert [one.exhibits["subgroup"] for one in found.findings] == ['`group` = "red"']
+
+
 def test_flips_all_over_are_nobodys_ceiling() -> None:
     data = People(2)
     rows = data.rng.choice(N, N // 10, replace=False)

@@ -197,7 +197,9 @@ class SubgroupCeiling:
         claimed = np.array([one.claimed for one in found]) / sure
         gap = claimed - np.array([one.labelled for one in found]) / sure
         noise = claimed * (1 - claimed) / sure
-        spread = _spread([one.coded.column for one in found], gap, noise)
+        columns = [one.coded.column for one in found]
+        of_label = [f"{one.label} {one.coded.column}" for one in found]
+        spread = np.maximum(_spread(columns, gap, noise), _spread(of_label, gap, noise))
         z = gap / np.sqrt(noise + spread**2)
         labelled = np.array([one.labelled for one in found])
         exact = stats.binom.logcdf(labelled, sure, np.maximum(claimed - spread, 0.01))
@@ -242,14 +244,14 @@ class SubgroupCeiling:
         )
 
 
-def _spread(columns: list[str], gap: Floats, noise: Floats) -> Floats:
-    """How much subgroups like each differ from what is claimed of them for no reason.
+def _spread(kind: list[str], gap: Floats, noise: Floats) -> Floats:
+    """How much subgroups like each lack a label for no reason.
 
-    By the other values of its column, lent to by the middle of all subgroups. Where a column
-    decides the label, as the price of a thing decides who buys it, learners without it are
-    wrong about every value of it.
+    By the others of its column, or of its column and label, lent to by the middle of all.
+    Where a column decides the label, as the price of a thing decides who buys it,
+    learners without it are wrong about many of its values.
     """
-    _, column = np.unique(columns, return_inverse=True)
+    _, column = np.unique(kind, return_inverse=True)
     # One value that lost labels teaches all others to claim less, which is no gap.
     beyond = np.maximum(gap, 0.0) ** 2 - noise
     others = np.maximum(np.bincount(column, weights=beyond)[column] - beyond, 0.0)
