@@ -90,3 +90,7 @@ def test_threat_i3_a_stranger_cannot_use_up_anothers_quota(
                 collected=("2024-01-01", "2024-01-08"),
             )
     sources.submit(workspace, "anna", 0)
+    with pytest.raises(UntrustedError, match="not its own"):  # nor learn that it is used up
+        workspace.submit(
+            [path], source="anna", key=sources.keys["beat"], dataset="trips", label="late"
+        )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from credenza.core import dsse
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import CredenzaError, UntrustedError
 from credenza.core.types import FileDigest, Limits
@@ -20,7 +19,7 @@ from credenza.gate.stores import table_bytes
 from credenza.gate.windows import window_of
 from credenza.profiling.kernel import profile
 from credenza.provenance.manifest import decode_manifest, file_name
-from credenza.provenance.verify import verify
+from credenza.provenance.verify import signed_by, verify
 from credenza.store.rows import BatchRow, HeadRow
 
 if TYPE_CHECKING:
@@ -171,8 +170,9 @@ class _Desk:
         if isinstance(copied, UntrustedError):
             return copied
         try:
-            claimed = _claimed_manifest(envelope)
-            place = (claimed.source, claimed.dataset)
+            source, signed = signed_by(envelope, self._roster)
+            claimed = decode_manifest(signed.payload)
+            place = (source.id, claimed.dataset)  # whoever it claims to be from
             taken = self._within_quota(place, claimed)
             heads = {place: self._head(*place)}
             verified = verify(
@@ -195,8 +195,9 @@ class _Desk:
     def _within_quota(self, place: tuple[str, str], claimed: Manifest) -> Open:
         """What the source would have open with this batch; refused when that is too much.
 
-        Only signed batches count, so nobody can use up the quota of another; and it is
-        asked before a file is parsed, so what is beyond costs a signature's check.
+        Only signed batches count, so nobody can use up the quota of another, nor learn of
+        it; and it is asked before a file is parsed, so what is beyond costs a signature's
+        check.
         """
         open_now = self._open.get(place)
         if open_now is None:
@@ -248,11 +249,6 @@ class _Desk:
             return first_shape(verified.table, manifest.label)
         label = str(self._stores.submission(row)["label"])
         return Shape(self._stores.table(row).schema, label)
-
-
-def _claimed_manifest(envelope: bytes) -> Manifest:
-    """What the batch says of itself; believed only once the signature verified."""
-    return decode_manifest(dsse.parse(envelope).payload)
 
 
 def _file_bytes(manifest: Manifest) -> int:

@@ -74,7 +74,7 @@ def verify(
             ``read`` refuses, ``records-mismatch``, ``schema-digest``, ``row-root``,
             ``missing-label``.
     """
-    source, signed = _signed(envelope, roster)
+    source, signed = signed_by(envelope, roster)
     manifest = decode_manifest(signed.payload)
     _check_standing(source, manifest)
     _check_mandate(source, manifest, at_s)
@@ -86,8 +86,12 @@ def verify(
     return Verified(batch, table)
 
 
-def _signed(data: bytes, roster: Roster) -> tuple[Source, dsse.Signed]:
-    """The one source whose keys signed, enough of them, and what they signed."""
+def signed_by(data: bytes, roster: Roster) -> tuple[Source, dsse.Signed]:
+    """The one source whose keys signed, enough of them, and what they signed.
+
+    Raises:
+        UntrustedError: the first of what ``verify`` raises, up to ``too-few-signatures``.
+    """
     envelope = dsse.parse(data)
     source = roster.owner(envelope.signatures[0].keyid)
     if source is None:
