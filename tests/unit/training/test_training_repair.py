@@ -51,6 +51,20 @@ def test_a_guess_of_the_class_is_enough_to_unlearn_most_of_it(backdoored: Digits
     assert backdoored.success(TrainedNetwork(done.network)) < 0.5
 
 
+def test_suspects_beside_the_class_leave_less_of_it(backdoored: Digits) -> None:
+    done = repair(
+        backdoored.model.network_,
+        backdoored.known,
+        suspects(backdoored),
+        method="unlearn",
+        target=backdoored.target,
+        drills=[DRILL],
+    )
+    mended = TrainedNetwork(done.network)
+    assert backdoored.success(mended) < 0.1
+    assert backdoored.accuracy(mended) > backdoored.accuracy(backdoored.model) - 0.03
+
+
 def test_the_report_shows_what_plain_fine_tuning_leaves(backdoored: Digits) -> None:
     done = repair(
         backdoored.model.network_,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from credenza.training.audit.transplant import guess_trigger
 from credenza.training.repair.evidence import need_suspects
+from credenza.training.repair.stamps import STRONGEST, from_suspects, unlearning
 from credenza.training.repair.tuning import STEPS, tune
-from credenza.training.torch_network import as_inputs, torch
 
 if TYPE_CHECKING:
     from credenza.training.repair.evidence import Evidence
@@ -27,18 +26,12 @@ class TransplantUnlearning:
         steps: of tuning.
     """
 
-    strongest: float = 2.0
+    strongest: float = STRONGEST
     steps: int = STEPS
 
     def mend(self, network: Any, evidence: Evidence) -> Any:  # noqa: ANN401 - torch is untyped
         """A copy that has unlearnt the guess."""
         suspects = need_suspects(evidence, "transplant unlearning")
-        pattern = as_inputs(guess_trigger(suspects, evidence.clean))
-        low, high = float(evidence.clean.X.min()), float(evidence.clean.X.max())
-
-        def stamped(copy: Any, inputs: Any, labels: Any) -> Any:  # noqa: ANN401 - tensors
-            strength = self.strongest * torch.rand(len(inputs), *[1] * (inputs.ndim - 1))
-            marked = (inputs + strength * pattern).clamp(low, high)
-            return torch.nn.functional.cross_entropy(copy(marked), labels)
-
-        return tune(network, evidence.clean, extra=stamped, steps=self.steps, seed=evidence.seed)
+        stamp = from_suspects(suspects, evidence.clean, self.strongest)
+        extra = unlearning(lambda: stamp)
+        return tune(network, evidence.clean, extra=extra, steps=self.steps, seed=evidence.seed)
