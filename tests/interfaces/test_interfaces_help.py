@@ -193,3 +193,11 @@ def test_no_words_at_all_show_the_help_and_are_not_a_pass(
 ) -> None:
     assert main([]) == 2
     assert "Usage: credenza" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", ["batch", "incident", "ring", "validate"])
+def test_a_familys_help_says_whole_sentences(
+    family: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([family, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]

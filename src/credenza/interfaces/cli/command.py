@@ -19,6 +19,9 @@ AS_JSON = "credenza.as_json"
 ACTING = "credenza.acting"
 """Where a governed command finds whose key, or which request, it acts on."""
 
+SENTENCE = 400
+"""No first sentence of a command is longer."""
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -77,6 +80,15 @@ class Family(click.Group):
     """A group of use-cases, such as ``credenza source …``."""
 
     command_class = UseCase
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the whole first sentence of each command: half a sentence says nothing."""
+        rows = [
+            (name, self.commands[name].get_short_help_str(limit=SENTENCE))
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def use_case(self, name: str, **options: Any) -> Callable[[F], UseCase]:  # noqa: ANN401 - click's
         """Decorate a function as the command ``name`` of this group."""

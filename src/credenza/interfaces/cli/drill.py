@@ -19,7 +19,7 @@ def command() -> None:
 
 
 @command.use_case("operator", examples=("credenza drill operator rewrite --out falsified",))
-@click.argument("attack", type=click.Choice(ATTACKS))
+@click.argument("attack", type=click.Choice(ATTACKS), metavar="ATTACK")
 @click.option(
     "--out",
     required=True,
@@ -29,7 +29,8 @@ def command() -> None:
 def operator(home: Path | None, attack: str, out: Path) -> Answer:
     """Falsify a copy of the ledger as its own operator could, with the right key.
 
-    Then let a monitor or a witness look at the copy in the place of the true one.
+    ATTACK is back-date, fork, omit, rewrite or truncate. Then let a monitor or a witness
+    look at the copy in the place of the true one.
     """
     from credenza.redteam.operator import OPERATOR_ATTACKS, forge  # noqa: PLC0415 - help stays light
     from credenza.workspace.home import operator_key  # noqa: PLC0415

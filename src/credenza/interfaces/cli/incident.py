@@ -276,7 +276,7 @@ _entering(
 _entering(
     "close",
     "closed",
-    "Close an incident. What was held for it is held no more.",
+    "Close an incident: what was held for it is held no more.",
     'credenza incident close inc-1 --note "done" --by ada',
     governed=True,
 )

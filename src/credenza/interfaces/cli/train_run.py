@@ -31,7 +31,9 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 )
 @click.option("--release", "releases", multiple=True, help="A release's digest, unverified.")
 @click.option("--base", "bases", multiple=True, help="A recorded model that it started from.")
-@click.option("--tag", "tags", type=(str, str), multiple=True, help="Name and value.")
+@click.option(
+    "--tag", "tags", type=(str, str), multiple=True, metavar="NAME VALUE", help="To find it by."
+)
 def command(  # noqa: PLR0917 - click passes each option by its name
     home: Path | None,
     run: str,
