@@ -140,6 +140,7 @@ def test_a_member_may_say_who_asks_wherever_the_rules_govern() -> None:
         "channel rollback",
         "dataset rollback",
         "governance adopt",
+        "incident close",
         "incident run",
         "member add",
         "member change",
