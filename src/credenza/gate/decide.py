@@ -47,7 +47,7 @@ class Evidence:
         watched_since: window of the campaign that put its source under watch, or the day
             from which it was held; else "".
         watched_until: last window of the watch, "" when only a person ends it.
-        held_for: incident for which its source is held since then, or "".
+        held_for: incidents for which its source is held since then, or "".
         held_by: recovery by which its source is held since then, or "".
         same_source: how many other batches of its source are held or quarantined.
         flagged_rows: positions in the batch of rows that screening flagged.
@@ -132,7 +132,7 @@ def _held(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
             "held-for-incident",
             max(Outcome.HOLD, policy.outcomes.watched),
             f"{evidence.source} is held for {evidence.held_for} since {evidence.watched_since}, "
-            "until that is closed",
+            "until no such incident is open",
         )
 
 

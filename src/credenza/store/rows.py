@@ -123,7 +123,7 @@ class WatchRow:
     Attributes:
         since: window of the campaign, or day from which it was held for an incident.
         until: last window, by its start, in which they wait; "" until a person decides.
-        incident: for which it is held until that is closed, "" for none; of several, all.
+        incident: for which it is held until closed, "" for none; several with commas between.
         recovery: by which it was held, "" for none.
     """
 

@@ -101,7 +101,7 @@ def test_whom_an_incident_holds_no_policy_lets_pass() -> None:
     verdict = decide(held, lax)
     assert verdict.outcome is Outcome.HOLD
     assert [reason.rule for reason in verdict.reasons] == ["held-for-incident"]
-    assert verdict.reasons[0].sentence.endswith("until that is closed")
+    assert verdict.reasons[0].sentence.endswith("until no such incident is open")
     assert decide(replace(held, held_for=""), lax).outcome is Outcome.ADMIT
 
 
