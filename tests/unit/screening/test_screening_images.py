@@ -105,6 +105,22 @@ def test_clean_pictures_have_no_patch_and_no_overlay() -> None:
         assert not found.values.any()
 
 
+def test_many_attackers_do_not_hide_one_whose_labels_fit() -> None:
+    x, y = pictures()
+    rng = np.random.default_rng(4)
+    order = rng.permutation(ROWS)
+    corners = [(0, 0), (0, 4), (0, 8), (0, 12), (4, 13), (8, 13), (12, 0), (12, 4), (12, 8)]
+    for place, (down, across) in enumerate(corners):
+        rows = order[60 * place : 60 * place + 60]
+        rows = rows[y[rows] != place % 3]
+        x[rows, down : down + 3, across : across + 3] = rng.integers(0, 256, (3, 3))
+        y[rows] = place % 3
+    rest = order[600:]
+    quiet = rest[y[rest] == 1][:20]
+    x[quiet, 12:15, 12:15] = PATCH
+    assert ImagePatches().score(view_of(x, y)).values[quiet].all()
+
+
 def test_a_watermark_on_all_classes_is_no_poison() -> None:
     x, y = pictures()
     x[::20, 12:15, 12:15] = PATCH

@@ -142,28 +142,34 @@ class ImagePatches:
         rows = _sought(images, units, ~view.trusted)
         if len(rows) < self.min_carriers:
             return []
-        looks: list[tuple[float, list[Pasted]]] = []
+        looks: list[list[Pasted]] = []
         looked_at = 0
         for seen in sightings(images, rows, units, self.min_carriers):
             groups = np.flatnonzero(seen.count >= self.min_carriers)
             looked_at += len(groups)
-            suspects = [one for g in groups for one in _suspect(seen, int(g), images, beliefs)]
-            looks.append((_scale(suspects), suspects))
+            looks.append([one for g in groups for one in _suspect(seen, int(g), images, beliefs)])
+        kept: list[Pasted] = []
+        # What is named is put aside, so that one attacker does not set the scale for another.
+        while found := self._rejected(looks, looked_at):
+            kept += found
+            looks = [[one for one in some if not _is_part(one, found)] for some in looks]
+        strongest = sorted(kept, key=lambda one: (one.log_p, one.row, one.column, one.shape.name))
+        merged = _merged([_widened(one, images, view, beliefs) for one in strongest])
+        return [one for one in merged if not _is_natural(one, images, rows, beliefs)]
+
+    def _rejected(self, looks: list[list[Pasted]], looked_at: int) -> list[Pasted]:
+        """Patterns that stand out from the recurrences of this data."""
+        scales = [_scale(suspects) for suspects in looks]
         # A look with few groups knows its own scale badly, and borrows from the widest.
-        least = float(np.sqrt(max((scale for scale, _ in looks), default=1.0)))
+        least = float(np.sqrt(max(scales, default=1.0)))
         found = [
             replace(one, log_p=one.log_p - one.surprise / max(scale, least))
-            for scale, suspects in looks
+            for scale, suspects in zip(scales, looks, strict=True)
             for one in suspects
         ]
         log_p = np.array([one.log_p for one in found])
-        kept = reject_log_p(log_p, self.fdr, looked_at)
-        strongest = sorted(
-            (one for one, is_in in zip(found, kept, strict=True) if is_in),
-            key=lambda one: (one.log_p, one.row, one.column, one.shape.name),
-        )
-        merged = _merged([_widened(one, images, view, beliefs) for one in strongest])
-        return [one for one in merged if not _is_natural(one, images, rows, beliefs)]
+        is_in = reject_log_p(log_p, self.fdr, looked_at)
+        return [one for one, is_named in zip(found, is_in, strict=True) if is_named]
 
 
 def _suspect(
@@ -231,6 +237,11 @@ def _labels_of_carriers(rows: Ints, beliefs: Beliefs | None) -> tuple[int, int, 
     return (label if is_shared else -1), wrong, log_p
 
 
+def _is_part(one: Pasted, others: list[Pasted]) -> bool:
+    """Whether half of a pattern's carriers are those of one of the others."""
+    return any(2 * np.isin(one.rows, other.rows).sum() >= len(one.rows) for other in others)
+
+
 def _scale(suspects: list[Pasted]) -> float:
     """Scale of the upper tail of the surprises of one shape and gate, at least 1.
 
@@ -240,7 +251,7 @@ def _scale(suspects: list[Pasted]) -> float:
     """
     apart: list[Pasted] = []
     for one in sorted(suspects, key=lambda one: -one.surprise):
-        if not any(2 * np.isin(one.rows, other.rows).sum() >= len(one.rows) for other in apart):
+        if not _is_part(one, apart):
             apart.append(one)
     if len(apart) < FEW_GROUPS:
         return 1.0
