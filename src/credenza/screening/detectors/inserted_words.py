@@ -73,7 +73,8 @@ class InsertedWords:
     Blind to words put in at one fixed place, such as the beginning, where they look like
     honest conjunctions; to words that replace others; to fewer than ``min_carriers``
     different places; to words in every fifth text; to texts in which fewer than 100 words
-    can be compared, or whose words stand in no order.
+    can be compared, or whose words stand in no order. What people really put anywhere, as
+    "um" in speech written down, is named too.
 
     Attributes:
         level: chance that any word is named where none was put in.
