@@ -105,7 +105,7 @@ class ImagePatches:
 
     fdr: float = 0.01
     min_carriers: int = 5
-    max_findings: int = 10
+    max_findings: int = 40
 
     @property
     def name(self) -> str:
