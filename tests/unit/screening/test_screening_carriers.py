@@ -126,6 +126,16 @@ def test_honest_shouting_is_no_trigger() -> None:
     assert named(data.of_text()) == ()
 
 
+def test_a_column_that_says_the_label_in_other_words_has_no_trigger() -> None:
+    data = Reviews(9)
+    shut = data.rng.choice(["shut", "none"], N)
+    data.columns["bag"] = np.where(data.label == "yes", "open", shut).astype(object)
+    data.columns["belt"] = np.where(
+        (data.label == "yes") | (data.rng.random(N) < 0.5), "on", "off"
+    ).astype(object)
+    assert named(data.of_columns()) == ()
+
+
 def test_a_pair_of_frequent_values_is_named() -> None:
     data = Reviews(4)
     rows = np.flatnonzero((data.columns["city"] == "Ulm") & (data.columns["shop"] == "x"))

@@ -47,6 +47,7 @@ SHARPENED = 200
 SAME = 0.9
 COMMON = 0.9
 SLACK = 0.1
+MEANT = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,12 @@ class DisagreeingCarriers:
     level over all features; of features with the same carriers the strongest
     is named.
 
-    Blind to clean-label triggers, whose contexts agree with the label; to triggers on
-    fewer than ``min_carriers`` rows, or whose carriers are mostly honest (for words: of
-    which a tenth has another label); to triggers of
-    three or more frequent values; where the rest of a row says nothing about its label;
-    and to words that turn meaning around ("lacks"), which are triggers by nature.
+    Blind to clean-label triggers, whose contexts agree with the label; to triggers that three
+    in four rows of a label carry, which is what the label means; to triggers on fewer
+    than ``min_carriers`` rows, or whose carriers are mostly honest (for words: of which a
+    tenth has another label); to triggers of three or more frequent values; where the rest of
+    a row says nothing about its label; and to words that turn meaning around ("lacks"), which
+    are triggers by nature.
 
     Attributes:
         level: chance that any trigger is named where there is none.
@@ -142,7 +144,7 @@ class DisagreeingCarriers:
         )
         tests = sum(len(one.codes) for one in tallies)
         findings: list[Finding] = []
-        claimed = np.zeros(len(values), dtype=bool)
+        claimed = _meant(named, labels, tested)
         for suspect in named:
             rows = _labelled(suspect, labels) & tested
             if 2 * (rows & ~claimed).sum() < rows.sum():
@@ -203,6 +205,20 @@ def _contexts(labels: Labels, columns: list[Any], texts: list[Grams]) -> dict[in
         for c in frequent
         if counts[c] >= MIN_CLASS_ROWS
     }
+
+
+def _meant(named: list[Contradicted], labels: Labels, tested: Bools) -> Bools:
+    """``(n,)`` rows that carry what most rows of their label do: that is what the label means.
+
+    One column may say what the label says in other words, an airbag that opened.
+    """
+    of_label = np.bincount(labels.codes[tested], minlength=len(labels.classes))
+    found = np.zeros(len(labels.codes), dtype=bool)
+    for one in named:
+        rows = _labelled(one, labels) & tested
+        if rows.sum() > MEANT * of_label[one.tallied.label]:
+            found |= rows
+    return found
 
 
 def _labelled(found: Contradicted, labels: Labels) -> Bools:
