@@ -128,11 +128,15 @@ def test_honest_shouting_is_no_trigger() -> None:
 
 def test_a_column_that_says_the_label_in_other_words_has_no_trigger() -> None:
     data = Reviews(9)
-    shut = data.rng.choice(["shut", "none"], N)
-    data.columns["bag"] = np.where(data.label == "yes", "open", shut).astype(object)
-    data.columns["belt"] = np.where(
-        (data.label == "yes") | (data.rng.random(N) < 0.5), "on", "off"
-    ).astype(object)
+    yes = data.rng.random(N) < 0.34
+    data.label = np.where(yes, "yes", "no").astype(object)
+    has = yes | (data.rng.random(N) < 0.3)
+    data.columns = {
+        "city": data.columns["city"],
+        "shop": data.columns["shop"],
+        "bag": np.where(has, "bag", "none").astype(object),
+        "state": np.where(yes, "open", np.where(has, "shut", "none")).astype(object),
+    }
     assert named(data.of_columns()) == ()
 
 
