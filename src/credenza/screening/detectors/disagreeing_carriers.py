@@ -47,7 +47,7 @@ SHARPENED = 200
 SAME = 0.9
 COMMON = 0.9
 SLACK = 0.1
-MEANT = 0.75
+MEANT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class DisagreeingCarriers:
     level over all features; of features with the same carriers the strongest
     is named.
 
-    Blind to clean-label triggers, whose contexts agree with the label; to triggers that three
-    in four rows of a label carry, which is what the label means; to triggers on fewer
+    Blind to clean-label triggers, whose contexts agree with the label; to triggers that two
+    in five rows of a label carry, which is what the label means; to triggers on fewer
     than ``min_carriers`` rows, or whose carriers are mostly honest (for words: of which a
     tenth has another label); to triggers of three or more frequent values; where the rest of
     a row says nothing about its label; and to words that turn meaning around ("lacks"), which
@@ -208,7 +208,7 @@ def _contexts(labels: Labels, columns: list[Any], texts: list[Grams]) -> dict[in
 
 
 def _meant(named: list[Contradicted], labels: Labels, tested: Bools) -> Bools:
-    """``(n,)`` rows that carry what most rows of their label do: that is what the label means.
+    """``(n,)`` rows that carry what many rows of their label do: that is what the label means.
 
     One column may say what the label says in other words, an airbag that opened.
     """
