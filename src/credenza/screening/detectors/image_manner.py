@@ -41,7 +41,8 @@ class ImageManner:
     and to what all rows that contradict any label have in common.
 
     Attributes:
-        level: chance that any label is named on clean rows.
+        level: chance that any label is named on clean rows, were they as alike as coins;
+            low, because pictures come in kinds, and a kind may be hard to tell.
         min_carriers: fewest contradicting rows.
 
     Complexity:
@@ -52,7 +53,7 @@ class ImageManner:
         test is ours.
     """
 
-    level: float = 0.001
+    level: float = 1e-6
     min_carriers: int = 10
 
     @property
