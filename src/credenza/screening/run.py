@@ -128,24 +128,6 @@ def screen(
     )
 
 
-def flag_sources(
-    view: View, screening: Screening, sources: Iterable[str], *, fdr: float = 0.05
-) -> Bools:
-    """Rows to keep out once ``sources`` were named by other evidence, such as a campaign.
-
-    Args:
-        view: the view that was screened.
-        screening: what ``screen`` said of it.
-        sources: ids of the named sources.
-        fdr: expected share of false rejections inside each.
-
-    Returns:
-        ``(n,)`` mask: the rows flagged before, and those rejected within these sources.
-    """
-    groups = [np.flatnonzero((view.source == s) & ~view.trusted) for s in sources]
-    return screening.flagged | reject_within(screening.p_values, groups, fdr)
-
-
 def _foretold(view: View) -> tuple[View, list[Silence]]:
     """The view with what labels should be; without, and a silence, where that fails."""
     try:

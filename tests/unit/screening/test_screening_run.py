@@ -10,7 +10,7 @@ import pytest
 
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.builtin import DETECTORS
-from credenza.screening.run import flag_sources, screen
+from credenza.screening.run import screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,23 +80,6 @@ def test_trusted_rows_are_never_flagged(mixed: Callable[..., Mixed]) -> None:
     data = mixed(2)
     data.columns["y"][:] = "no"
     assert not screen(data.view(), everyone()).flagged[data.trusted].any()
-
-
-def test_rows_of_a_source_that_others_named_are_tested_among_themselves(
-    mixed: Callable[..., Mixed],
-) -> None:
-    data = mixed(3)
-    mine = data.new(("s5",))
-    flipped = mine[data.probability[mine] > 0.98][:16]
-    data.columns["y"][flipped] = "no"
-    view = data.view()
-    found = screen(view, [DETECTORS.make("confident-disagreement")])
-    blank = replace(found, flagged=np.zeros_like(found.flagged))
-    flagged = flag_sources(view, blank, ["s5"])
-    assert flagged[flipped].mean() >= 0.5
-    assert np.delete(flagged, flipped).sum() <= 3
-    assert not flagged[data.new(("s1", "s2"))].any()
-    assert np.array_equal(flag_sources(view, found, []), found.flagged)
 
 
 @pytest.mark.parametrize("values", [None, np.zeros(3), np.full(3500, np.nan)])
