@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from credenza.training.aggregation.rule import Plan
 
 SUM_BYTES = 4 * 2**20
-SORT_BYTES = 2**19
+SORT_BYTES = 2**20
 """Scratch for a block: what streams best to a product, and what a cache holds while sorted."""
 
 ALIKE = 100.0

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from credenza.training.aggregation.blocks import on_large_pages
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,12 +66,12 @@ def network(clients: int, read: range) -> Ordering:
         ModuleNotFoundError: numba is not installed.
     """
     pairs, exchange = exchanges(clients, read), _compiled()
-    rows = np.empty((0, 0))
+    rows = on_large_pages((0, 0), np.float32)
 
     def order(block: Row) -> Row:
         nonlocal rows
         if rows.shape != block.shape or rows.dtype != block.dtype:
-            rows = np.empty(block.shape, dtype=block.dtype)
+            rows = on_large_pages(block.shape, block.dtype)
         np.copyto(rows, block)
         exchange(rows, pairs)
         return rows.T
