@@ -291,10 +291,11 @@ def _with_caps(stores: Stores, policy: Policy, sent: Sent, found: AcrossWindow) 
 
 def _dataset_shares(stores: Stores, sent: Sent) -> Iterator[tuple[str, float]]:
     """Share of the dataset's rows that each source of the window would have with it."""
-    rows: dict[str, int] = {}
+    admitted = {"dataset": sent.dataset, "status": "admitted"}
     with stores.journal.catalog.snapshot() as index:
-        for row in index.find(BatchRow, dataset=sent.dataset, status="admitted"):
-            rows[row.source] = rows.get(row.source, 0) + row.records - row.quarantined_rows
+        rows = index.total(BatchRow, "records", "source", **admitted)
+        kept_out = index.total(BatchRow, "quarantined_rows", "source", **admitted)
+    rows = {name: count - kept_out[name] for name, count in rows.items()}
     names, counts = np.unique(sent.source.astype(str), return_counts=True)
     for name, count in zip(names.tolist(), counts.tolist(), strict=True):
         rows[name] = rows.get(name, 0) + count

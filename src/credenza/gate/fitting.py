@@ -19,6 +19,7 @@ from credenza.core.types import Role, Silence
 from credenza.gate.excision import without_excised
 from credenza.gate.reference import Reference
 from credenza.gate.silence import assessed
+from credenza.gate.windows import AGE
 from credenza.profiling.statistics.reference import summarise
 from credenza.screening.view import infer_roles
 from credenza.store.rows import BatchRow, ExcisedRow, WindowRow
@@ -43,11 +44,11 @@ def reference_for(stores: Stores, dataset: str, rule: WindowRule) -> Reference |
         One pass over the vouched-for batches, at most twice in a workspace's life and
         once for each process that judges.
     """
-    with stores.journal.catalog.snapshot() as index:
-        settled = sorted(index.find(WindowRow, dataset=dataset), key=lambda row: row.settled_index)
-        excised = tuple(index.find(ExcisedRow, dataset=dataset))
     whole = rule.reference + rule.calibration
-    windows = min(len(settled), whole)
+    with stores.journal.catalog.snapshot() as index:
+        settled = index.oldest(WindowRow, whole, AGE, dataset=dataset)
+        excised = tuple(index.find(ExcisedRow, dataset=dataset))
+    windows = len(settled)
     if windows < rule.reference:
         return None
     known = stores.references.get(dataset)

@@ -24,7 +24,7 @@ from credenza.gate.records import evidence_document, to_json
 from credenza.gate.review import REVIEWABLE
 from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened
-from credenza.gate.windows import AGE, is_dated
+from credenza.gate.windows import AGE, dated_from
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def _open_window(
 ) -> _Window:
     tables = [stores.table(row) for row in rows]
     with stores.journal.catalog.snapshot() as index:
-        settled = index.find(WindowRow, dataset=dataset)
-    late = bool(days) and any(is_dated(row.window) and name <= row.window for row in settled)
+        settled = index.count(WindowRow, dataset=dataset)
+        late = bool(days) and index.count(WindowRow, dataset=dataset, window=dated_from(name)) > 0
     starts = tuple(int(s) for s in np.cumsum([0, *(table.num_rows for table in tables)]))
-    return _Window(dataset, name, rows, pa.concat_tables(tables), starts, late, len(settled))
+    return _Window(dataset, name, rows, pa.concat_tables(tables), starts, late, settled)
 
 
 def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import UntrustedError, UsageError
+from credenza.store.catalog import Between
 
 if TYPE_CHECKING:
     from credenza.gate.policy import WindowRule
@@ -50,6 +51,11 @@ def end_of(window: str, rule: WindowRule) -> str:
 def is_dated(window: str) -> bool:
     """Whether a window is a span of days, not a batch that was judged as it came."""
     return not window.startswith(_ALONE)
+
+
+def dated_from(window: str) -> Between:
+    """Windows that are spans of days and not older than one; a batch's own name is behind all."""
+    return Between(window, _ALONE)
 
 
 def date_of(text: str) -> dt.date:

@@ -56,6 +56,14 @@ _READ_ONLY: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Between:
+    """In place of a value to equal: from ``low`` on, and before ``below``."""
+
+    low: object
+    below: object
+
+
 class Transaction:
     """Reads and writes that happen together; made by ``Catalog.transaction``."""
 
@@ -81,7 +89,10 @@ class Transaction:
         return found[0] if found else None
 
     def find(self, kind: type[R], /, **equal: object) -> list[R]:
-        """Rows whose fields equal what is given (a list means any of), by primary key."""
+        """Rows whose fields equal what is given, by primary key.
+
+        A list means any of, ``Between`` a range.
+        """
         table = table_of(kind)
         wanted = [_condition(table, name, value) for name, value in equal.items()]
         statement = select(table).where(*wanted).order_by(*table.primary_key)
@@ -93,6 +104,20 @@ class Transaction:
         wanted = [_condition(table, name, value) for name, value in equal.items()]
         statement = select(func.count()).select_from(table).where(*wanted)
         return int(self._connection.execute(statement).scalar_one())
+
+    def total(self, kind: type, of: str, by: str, /, **equal: object) -> dict[str, int]:
+        """Sum of column ``of`` over the rows that ``find`` would return, by column ``by``."""
+        table = table_of(kind)
+        wanted = [_condition(table, name, value) for name, value in equal.items()]
+        statement = select(table.c[by], func.sum(table.c[of])).where(*wanted).group_by(table.c[by])
+        return {str(name): int(sum_) for name, sum_ in self._connection.execute(statement)}
+
+    def oldest(self, kind: type[R], many: int, by: str, /, **equal: object) -> list[R]:
+        """At most ``many`` of the rows that ``find`` would return, lowest in ``by`` first."""
+        table = table_of(kind)
+        wanted = [_condition(table, name, value) for name, value in equal.items()]
+        statement = select(table).where(*wanted).order_by(table.c[by]).limit(many)
+        return [kind(*row) for row in self._connection.execute(statement)]
 
     def newest(self, kind: type[R], /, by: str = "", **equal: object) -> R | None:
         """The row highest in column ``by`` among those ``find`` would return.
@@ -349,6 +374,8 @@ def _condition(table: Table, name: str, value: object) -> ColumnElement[bool]:
             why=f"it has: {', '.join(table.columns.keys())}",
         )
     column = table.columns[name]
+    if isinstance(value, Between):
+        return and_(column >= value.low, column < value.below)
     return column.in_(value) if isinstance(value, list) else column == value
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateTable
 
 from credenza.core.errors import ConflictError, UsageError
 from credenza.store import catalog as catalog_module
-from credenza.store.catalog import Catalog
+from credenza.store.catalog import Between, Catalog
 from credenza.store.rows import (
     TABLES,
     BatchRow,
@@ -107,6 +107,34 @@ def test_rows_are_found_by_what_they_equal_in_the_order_of_their_keys(catalog: C
         newest = index.newest(BatchRow, status="admitted")
         assert newest is not None
         assert newest.sequence == 4
+
+
+def test_a_range_has_its_beginning_and_not_its_end(catalog: Catalog) -> None:
+    windows = [WindowRow("flights", name, at, "") for at, name in enumerate("abcd")]
+    fill(catalog, *windows)
+    with catalog.snapshot() as index:
+        assert index.find(WindowRow, window=Between("b", "d")) == windows[1:3]
+        assert index.count(WindowRow, window=Between("d", "d")) == 0
+
+
+def test_the_oldest_are_by_age_and_not_by_name(catalog: Catalog) -> None:
+    windows = [WindowRow("flights", name, -at, "") for at, name in enumerate("abcd")]
+    fill(catalog, *windows, WindowRow("trips", "a", -9, ""))
+    with catalog.snapshot() as index:
+        assert index.oldest(WindowRow, 2, "settled_index", dataset="flights") == windows[:1:-1]
+        assert index.oldest(WindowRow, 9, "settled_index", dataset="trains") == []
+
+
+def test_totals_are_of_the_rows_that_are_asked_for(catalog: Catalog) -> None:
+    sent = [("ua", 10), ("ua", 5), ("dl", 7)]
+    rows = [
+        replace(BATCH, digest=f"{at:064x}", sequence=at, source=source, records=records)
+        for at, (source, records) in enumerate(sent)
+    ]
+    fill(catalog, *rows, replace(BATCH, digest="e" * 64, dataset="trips", records=99))
+    with catalog.snapshot() as index:
+        assert index.total(BatchRow, "records", "source", dataset="flights") == {"dl": 7, "ua": 15}
+        assert index.total(BatchRow, "records", "source", dataset="none") == {}
 
 
 def test_a_key_of_two_parts_needs_both(catalog: Catalog) -> None:
