@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 GATE = 0.08
 HONEST_ROWS = 5_000
+# Rows that are hard to tell have more small patterns in common than honest ones that show the
+# same: ten times as many, at one in ten thousand, on clean pictures (Fashion-MNIST, seed 504).
+SURE = 1e-8
 # Nearly every drawn shape has a block or a line of three pixels in it.
 LOOSE: tuple[Shape, ...] = (
     Shape("3x3 patch", tuple((r, c) for r in range(3) for c in range(3))),
@@ -117,7 +120,7 @@ class Roamer:
         for place, mark in enumerate(every):
             shown[mark.among(seen[mark.shape])[0], place] = True
         together = np.asarray(shown[:, : len(self.marks)].all(axis=1))
-        if self.expected > (1 - MOST) * self.sharing or not together.any():
+        if self.expected > (1 - PURE) * self.sharing or not together.any():
             return rows[:0]
         contradicts = np.asarray(wrong[rows])
         natural = self.expected * len(rows) / self.contradicting
@@ -264,7 +267,9 @@ def roamers(
     for side, beliefs in zip(sides, learners, strict=True):
         for place, noted in enumerate(side.noted):
             if noted:
-                yield beliefs, side.roamer(place, float(np.log(tests)), least)
+                found = side.roamer(place, float(np.log(tests)), least)
+                if found.log_p <= np.log(SURE):
+                    yield beliefs, found
 
 
 def _looked_at(
