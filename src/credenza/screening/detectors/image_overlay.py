@@ -14,7 +14,7 @@ from credenza.screening.features.beliefs import labelled_pictures
 from credenza.screening.features.image import coarse, grid
 from credenza.screening.features.image_labels import out_of_fold_by_outline, picture_codes
 from credenza.screening.features.table import mix
-from credenza.screening.features.waves import amplitudes, waves
+from credenza.screening.features.waves import amplitudes, detached, waves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,16 +77,19 @@ class ImageOverlay:
     where nature hardly varies stands far out. For each label the direction is the mean
     of rows that contradict it, sharpened by power steps towards those far out, learnt on
     one half of the pictures and measured on the other. It is named when the rows beyond
-    six robust deviations mostly contradict their label, where few rows of that label do
-    (a binomial tail); its threshold then rises to half of their typical distance.
+    ten robust deviations, and beyond half of their typical distance, mostly contradict their
+    label, where few rows of that label do (a binomial tail), and when they are a group of their
+    own: more of them lie around that distance than halfway there, which pictures that are odd
+    by nature, each in its way and hard to tell, do not (another; the weaker of the two counts).
 
     Waves are looked for under labels that fit, too: along each frequency, part of a label's
     rows that lies apart from the rest at one phase, with a gap between, where rows of other
     labels seldom come (``features.waves``).
 
-    Blind to other overlays under labels that fit the picture, to waves whose phase differs
-    from picture to picture, to warps, to triggers made for each picture, and to those on
-    most rows of a label.
+    Blind to overlays in fewer than about ten rows, to those whose strength differs widely from
+    row to row, to other overlays than waves under labels that fit the picture, to waves whose
+    phase differs from picture to picture, to warps, to triggers made for each picture, and to
+    those on most rows of a label.
 
     Attributes:
         fdr: chance that any label is named on clean rows, about.
@@ -156,11 +159,15 @@ class ImageOverlay:
             wrong = outer[doubt[outer] > CONTRADICTS]
             if len(wrong) < self.min_carriers:
                 continue
-            beyond = max(FAR, float(np.median(far[wrong])) / 2)
+            distance = float(np.median(far[wrong]))
+            beyond = max(FAR, distance / 2)
             rows = outer[far[outer] > beyond]
             contradicting = int((doubt[rows] > CONTRADICTS).sum())
-            log_p = float(stats.binom.logsf(contradicting - 1, len(rows), rate))
-            if contradicting >= MOST * len(rows) and log_p < np.log(self.fdr / len(present)):
+            # Odd pictures lie far out and are hard to tell, but nowhere in particular.
+            gap, _ = detached(far[of_label & tested], distance)
+            named = float(stats.binom.logsf(contradicting - 1, len(rows), rate))
+            log_p = min(0.0, max(gap, named) + np.log(len(present)))
+            if contradicting >= MOST * len(rows) and log_p < np.log(self.fdr):
                 yield Overlay(int(label), rows, contradicting, beyond, log_p)
 
 

@@ -175,17 +175,31 @@ def _taught(values: Complexes) -> Iterator[tuple[int, _Apart]]:
             yield int(at), _Apart(complex(middle[at]), direction * scale, float(np.median(near)))
 
 
+def detached(along: Floats, distance: float) -> tuple[float, int]:
+    """Log p that no part of the rows is detached from the rest, and how many lie out there.
+
+    More rows around a distance than halfway to it: no density that falls from the
+    middle outwards allows that, however heavy its tail. What was mixed into pictures at one
+    strength does it; odd pictures, which lie far out for many reasons, do not.
+
+    Args:
+        along: ``(n,)`` deviations from the middle, in a direction that others taught.
+        distance: the typical one of the suspects.
+    """
+    there = int(((along >= 0.75 * distance) & (along < 1.25 * distance)).sum())
+    halfway = int(((along >= 0.25 * distance) & (along < 0.75 * distance)).sum())
+    return float(stats.binom.logsf(there - 1, there + halfway, 0.5)), there
+
+
 def _measured(values: Complexes, others: Complexes, apart: _Apart) -> tuple[float, float]:
     """Log p that no part is detached, the weaker of two words, and the share of others as far."""
     along = apart.along(values)
-    there = int(((along >= 0.75 * apart.distance) & (along < 1.25 * apart.distance)).sum())
-    halfway = int(((along >= 0.25 * apart.distance) & (along < 0.75 * apart.distance)).sum())
+    gap, there = detached(along, apart.distance)
     beyond = int((along >= 0.75 * apart.distance).sum())
     reach = np.abs(apart.along(others))
     elsewhere = float((reach >= 0.75 * apart.distance).mean()) if len(reach) else 0.0
     if there < LEAST:
         return 0.0, elsewhere
     usual = min(1.0, SPREAD * (elsewhere + 1 / (1 + len(reach))))
-    gap = stats.binom.logsf(there - 1, there + halfway, 0.5)
-    rare = stats.binom.logsf(beyond - 1, len(along), usual)
-    return float(max(gap, rare)), elsewhere
+    rare = float(stats.binom.logsf(beyond - 1, len(along), usual))
+    return max(gap, rare), elsewhere
