@@ -212,6 +212,24 @@ def test_a_source_beyond_its_cap_is_held_and_a_dominated_slice_is_warned_of(
     assert hans.rows > 0.5
 
 
+def test_one_source_that_shifts_for_good_speaks_in_its_lane_and_the_policy_may_hold_it(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, outcomes='source = "hold"')
+    for window in range(VOUCHED, VOUCHED + 3):
+        tables = honest(sources, window)
+        later = [hour + 1 for hour in tables["beat"]["hour"].to_pylist()]
+        tables["beat"] = replaced(tables["beat"], "hour", later)
+        (settled,) = send(workspace, sources, window, tables)
+    said = [sentence for sentence in settled.alarms if "chart" in sentence]
+    assert said
+    assert all(sentence.startswith("beat is ") for sentence in said)
+    held = {v.batch: v for v in settled.verdicts if v.outcome is not Outcome.ADMIT}
+    assert {workspace.batch(batch).source for batch in held} == {"beat"}
+    charts = {one.source: one.charts for one in workspace.monitor(DATASET).sources}
+    assert max(charts["beat"].values()) > 1
+
+
 def test_a_campaign_of_flipped_labels_is_named_charted_monitored_and_proposes_a_policy(
     workspace: Workspace,
     sources: SourceSimulator,

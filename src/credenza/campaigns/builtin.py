@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 
 
 class Chart(Protocol):
-    """One source against its own past."""
+    """Each source against its own past."""
 
     def signals(self, u: Floats) -> Floats:
-        """How far each window is beyond the limit, from windows up to its own: 1 is at it.
+        """How far each window is beyond the limit: 1 is at it, -1 at the lower one.
 
         Args:
-            u: ``(T, P)`` deviations in standard units, as ``WindowResult.residual`` has
-                them for one source; NaN = absent.
+            u: ``(T, S, P)`` deviations in standard units, as ``WindowResult.residual`` has
+                them; NaN = absent.
 
         Returns:
-            ``(T, P)``, or ``(T, 1)`` where statistics are judged together.
+            ``(T, S, P)``, each row from rows up to its own, or ``(T, S, 1)``, never
+            negative, where statistics are judged together.
         """
         ...
 

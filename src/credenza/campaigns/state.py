@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,8 @@ from credenza.campaigns.standardise import Levels, new_levels
 from credenza.core.errors import UntrustedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from credenza.core.types import Bools, Floats
 
     Given = tuple[Floats, Floats, Bools]
@@ -203,12 +206,9 @@ def unpack(data: bytes) -> tuple[PanelState, Given | None]:
     Raises:
         UntrustedError: the bytes are not such a state.
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(arrays.pop("head").tobytes())
-        if head["format"] != FORMAT:
-            raise KeyError("format")  # noqa: TRY301 - one exit for every bad archive
+    with _readable(data) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+        head = _head(arrays.pop("head"))
         parts = {
             home: {n: arrays[n] for n, h in _ARRAYS.items() if h == home}
             for home in ("levels", "loadings")
@@ -227,6 +227,49 @@ def unpack(data: bytes) -> tuple[PanelState, Given | None]:
             ),
             **{name: arrays[name] for name in _OWN},
         )
+    return state, given
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """How far each source was from its own past in the window a state ends with.
+
+    Attributes:
+        values: ``(S, P)`` in standard units, common cause removed, as the scan clips them;
+            a source that sent nothing keeps those of the window before.
+    """
+
+    sources: tuple[str, ...]
+    statistics: tuple[str, ...]
+    values: Floats
+
+
+def newest_deviations(data: bytes) -> Deviations:
+    """Of the state that ``pack`` wrote, without reading the rest of it.
+
+    Raises:
+        UntrustedError: the bytes are not such a state.
+    """
+    with _readable(data) as archive:
+        head = _head(archive["head"])
+        # The average whose newest window weighs all is that window's own.
+        values = archive["averages"][SCALES.index(1.0)]
+        return Deviations(tuple(head["sources"]), tuple(head["statistics"]), values)
+
+
+def _head(part: Floats) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads(part.tobytes())
+    if head["format"] != FORMAT:
+        raise KeyError("format")
+    return head
+
+
+@contextmanager
+def _readable(data: bytes) -> Iterator[Any]:
+    """The archive; whatever is wrong with it while it is read is told in one way."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            yield archive
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as wrong:
         raise UntrustedError(
             "bad-panel-state",
@@ -234,7 +277,6 @@ def unpack(data: bytes) -> tuple[PanelState, Given | None]:
             why=str(wrong),
             fix="rebuild it from the ledger",
         ) from wrong
-    return state, given
 
 
 def _grown(part: Floats, more: int, axis: int = 0) -> Floats:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from credenza.campaigns.source_lane import TRAIL, furthest
 from credenza.core.errors import NotFoundError
 from credenza.gate.chart import panel_of
 from credenza.gate.fold_response import EXCISED
@@ -53,6 +54,8 @@ class SourceState:
         statistic: in which it is furthest from its own past; "" before it was scanned.
         deviation: how far, in standard units.
         nearness: that distance over the one at which the source lane speaks: 1 = alarm.
+        charts: how far it is on its control charts whose limit it exceeds, 1 = at it, by
+            chart.
         watched_since: window of the campaign that put it under watch, or "".
     """
 
@@ -62,6 +65,7 @@ class SourceState:
     statistic: str
     deviation: float
     nearness: float
+    charts: Mapping[str, float]
     watched_since: str
 
 
@@ -203,8 +207,12 @@ def _sources(
     settled: Mapping[str, Json],
     watched: Mapping[str, str],
 ) -> tuple[SourceState, ...]:
-    panel = panel_of(stores, dataset)
-    now = panel.deviations[-1] if len(panel.windows) else np.zeros((0, 0))
+    panel = panel_of(stores, dataset, last=TRAIL)
+    now = panel.deviations[-1] if panel.windows else np.zeros((0, 0))
+    beyond: dict[str, dict[str, float]] = defaultdict(dict)
+    for own in furthest(panel.deviations) if panel.windows else ():
+        if own.ratio >= 1:
+            beyond[panel.sources[own.source]][own.chart] = own.ratio
     shares = {
         str(one["source"]): (float(str(one["rows"])), float(str(one["leverage"])))
         for one in cast("list[dict[str, Json]]", settled.get("influence", []))
@@ -223,6 +231,7 @@ def _sources(
                 statistic,
                 deviation,
                 abs(deviation) / policy.lanes.source,
+                beyond[name],
                 watched.get(name, ""),
             )
         )
@@ -230,5 +239,8 @@ def _sources(
 
 
 def _furthest(own: Floats, statistics: tuple[str, ...]) -> tuple[str, float]:
-    place = int(np.argmax(np.abs(np.nan_to_num(own))))
-    return statistics[place], float(np.nan_to_num(own[place]))
+    """Name and deviation; "" and 0 for a source that sent nothing."""
+    if np.isnan(own).all():
+        return "", 0.0
+    place = int(np.nanargmax(np.abs(own)))
+    return statistics[place], float(own[place])

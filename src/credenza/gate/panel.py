@@ -12,7 +12,9 @@ from credenza.campaigns.accuse import Trail, accuse, pursue
 from credenza.campaigns.explain import explain
 from credenza.campaigns.judge import WARM_UP
 from credenza.campaigns.panel import PanelScanner
+from credenza.campaigns.source_lane import TRAIL, chart_alarms
 from credenza.core.types import Silence
+from credenza.gate.chart import panel_of
 from credenza.gate.decide import Alarm
 from credenza.gate.records import campaign_from
 from credenza.gate.registry import roster
@@ -21,10 +23,11 @@ from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from credenza.campaigns.claim import PanelCampaign
     from credenza.campaigns.panel import WindowResult
+    from credenza.campaigns.source_lane import ChartAlarm
     from credenza.campaigns.state import PanelState
     from credenza.core.canonical import Json
     from credenza.core.types import Campaign, Floats
@@ -109,7 +112,13 @@ def judge_panel(
             )
             for claim in pursue(accused, result.averages, trails)
         ),
-        alarms=_alarms(result, policy, tuple(spans), scanner.state),
+        alarms=_alarms(
+            result,
+            policy,
+            tuple(spans),
+            scanner.state,
+            chart_alarms(_trail(stores, dataset, result, scanner.state)),
+        ),
         silences={
             source: [Silence("campaigns", f"fewer than {WARM_UP} windows of it are known")]
             for source in spans
@@ -195,10 +204,24 @@ def _scanner(
     )
 
 
+def _trail(stores: Stores, dataset: str, result: WindowResult, state: PanelState) -> Floats:
+    """``(windows, sources, statistics)`` deviations that the charts look at, newest last."""
+    past = panel_of(stores, dataset, last=TRAIL - 1)
+    before = np.full((len(past.windows), *result.residual.shape), np.nan)
+    rows = [state.sources.index(name) for name in past.sources]
+    columns = [state.statistics.index(name) for name in past.statistics]
+    before[:, np.array(rows, dtype=int)[:, None], np.array(columns, dtype=int)] = past.deviations
+    return np.concatenate([before, result.residual[None]])
+
+
 def _alarms(
-    result: WindowResult, policy: Policy, present: tuple[str, ...], state: PanelState
+    result: WindowResult,
+    policy: Policy,
+    present: tuple[str, ...],
+    state: PanelState,
+    charts: Iterable[ChartAlarm],
 ) -> dict[str, tuple[Alarm, ...]]:
-    """By source, its farthest statistic in each lane, and what moved most sources."""
+    """By source, its farthest statistic in each lane and on charts, and what moved most."""
     shift = result.common_shift
     top = int(np.argmax(np.abs(shift))) if len(shift) else 0
     shared: tuple[Alarm, ...] = ()
@@ -223,4 +246,18 @@ def _alarms(
                 f"{abs(alarm.deviation):.1f} standard units from its own past"
             )
             found[source] = (*found.get(source, ()), Alarm(lane, sentence))
+    for own in charts:
+        source = state.sources[own.source]
+        if source in found:
+            found[source] = (*found[source], Alarm("source", _on_chart(source, own, state)))
     return found
+
+
+def _on_chart(source: str, own: ChartAlarm, state: PanelState) -> str:
+    where = "all statistics together"
+    if own.statistic is not None:
+        where = f"{state.statistics[own.statistic]}, {own.direction}"
+    return (
+        f"{source} is {own.ratio:.1f} times as far as the limit of its {own.chart} chart "
+        f"({where}), further than it was before and than any other source but one"
+    )

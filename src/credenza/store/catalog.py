@@ -114,9 +114,18 @@ class Transaction:
 
     def oldest(self, kind: type[R], many: int, by: str, /, **equal: object) -> list[R]:
         """At most ``many`` of the rows that ``find`` would return, lowest in ``by`` first."""
+        return self._first(kind, many, table_of(kind).c[by], equal)
+
+    def latest(self, kind: type[R], many: int, by: str, /, **equal: object) -> list[R]:
+        """At most ``many`` of the rows that ``find`` would return, highest in ``by`` first."""
+        return self._first(kind, many, table_of(kind).c[by].desc(), equal)
+
+    def _first(
+        self, kind: type[R], many: int, order: ColumnElement[Any], equal: Mapping[str, object]
+    ) -> list[R]:
         table = table_of(kind)
         wanted = [_condition(table, name, value) for name, value in equal.items()]
-        statement = select(table).where(*wanted).order_by(table.c[by]).limit(many)
+        statement = select(table).where(*wanted).order_by(order).limit(many)
         return [kind(*row) for row in self._connection.execute(statement)]
 
     def newest(self, kind: type[R], /, by: str = "", **equal: object) -> R | None:

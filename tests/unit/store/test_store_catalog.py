@@ -123,6 +123,7 @@ def test_the_oldest_are_by_age_and_not_by_name(catalog: Catalog) -> None:
     with catalog.snapshot() as index:
         assert index.oldest(WindowRow, 2, "settled_index", dataset="flights") == windows[:1:-1]
         assert index.oldest(WindowRow, 9, "settled_index", dataset="trains") == []
+        assert index.latest(WindowRow, 2, "settled_index", dataset="flights") == windows[:2]
 
 
 def test_totals_are_of_the_rows_that_are_asked_for(catalog: Catalog) -> None:

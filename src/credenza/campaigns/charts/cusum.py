@@ -33,20 +33,20 @@ class Cusum:
     furthest: float = 4.0
 
     def signals(self, u: Floats) -> Floats:
-        """How far each sum is beyond the limit: 1 is at it.
+        """How far each sum is beyond the limit: 1 and -1 are at it.
 
         Args:
-            u: ``(T, P)`` deviations in standard units; NaN = absent, which adds nothing.
+            u: ``(T, S, P)`` deviations in standard units; NaN = absent, which adds nothing.
 
         Returns:
-            ``(T, P)``, each row from rows up to its own.
+            ``(T, S, P)``, each row from rows up to its own; the larger of both sums.
         """
         found = np.zeros(u.shape)
-        up, down = np.zeros(u.shape[1]), np.zeros(u.shape[1])
+        up, down = np.zeros(u.shape[1:]), np.zeros(u.shape[1:])
         for t, row in enumerate(u):
             step = np.clip(row, -self.furthest, self.furthest)
             seen = np.isfinite(step)
             up = np.where(seen, np.maximum(up + step - self.slack, 0.0), up)
             down = np.where(seen, np.maximum(down - step - self.slack, 0.0), down)
-            found[t] = np.maximum(up, down) / self.limit
+            found[t] = np.where(up >= down, up, -down) / self.limit
         return found

@@ -30,19 +30,19 @@ class Ewma:
     limit: float = 2.86
 
     def signals(self, u: Floats) -> Floats:
-        """How far each average is beyond the limit: 1 is at it.
+        """How far each average is beyond the limit: 1 and -1 are at it.
 
         Args:
-            u: ``(T, P)`` deviations in standard units; NaN = absent, which adds nothing.
+            u: ``(T, S, P)`` deviations in standard units; NaN = absent, which adds nothing.
 
         Returns:
-            ``(T, P)``, each row from rows up to its own.
+            ``(T, S, P)``, each row from rows up to its own.
         """
-        return np.abs(standard_averages(np.nan_to_num(u, nan=0.0), self.weight)) / self.limit
+        return standard_averages(np.nan_to_num(u, nan=0.0), self.weight) / self.limit
 
 
 def standard_averages(u: Floats, weight: float) -> Floats:
-    """``(T, P)`` weighted averages of the rows so far, each with variance 1."""
+    """Shaped like ``u``: weighted averages of the rows so far, each with variance 1."""
     found = np.zeros(u.shape)
     average = np.zeros(u.shape[1:])
     for t, row in enumerate(u):

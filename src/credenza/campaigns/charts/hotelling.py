@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
@@ -23,37 +23,38 @@ class Hotelling:
     diluted by the others.
 
     Args:
-        vetted: first windows, from which it is learnt how statistics go together; they
-            cannot alarm.
+        vetted: first windows, from which it is learnt how statistics go together, over
+            all sources, for one source's windows are too few; they cannot alarm.
         rate: of windows that may lie beyond the limit.
 
     Source:
         Hotelling 1947; covariance with a ridge, limit from the chi-squared distribution.
     """
 
-    vetted: int = 20
+    vetted: int = 10
     rate: float = 0.0027
 
     def signals(self, u: Floats) -> Floats:
         """How far each window is beyond the limit: 1 is at it.
 
         Args:
-            u: ``(T, P)`` deviations in standard units; NaN = absent, taken for 0.
+            u: ``(T, S, P)`` deviations in standard units; NaN = absent, taken for 0.
 
         Returns:
-            ``(T, 1)``, each row from rows up to its own.
+            ``(T, S, 1)``, each row from rows up to its own; never negative.
         """
         filled = np.nan_to_num(u, nan=0.0)
         return distances(filled, filled[: self.vetted], self.rate, self.vetted)
 
 
 def distances(rows: Floats, vetted: Floats, rate: float, quiet: int) -> Floats:
-    """``(T, 1)`` root of the squared distance over its limit; 0 in the first ``quiet``."""
-    width = rows.shape[1]
+    """``(T, S, 1)`` root of the squared distance over its limit; 0 in the first ``quiet``."""
+    width = rows.shape[-1]
     spread = RIDGE * np.eye(width)
-    if len(vetted) > 1:
-        spread += (1 - RIDGE) * np.atleast_2d(np.cov(vetted.T))
-    squared = np.einsum("tp,pq,tq->t", rows, np.linalg.inv(spread), rows)
-    found = np.sqrt(squared / chi2.isf(rate, width))
+    known = vetted.reshape(-1, width)
+    if len(known) > 1:
+        spread += (1 - RIDGE) * np.atleast_2d(np.cov(known.T))
+    squared = ((rows @ np.linalg.inv(spread)) * rows).sum(axis=-1, keepdims=True)
+    found = np.asarray(np.sqrt(squared / chdtri(width, rate)))
     found[:quiet] = 0.0
-    return np.asarray(found[:, None])
+    return found

@@ -22,8 +22,8 @@ class Mewma:
 
     Args:
         weight: of the newest window, in (0, 1].
-        vetted: first windows, from which it is learnt how statistics go together; they
-            cannot alarm.
+        vetted: first windows, from which it is learnt how statistics go together, over
+            all sources; they cannot alarm.
         rate: of windows that may lie beyond the limit.
 
     Source:
@@ -31,17 +31,17 @@ class Mewma:
     """
 
     weight: float = 0.2
-    vetted: int = 20
+    vetted: int = 10
     rate: float = 0.0027
 
     def signals(self, u: Floats) -> Floats:
         """How far each window is beyond the limit: 1 is at it.
 
         Args:
-            u: ``(T, P)`` deviations in standard units; NaN = absent, taken for 0.
+            u: ``(T, S, P)`` deviations in standard units; NaN = absent, taken for 0.
 
         Returns:
-            ``(T, 1)``, each row from rows up to its own.
+            ``(T, S, 1)``, each row from rows up to its own; never negative.
         """
         filled = np.nan_to_num(u, nan=0.0)
         averages = standard_averages(filled, self.weight)

@@ -33,27 +33,30 @@ class Shewhart:
     widened: float = 1.0
 
     def signals(self, u: Floats) -> Floats:
-        """How far each window is beyond the nearest rule's limit: 1 is at it.
+        """How far each window is beyond the nearest rule's limit: 1 and -1 are at it.
 
         Args:
-            u: ``(T, P)`` deviations in standard units; NaN = absent, which breaks no run.
+            u: ``(T, S, P)`` deviations in standard units; NaN = absent, which ends a run.
 
         Returns:
-            ``(T, P)``, each row from rows up to its own.
+            ``(T, S, P)``, each row from rows up to its own; the side that is further out.
         """
+        up, down = self._one_side(u), self._one_side(-u)
+        return np.where(up >= down, up, -down)
+
+    def _one_side(self, u: Floats) -> Floats:
+        side = np.nan_to_num(u, nan=0.0)
         found = np.zeros(u.shape)
-        for sign in (1.0, -1.0):
-            side = np.nan_to_num(u * sign, nan=0.0)
-            for least, among, limit in RULES:
-                # The k-th largest of the last n is beyond the limit when k of them are.
-                reached = _kth_largest_of_last(side, least, among)
-                bound = limit * self.widened
-                ratio = reached / bound if bound else np.where(reached > 0, 1.0, 0.0)
-                found = np.maximum(found, ratio)
+        for least, among, limit in RULES:
+            # The k-th largest of the last n is beyond the limit when k of them are.
+            reached = _kth_largest_of_last(side, least, among)
+            bound = limit * self.widened
+            ratio = reached / bound if bound else np.where(reached > 0, 1.0, 0.0)
+            found = np.maximum(found, ratio)
         return found
 
 
 def _kth_largest_of_last(side: Floats, k: int, among: int) -> Floats:
-    padded = np.vstack([np.zeros((among - 1, side.shape[1])), side])
+    padded = np.concatenate([np.zeros((among - 1, *side.shape[1:])), side])
     views = np.lib.stride_tricks.sliding_window_view(padded, among, axis=0)
     return np.asarray(np.sort(views, axis=-1)[..., among - k])
