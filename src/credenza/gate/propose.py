@@ -12,9 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from credenza.core.types import Outcome
+from credenza.core.wilson import wilson
 from credenza.gate.monitor import CLEARED, campaigns
 from credenza.gate.policy_cases import run_cases
 from credenza.gate.policy_file import load_policy
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 SURE = 0.75
 """Lower bound of the share of decisions that speak for a change: 12 of 12, 19 of 20."""
-NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +117,6 @@ def edited(text: str, key: str, value: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def lower_bound(hits: int, n: int) -> float:
-    """Wilson's lower 95 % bound of a share; 0 without observations."""
-    if not n:
-        return 0.0
-    z, p = NORMAL_95, hits / n
-    centre = p + z * z / (2 * n)
-    half = z * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-    return (centre - half) / (1 + z * z / n)
-
-
 def _recent(stores: Stores, dataset: str, days: int) -> tuple[str, list[BatchRow]]:
     with stores.journal.catalog.snapshot() as index:
         settled = sorted(row.window for row in index.find(WindowRow, dataset=dataset))
@@ -165,7 +153,7 @@ def _decided(cases: Iterable[Case], word: str) -> tuple[int, int] | None:
     """How many decisions were ``word``, of how many, where that is sure enough."""
     counts = Counter(case.decided for case in cases if case.decided)
     n = sum(counts.values())
-    return (counts[word], n) if lower_bound(counts[word], n) >= SURE else None
+    return (counts[word], n) if wilson(counts[word], n)[0] >= SURE else None
 
 
 def _stopped_by(case: Case) -> set[str]:
@@ -177,7 +165,7 @@ def _outcome_change(  # noqa: PLR0917 - one sentence's words
 ) -> Change:
     why = (
         f"reviewers {word} {hits} of the {n} batches of this rule that they decided on "
-        f"(at least {lower_bound(hits, n):.0%}, 95 % sure)"
+        f"(at least {wilson(hits, n)[0]:.0%}, 95 % sure)"
     )
     return Change(f"outcomes.{name}", f'"{now.name.lower()}"', f'"{after.name.lower()}"', why)
 

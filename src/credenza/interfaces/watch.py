@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from credenza.core.errors import UsageError
+from credenza.core.jsonable import jsonable
 from credenza.gate.proofs import log_of
-from credenza.interfaces.cli.answer import jsonable
 from credenza.interfaces.web import fetch_from
 from credenza.store.disk import write_durably
 from credenza.store.ledger.files import lying_in

@@ -19,11 +19,12 @@ import pyarrow as pa
 from scipy.stats import binom
 
 from credenza.core.types import Outcome, Silence
+from credenza.core.wilson import wilson
 from credenza.gate.beside import screen_beside
 from credenza.gate.fitting import reference_for
 from credenza.gate.policy_cases import run_cases
 from credenza.gate.policy_file import load_policy
-from credenza.gate.propose import edited, lower_bound
+from credenza.gate.propose import edited
 from credenza.gate.replay import SETTING, case_of
 from credenza.gate.silence import assessed
 from credenza.gate.stores import our_detectors
@@ -223,8 +224,8 @@ def _with_detectors(text: str, value: str) -> str:
 def _holds(lesson: Lesson) -> bool:
     if not lesson.caught or not lesson.honest:
         return False
-    spared = lower_bound(lesson.honest - lesson.disturbed, lesson.honest)
+    spared, _ = wilson(lesson.honest - lesson.disturbed, lesson.honest)
     cases = run_cases(load_policy(lesson.text.encode()))
-    return lower_bound(lesson.caught, lesson.bad) > 1.0 - spared and all(
+    return wilson(lesson.caught, lesson.bad)[0] > 1.0 - spared and all(
         case.passed for case in cases if case.required
     )

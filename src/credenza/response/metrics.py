@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.types import Outcome
-from credenza.gate.propose import lower_bound
+from credenza.core.wilson import wilson
 from credenza.gate.questions import explain
 from credenza.gate.replay import case_of
 from credenza.response.desk import batch_rows, incidents
@@ -41,12 +41,12 @@ class Share:
     @property
     def low(self) -> float:
         """Lower bound; 0 without cases."""
-        return lower_bound(self.k, self.n)
+        return wilson(self.k, self.n)[0]
 
     @property
     def high(self) -> float:
         """Upper bound; 1 without cases."""
-        return 1.0 - lower_bound(self.n - self.k, self.n)
+        return wilson(self.k, self.n)[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import parquet as pq
+
+from credenza.core.jsonable import jsonable
+from credenza.core.types import Role
+from credenza.scanning.files import write_together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from credenza.core.types import Bools, Finding, Floats, Role, Silence, View
+    from credenza.core.types import Bools, Finding, Floats, Silence, View
 
-NORMAL_975 = 1.959964
+SCHEMA = "credenza.scan/1"
 CLEAN, FOUND, NOT_ASSESSED = 0, 1, 4
 
 
@@ -94,29 +100,57 @@ class ScanResult:
         """The flagged rows of the input."""
         return self.data.filter(pa.array(self.flagged))
 
-    def save(self, directory: str | Path) -> None:
+    def document(self) -> dict[str, object]:
+        """The result without its tables: what ``findings.json`` and ``--json`` hold.
+
+        Returns:
+            ``schema``, ``scanned`` (name, rows, flagged, trusted, fdr, roles), ``findings``
+            most surprising first, ``sources``, ``detectors`` that spoke, ``silences``,
+            ``notices`` and ``exit_code``; JSON scalars, lists and objects only, NaN as null.
+        """
+        read = {name: role for name, role in self.roles.items() if role is not Role.IGNORED}
+        said = {
+            "schema": SCHEMA,
+            "scanned": {
+                "name": self.name,
+                "rows": self.rows.num_rows,
+                "flagged": int(self.flagged.sum()),
+                "trusted": self.trusted,
+                "fdr": self.fdr,
+                "roles": read,
+            },
+            "findings": self.findings,
+            "sources": self.sources,
+            "detectors": sorted(self.heard),
+            "silences": self.silences,
+            "notices": self.notices,
+            "exit_code": self.exit_code,
+        }
+        return {name: jsonable(value) for name, value in said.items()}
+
+    def save(
+        self,
+        directory: str | Path,
+        *,
+        more: Mapping[str, Callable[[Path], object]] | None = None,
+    ) -> None:
         """Write ``rows.parquet``, ``findings.json``, ``clean.parquet`` and ``suspect.parquet``.
 
-        Every file is whole or absent. The report with pictures is the command's:
-        ``credenza scan … --out DIR``.
+        They appear together, each whole, or not at all. The report with pictures is the
+        command's: ``credenza scan … --out DIR``.
 
         Args:
             directory: made when it does not exist; files of these names are replaced.
+            more: further files by name, each written by a function of its path.
         """
-        from credenza.scanning.save import save  # noqa: PLC0415 - save knows this noun
-
-        save(self, directory)
-
-
-def wilson(hits: int, rows: int) -> tuple[float, float]:
-    """95 % interval of a share; (0, 1) of nothing.
-
-    Source:
-        Wilson 1927.
-    """
-    if rows == 0:
-        return 0.0, 1.0
-    share, z2 = hits / rows, NORMAL_975**2
-    centre = (share + z2 / (2 * rows)) / (1 + z2 / rows)
-    half = NORMAL_975 / (1 + z2 / rows) * (share * (1 - share) / rows + z2 / (4 * rows**2)) ** 0.5
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+        said = json.dumps(self.document(), indent=1, allow_nan=False) + "\n"
+        write_together(
+            directory,
+            {
+                "rows.parquet": lambda path: pq.write_table(self.rows, path),
+                "findings.json": lambda path: path.write_text(said, encoding="utf-8"),
+                "clean.parquet": lambda path: pq.write_table(self.clean(), path),
+                "suspect.parquet": lambda path: pq.write_table(self.suspect(), path),
+                **(more or {}),
+            },
+        )

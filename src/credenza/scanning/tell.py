@@ -9,7 +9,8 @@ import pyarrow as pa
 from scipy import stats
 
 from credenza.core.types import Finding, Role, Unit
-from credenza.scanning.result import ScanResult, SourceEvidence, wilson
+from credenza.core.wilson import wilson
+from credenza.scanning.result import ScanResult, SourceEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ from credenza.core.types import Campaign, Finding, Outcome, Silence, Unit
 from credenza.gate.decide import Alarm, Evidence, decide
 from credenza.gate.journal import Event
 from credenza.gate.policy_file import load_policy, shipped_policy
-from credenza.gate.propose import edited, lower_bound
+from credenza.gate.propose import edited
 from credenza.gate.records import evidence_document, to_json
 
 if TYPE_CHECKING:
@@ -179,11 +179,6 @@ def test_an_edit_keeps_comments_and_makes_what_is_missing() -> None:
     policy = load_policy(short.encode())
     assert (policy.budget.rows, policy.budget.fdr) == (0.002, 0.01)
     assert policy.outcomes.late is Outcome.ADMIT
-
-
-@pytest.mark.parametrize(("hits", "n", "low"), [(0, 0, 0.0), (12, 12, 0.757), (5, 10, 0.237)])
-def test_the_lower_bound_is_wilson_s(hits: int, n: int, low: float) -> None:
-    assert lower_bound(hits, n) == pytest.approx(low, abs=1e-3)
 
 
 def test_a_campaign_or_dataset_that_does_not_exist_is_said(workspace: Workspace) -> None:

@@ -13,7 +13,6 @@ import pytest
 from credenza import scan
 from credenza.core.types import Finding, Scores, Unit
 from credenza.scanning.remembered import Remembered, digest_of
-from credenza.scanning.save import save
 from credenza.screening.view import make_view
 
 if TYPE_CHECKING:
@@ -135,6 +134,6 @@ def test_a_save_that_is_interrupted_leaves_the_folder_as_it_was(tmp_path: Path) 
     result = scan({"x": np.arange(50.0)})
     (tmp_path / "rows.parquet").write_text("older", "utf-8")
     with pytest.raises(KeyboardInterrupt):
-        save(result, tmp_path, more={"report.html": stop})
+        result.save(tmp_path, more={"report.html": stop})
     assert [file.name for file in tmp_path.iterdir()] == ["rows.parquet"]
     assert (tmp_path / "rows.parquet").read_text("utf-8") == "older"

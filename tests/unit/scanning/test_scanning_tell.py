@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from credenza.scanning.result import wilson
 from credenza.scanning.tell import NAMED_P, flag_p
 
 
@@ -22,10 +21,3 @@ def test_flags_spread_evenly_name_nobody_in_99_of_100_files() -> None:
 def test_a_crowd_of_three_and_two_flagged_rows_name_nobody() -> None:
     assert (flag_p(np.array([90, 0, 0]), np.full(3, 100)) == 1).all()
     assert (flag_p(np.array([2, 0, 0, 0]), np.full(4, 100)) == 1).all()
-
-
-def test_the_interval_of_a_share_holds_it_and_stays_between_0_and_1() -> None:
-    for hits, rows in ((0, 10), (10, 10), (3, 100)):
-        low, high = wilson(hits, rows)
-        assert 0 <= low <= hits / rows <= high <= 1
-    assert wilson(0, 0) == (0.0, 1.0)

@@ -17,7 +17,6 @@ from credenza.training.audit.deviation import Deviation
 from credenza.training.audit.drills import Overlay, Patch, patch_sweep
 from credenza.training.audit.files import read_drill, read_rows
 from credenza.training.audit.inversion import invert
-from credenza.training.audit.rates import interval
 from credenza.training.audit.transplant import guess_trigger
 from credenza.training.audit.triggers import Triggers
 
@@ -188,14 +187,6 @@ def test_an_audit_of_nothing_or_of_strangers_is_refused(honest: Digits) -> None:
         audit(honest.model, honest.baseline, strange)
     with pytest.raises(UsageError, match="do not belong together"):
         Rows(honest.clean.X, honest.clean.y[1:])
-
-
-def test_intervals_hold_their_share() -> None:
-    low, high = interval(np.array([0.0, 0.5, 1.0]), np.array([40.0, 40.0, 0.0]))
-    assert low[0] == pytest.approx(0.0)
-    assert 0.1 < high[0] < 0.2
-    assert low[1] < 0.5 < high[1]
-    assert (low[2], high[2]) != (1.0, 1.0)
 
 
 def test_the_sweep_reaches_every_corner() -> None:

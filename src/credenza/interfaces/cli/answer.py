@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import json
-import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, SupportsFloat
+from typing import TYPE_CHECKING
 
 from credenza.core.errors import InternalError
+from credenza.core.jsonable import jsonable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from credenza.interfaces.cli.terminal import Screen
 
 # What a batch's standing means to a script. Waiting counts as held: not yet a pass.
@@ -64,35 +63,6 @@ def worst(codes: list[int]) -> int:
         if code in codes:
             return code
     return 0
-
-
-def jsonable(value: object) -> object:
-    """``value`` as JSON scalars, lists and objects; NaN and infinities become null."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, enum.IntEnum):
-        return value.name.lower()
-    if isinstance(value, (str, int)):
-        return str(value) if isinstance(value, str) else int(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: jsonable(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if not isinstance(getattr(value, field.name), bytes)
-        }
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    return _other(value)
-
-
-def _other(value: object) -> object:
-    """Lists, numbers of any library, and the text of everything else."""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(item) for item in value]
-    if not isinstance(value, SupportsFloat):
-        return str(value)
-    number = float(value)
-    return number if math.isfinite(number) else None
 
 
 def ascii_json(body: object) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from credenza.core.errors import UsageError
-from credenza.interfaces.cli.answer import EXIT_OF_STATUS, Answer, exit_of, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import EXIT_OF_STATUS, Answer, exit_of
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.key import public_key
 from credenza.interfaces.cli.stories import campaign_lines

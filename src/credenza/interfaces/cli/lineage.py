@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from credenza.core.errors import UsageError
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
 
 if TYPE_CHECKING:

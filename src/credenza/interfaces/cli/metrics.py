@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.terminal import Screen, count
 

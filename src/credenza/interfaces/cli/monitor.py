@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.terminal import Screen, count
 
@@ -24,7 +25,9 @@ def command(home: Path | None, dataset: str) -> Answer:
     """Show how DATASET stands: campaigns, false alarms so far, lanes, sources, backlog.
 
     A source's nearness is its distance from its own past over the distance at which it
-    alarms alone; 100 % is an alarm. False alarms are campaigns that reviewers cleared.
+    alarms alone; 100 % is an alarm. Charts are those whose textbook limit it exceeds, and
+    by how many times; the source lane speaks when it also goes further than sources
+    usually do. False alarms are campaigns that reviewers cleared.
     """
     with open_workspace(home) as workspace:
         return _standing(workspace.monitor(dataset))
@@ -56,7 +59,10 @@ def _show(screen: Screen, found: Standing) -> None:
         [(rule, now, ever) for rule, (now, ever) in found.lanes.items()],
     )
     screen.table(
-        ("source", "nearness", "furthest in", "units", "rows", "leverage", "on watch since"),
+        (
+            *("source", "nearness", "furthest in", "units"),
+            *("charts", "rows", "leverage", "on watch since"),
+        ),
         [_source_row(one) for one in found.sources[:NEAREST]],
     )
     if len(found.sources) > NEAREST:
@@ -71,6 +77,7 @@ def _source_row(one: SourceState) -> tuple[str, ...]:
         f"{one.nearness:.0%}",
         one.statistic,
         f"{one.deviation:+.1f}",
+        ", ".join(f"{chart} {ratio:.1f}" for chart, ratio in sorted(one.charts.items())),
         f"{one.rows:.1%}",
         f"{one.leverage:.1%}",
         one.watched_since,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from credenza.core.errors import PendingError, UsageError
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.blast import show_radius
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.suspicion import suspicion_of, suspicion_options

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.batch import batches_answer, explain
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.suspicion import row_ranges

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.key import REFERENCE, public_key
 from credenza.interfaces.cli.terminal import Screen, count, instant

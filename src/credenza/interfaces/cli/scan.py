@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from credenza.scanning.result import ScanResult
     from credenza.scanning.scan import Progress
 
-SCHEMA = "credenza.scan/1"
 RESUME = ".resume"
 
 
@@ -91,7 +90,6 @@ def command(path: Path, out: Path | None, form: str, **options: Any) -> Answer: 
     is not given are taken for what their names and types say, and the answer tells
     which. Nothing is unpickled and nothing leaves this machine.
     """
-    from credenza.scanning.document import document  # noqa: PLC0415 - help stays light
     from credenza.scanning.scan import scan  # noqa: PLC0415 - help stays light
     from credenza.workspace.guests import asked_in_a_scan  # noqa: PLC0415 - help stays light
 
@@ -115,9 +113,9 @@ def command(path: Path, out: Path | None, form: str, **options: Any) -> Answer: 
         )
     if out is not None:
         result = _write(result, out)
-    said = document(result)
-    body = {name: value for name, value in said.items() if name != "schema"}
-    return Answer(SCHEMA, body, lambda screen: _FORMS[form](result, screen), result.exit_code)
+    said = result.document()
+    schema = str(said.pop("schema"))
+    return Answer(schema, said, lambda screen: _FORMS[form](result, screen), result.exit_code)
 
 
 @contextmanager
@@ -145,16 +143,14 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
 def _write(result: ScanResult, out: Path) -> ScanResult:
     """All files; without the report's packages the others, and a notice."""
-    from credenza.scanning.save import save  # noqa: PLC0415 - help stays light
-
     try:
         page = _page(result)
     except UsageError as missing:
         said = f"report.html was not written: {missing.fix}"
         result = dataclasses.replace(result, notices=(*result.notices, said))
-        save(result, out)
+        result.save(out)
     else:
-        save(result, out, more={"report.html": lambda path: path.write_text(page, "utf-8")})
+        result.save(out, more={"report.html": lambda path: path.write_text(page, "utf-8")})
     return result
 
 
@@ -171,9 +167,7 @@ def _text(result: ScanResult, screen: Screen) -> None:
 
 
 def _json(result: ScanResult, _: Screen) -> None:
-    from credenza.scanning.document import document  # noqa: PLC0415 - help stays light
-
-    click.echo(ascii_json(document(result)))
+    click.echo(ascii_json(result.document()))
 
 
 def _sarif(result: ScanResult, _: Screen) -> None:

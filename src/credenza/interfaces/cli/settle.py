@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from credenza.core.jsonable import jsonable
 from credenza.core.types import Outcome
-from credenza.interfaces.cli.answer import Answer, exit_of, jsonable, worst
+from credenza.interfaces.cli.answer import Answer, exit_of, worst
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.stories import WORDS, campaign_lines, counts_by_outcome, vouching
 from credenza.interfaces.cli.terminal import Screen, count

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from credenza.core.errors import UsageError
-from credenza.interfaces.cli.answer import Answer, exit_of, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer, exit_of
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.key import REFERENCE
 from credenza.interfaces.cli.terminal import Screen, short

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from credenza.core.errors import UsageError
-from credenza.interfaces.cli.answer import Answer, jsonable
+from credenza.core.jsonable import jsonable
+from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.terminal import Screen, short
 

@@ -10,7 +10,7 @@ from scipy.stats import fisher_exact
 
 from credenza.core.text import quote
 from credenza.core.types import Silence
-from credenza.gate.propose import lower_bound
+from credenza.core.wilson import wilson
 from credenza.response.agreement import agreement
 from credenza.response.case import SURE, Answer, Case, Validation
 
@@ -64,7 +64,7 @@ class Relabel:
             pass
         elif p_value < SURE:
             answer = Answer.SUPPORTS
-        elif lower_bound(right, right + wrong) >= AGREED:
+        elif wilson(right, right + wrong)[0] >= AGREED:
             answer = Answer.CONTRADICTS
         return Validation(
             self.name,

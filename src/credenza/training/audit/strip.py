@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credenza.core.types import Outcome, Silence
+from credenza.core.wilson import UNITS_99, wilson
 from credenza.training.audit.activity import FEWEST
 from credenza.training.audit.case import Check
-from credenza.training.audit.rates import interval
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
@@ -55,7 +55,7 @@ class Strip:
             own, clean = ours[case.train.y == label], theirs[case.clean.y == label]
             if min(len(own), len(clean)) >= FEWEST:
                 share = float((own < np.quantile(clean, self.tail)).mean())
-                sure = float(interval(np.asarray(share), np.asarray(len(own)))[0])
+                sure, _ = wilson(share * len(own), len(own), UNITS_99)
                 found.append((sure, share, int(label), len(own)))
         if not found:
             return Silence(self.name, f"no class has {FEWEST} training and verified rows")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from credenza.core.types import Outcome, Silence
+from credenza.core.wilson import UNITS_99, wilson
 from credenza.training.audit.case import Check, confusion, guesses
 from credenza.training.audit.drills import patch_sweep
-from credenza.training.audit.rates import sure_excess
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats, Ints
@@ -112,7 +112,9 @@ class Bench:
 
     def _sure(self, share: Floats, other: Floats) -> Floats:
         rows = np.bincount(self.y, minlength=len(share)).astype(np.float64)[:, None]
-        sure = sure_excess(share, other, rows)
+        least, _ = wilson(share * rows, rows, UNITS_99)
+        _, most = wilson(other * rows, rows, UNITS_99)
+        sure: Floats = least - most
         np.fill_diagonal(sure, -1.0)
         return sure
 
