@@ -55,11 +55,6 @@ class PanelWindow:
     silences: Mapping[str, list[Silence]] = field(default_factory=dict)
     scanner: PanelScanner | None = None
 
-    @staticmethod
-    def empty() -> PanelWindow:
-        """Nothing was scanned."""
-        return PanelWindow()
-
 
 def judge_panel(
     stores: Stores,
@@ -87,9 +82,7 @@ def judge_panel(
         table: the window's rows.
         expected: their label probabilities, or None.
     """
-    measured = {
-        source: _measure(reference, table, expected, found) for source, found in spans.items()
-    }
+    measured = dict(_measured(reference, table, expected, spans))
     scanner = _scanner(stores, policy, dataset, tuple(next(iter(measured.values()))))
     sources, statistics = scanner.state.sources, scanner.state.statistics
     values, sd = _laid_out(measured, sources, statistics)
@@ -98,6 +91,7 @@ def judge_panel(
     watched = frozenset(place for place, source in enumerate(sources) if source in since)
     trails = tuple(_trails(stores, dataset, since, scanner.state))
     accused = _accused(result, statistics, watched)
+    charts = chart_alarms(_trail(stores, dataset, result, scanner.state))
     batches = {source: found[-1][0].digest for source, found in spans.items()}
     return PanelWindow(
         campaigns=tuple(
@@ -112,20 +106,14 @@ def judge_panel(
             )
             for claim in pursue(accused, result.averages, trails)
         ),
-        alarms=_alarms(
-            result,
-            policy,
-            tuple(spans),
-            scanner.state,
-            chart_alarms(_trail(stores, dataset, result, scanner.state)),
-        ),
-        silences={
-            source: [Silence("campaigns", f"fewer than {WARM_UP} windows of it are known")]
-            for source in spans
-            if source in scanner.newcomers
-        },
+        alarms=_alarms(result, policy, tuple(spans), scanner.state, charts),
+        silences={source: _too_new() for source in spans if source in scanner.newcomers},
         scanner=scanner,
     )
+
+
+def _too_new() -> list[Silence]:
+    return [Silence("campaigns", f"fewer than {WARM_UP} windows of it are known")]
 
 
 def _accused(
@@ -157,18 +145,16 @@ def _trails(
                 yield Trail(places, state.statistics.index(claim.statistic), claim.direction)
 
 
-def _measure(
-    reference: Reference,
-    table: pa.Table,
-    expected: Floats | None,
-    found: list[tuple[BatchRow, int, int]],
-) -> Measures:
-    """A source's statistics over all its batches of the window."""
-    rows = pa.concat_tables([table.slice(start, stop - start) for _, start, stop in found])
-    own = None
-    if expected is not None:
-        own = np.vstack([expected[start:stop] for _, start, stop in found])
-    return measure(rows, reference=reference.summary, expected=own)
+def _measured(
+    reference: Reference, table: pa.Table, expected: Floats | None, spans: Spans
+) -> Iterator[tuple[str, Measures]]:
+    """Each source's statistics over all its batches of the window."""
+    for source, found in spans.items():
+        rows = pa.concat_tables([table.slice(start, stop - start) for _, start, stop in found])
+        own = None
+        if expected is not None:
+            own = np.vstack([expected[start:stop] for _, start, stop in found])
+        yield source, measure(rows, reference=reference.summary, expected=own)
 
 
 def _laid_out(

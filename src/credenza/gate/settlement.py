@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
 
-from credenza.core.types import Outcome, Silence, Unit
-from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
-from credenza.gate.beside import asked, guests, screen_beside
+from credenza.core.types import Outcome, Unit
+from credenza.gate.assessment import Assessment, Window, assess
+from credenza.gate.beside import guests
 from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.fitting import reference_for
 from credenza.gate.journal import Event
-from credenza.gate.panel import PanelWindow, judge_panel
 from credenza.gate.probation import known_for
 from credenza.gate.publication import finish_pending
 from credenza.gate.records import evidence_document, to_json
 from credenza.gate.review import REVIEWABLE
-from credenza.gate.silence import assessed
 from credenza.gate.stages import Judged, Screened
 from credenza.gate.windows import AGE, dated_from
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
@@ -31,13 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from credenza.core.canonical import Json
-    from credenza.core.types import Campaign, Finding, Floats, Verdict
+    from credenza.core.types import Campaign, Finding, Silence, Verdict
     from credenza.gate.policy import Policy
-    from credenza.gate.reference import Reference
     from credenza.gate.stores import Stores
-    from credenza.screening.run import Screening
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +51,6 @@ class Settlement:
     silences: tuple[Silence, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """The batches of one window, their rows, and where each batch's rows lie in ``table``."""
-
-    dataset: str
-    name: str
-    rows: tuple[BatchRow, ...]
-    table: pa.Table
-    starts: tuple[int, ...]
-    late: bool
-    settled: int
-
-    def span(self, position: int) -> tuple[int, int]:
-        """First and last + 1 row of batch ``position``."""
-        return self.starts[position], self.starts[position + 1]
-
-    def sources(self) -> list[str]:
-        """The sender of each row."""
-        return [row.source for row in self.rows for _ in range(row.records)]
-
-
 def settle(stores: Stores, policy: Policy, dataset: str, until: dt.date) -> Iterator[Settlement]:
     """Judge every window with waiting batches that ended by ``until``, oldest first."""
     stores.journal.lock()
@@ -95,16 +67,16 @@ def settle(stores: Stores, policy: Policy, dataset: str, until: dt.date) -> Iter
 
 def _open_window(
     stores: Stores, dataset: str, name: str, rows: tuple[BatchRow, ...], days: int
-) -> _Window:
+) -> Window:
     tables = [stores.table(row) for row in rows]
     with stores.journal.catalog.snapshot() as index:
         settled = index.count(WindowRow, dataset=dataset)
         late = bool(days) and index.count(WindowRow, dataset=dataset, window=dated_from(name)) > 0
     starts = tuple(int(s) for s in np.cumsum([0, *(table.num_rows for table in tables)]))
-    return _Window(dataset, name, rows, pa.concat_tables(tables), starts, late, settled)
+    return Window(dataset, name, rows, pa.concat_tables(tables), starts, late, settled)
 
 
-def _settle(stores: Stores, policy: Policy, window: _Window) -> Settlement:
+def _settle(stores: Stores, policy: Policy, window: Window) -> Settlement:
     screened = _screen(stores, policy, window)
     judged = Judged(screened, tuple(decide(one, policy) for one in screened.evidence))
     panel = _accepted_panel(stores, screened, judged)
@@ -136,27 +108,13 @@ def _said_once(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(alarm.sentence for one in evidence for alarm in one.alarms))
 
 
-@dataclass(frozen=True, slots=True)
-class _Assessment:
-    """What the parts that look at a whole window found in it."""
-
-    panel: PanelWindow
-    screening: Screening | None
-    silences: tuple[Silence, ...]
-    across: AcrossWindow = field(default_factory=AcrossWindow)
-
-    def campaigns(self) -> tuple[Campaign, ...]:
-        """Of the statistics and of the payloads; one where they speak of the same sources."""
-        return joined(self.panel.campaigns, self.across.campaigns)
-
-
-def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
+def _screen(stores: Stores, policy: Policy, window: Window) -> Screened:
     """All evidence on the window's batches."""
     reference = reference_for(stores, window.dataset, policy.window)
     vouched = window.settled < policy.window.reference + policy.window.calibration
-    found = _Assessment(PanelWindow.empty(), None, ())
+    found = Assessment()
     if reference is not None:
-        found = _assess(stores, policy, reference, window, vouched=vouched)
+        found = assess(stores, policy, reference, window, vouched=vouched)
     evidence = tuple(
         _evidence(stores, policy, window, position, vouched=vouched, found=found)
         for position in range(len(window.rows))
@@ -172,101 +130,14 @@ def _screen(stores: Stores, policy: Policy, window: _Window) -> Screened:
     )
 
 
-def _assess(
-    stores: Stores, policy: Policy, reference: Reference, window: _Window, *, vouched: bool
-) -> _Assessment:
-    """Ask the reference, the campaign scan and the detectors; none can stop the others."""
-    silences: list[Silence] = []
-    foreseen = assessed("reference", lambda: reference.expected(window.table))
-    expected = _heard(foreseen, silences)
-    panel, screening = PanelWindow.empty(), None
-    across = AcrossWindow(memory=memory_of(stores, window.dataset))
-    # Detectors read no store: they judge rows beside the campaign scan, on a core of their own.
-    with ThreadPoolExecutor(1) as beside:
-        rows = (
-            beside.submit(
-                assessed,
-                "screening",
-                lambda: _screen_rows(stores, policy, reference, window, expected),
-            )
-            if not vouched
-            else None
-        )
-        if policy.campaigns and policy.window.days and not window.late:
-            scanned = assessed(
-                "campaigns",
-                lambda: judge_panel(
-                    stores,
-                    policy,
-                    reference,
-                    dataset=window.dataset,
-                    window=window.name,
-                    spans=_by_source(window),
-                    table=window.table,
-                    expected=expected,
-                ),
-            )
-            panel = _heard(scanned, silences) or panel
-            sent = _sent(window, expected)
-            compared = assessed(
-                "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
-            )
-            across = _heard(compared, silences) or across
-        if rows is not None:
-            screening = _heard(rows.result(), silences)
-            silences += [] if screening is None else screening.silences
-    return _Assessment(panel, screening, tuple(silences), across)
-
-
-def _sent(window: _Window, expected: Floats | None) -> Sent:
-    return Sent(
-        window.dataset,
-        window.name,
-        window.table,
-        np.array(window.sources(), dtype=object),
-        {row.source: row.digest for row in window.rows},
-        expected,
-    )
-
-
-def _heard(answer: T | Silence, silences: list[Silence]) -> T | None:
-    """The answer of a part that spoke; a silent one is noted."""
-    if isinstance(answer, Silence):
-        silences.append(answer)
-        return None
-    return answer
-
-
-def _by_source(window: _Window) -> dict[str, list[tuple[BatchRow, int, int]]]:
-    found: dict[str, list[tuple[BatchRow, int, int]]] = {}
-    for position, row in enumerate(window.rows):
-        found.setdefault(row.source, []).append((row, *window.span(position)))
-    return found
-
-
-def _screen_rows(
-    stores: Stores, policy: Policy, reference: Reference, window: _Window, expected: Floats | None
-) -> Screening:
-    """Rows of the window beside the trusted ones; window rows come first."""
-    return screen_beside(
-        window.name,
-        window.table,
-        window.sources(),
-        reference,
-        asked(stores, policy),
-        policy.budget,
-        expected,
-    )
-
-
 def _evidence(
     stores: Stores,
     policy: Policy,
-    window: _Window,
+    window: Window,
     position: int,
     *,
     vouched: bool,
-    found: _Assessment,
+    found: Assessment,
 ) -> Evidence:
     """All that is known of a batch: of its source so far, and of its rows in the window."""
     row = window.rows[position]
@@ -296,7 +167,7 @@ def _evidence(
     )
 
 
-def _known(stores: Stores, window: _Window, row: BatchRow) -> Evidence:
+def _known(stores: Stores, window: Window, row: BatchRow) -> Evidence:
     """What the ledger says of a batch's source before its window is looked at."""
     with stores.journal.catalog.snapshot() as index:
         watch = index.get(WatchRow, window.dataset, row.source)
@@ -368,7 +239,7 @@ def _verdict_document(evidence: Evidence, verdict: Verdict) -> dict[str, Json]:
 
 def _settlement_document(  # noqa: PLR0917 - the parts of one record
     policy: Policy,
-    window: _Window,
+    window: Window,
     judged: Judged,
     panel: str,
     payloads: str,

@@ -21,7 +21,7 @@ from credenza.scanning.trusted import with_trusted
 from credenza.screening.view import make_view
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from credenza.core.types import Bools, View
     from credenza.scanning.columns import Asked, Columns
@@ -73,55 +73,153 @@ def prepare(name: str, reading: Reading, asked: Asked, trusted: object = None) -
     named = {column for column, _ in asked.roles()} | joined.reading.hints.keys()
     table, strays = unmixed(joined.reading.table, named)
     columns = resolve(table, asked, joined.reading.hints)
-    roles = dict(columns.roles)
-    if joined.column:
-        if joined.column in (asked.label, asked.source):
-            raise UsageError(
-                "two-roles",
-                f"{tick(joined.column)} cannot say what is trusted and be a label or source too",
-            )
-        roles[joined.column] = Role.IGNORED
-    notices = [*joined.reading.notices, *strays, *columns.notices]
-    silences: list[Silence] = []
-    findings: list[Finding] = []
-    unreadable = np.zeros(table.num_rows, dtype=bool)
-    label = columns.named(Role.LABEL)
-    if label:
-        found = labels.judged(label, table.column(label))
-        notices += found.notices
-        silences += found.silences
-        if found.column is None:
-            roles[label], label = Role.IGNORED, ""
-        else:
-            table = _replaced(table, label, found.column)
-    for image in [column for column, role in roles.items() if role is Role.IMAGE]:
-        pictures = normalise(image, table.column(image))
-        table = _replaced(table, image, pictures.column)
-        notices += pictures.notices
-        unreadable |= pictures.unreadable
-        findings += _unreadable_finding(image, pictures.why, joined.given)
-    for vector in [column for column, role in roles.items() if role is Role.EMBEDDING]:
-        values, said = equal_vectors(vector, table.column(vector))
-        table = _replaced(table, vector, values)
-        notices += said
-    table, said = _plain(table, roles)
-    notices += _without_numbers(table, roles)
-    source = _sources(table, columns.named(Role.SOURCE), joined.given)
-    view = make_view(name, table, label=label, source=source, trusted=joined.trusted, facets=roles)
+    notices = (*joined.reading.notices, *strays, *columns.notices)
+    draft = _Draft(table, _with_mark(columns.roles, joined.column, asked), joined.given, notices)
+    for step in _STEPS:
+        step(draft)
+    view = make_view(
+        name,
+        draft.table,
+        label=draft.named(Role.LABEL),
+        source=_sources(draft.table, draft.named(Role.SOURCE), joined.given),
+        trusted=joined.trusted,
+        facets=draft.roles,
+    )
     return Prepared(
         view,
         joined.given,
-        replace(columns, roles=roles),
+        replace(columns, roles=draft.roles),
         joined.reading.table.slice(0, joined.given),
-        (*notices, *said),
-        tuple(silences),
-        tuple(findings),
-        unreadable[: joined.given],
+        draft.notices,
+        draft.silences,
+        draft.findings,
+        draft.unreadable[: joined.given],
     )
 
 
-def _replaced(table: pa.Table, name: str, values: Any) -> pa.Table:  # noqa: ANN401 - pyarrow is untyped
-    return table.set_column(table.column_names.index(name), name, values)
+def _with_mark(roles: Mapping[str, Role], mark: str, asked: Asked) -> dict[str, Role]:
+    """The roles, where the column that marks trusted rows has none.
+
+    Raises:
+        UsageError: it was asked to be the label or the source as well.
+    """
+    if mark and mark in (asked.label, asked.source):
+        raise UsageError(
+            "two-roles",
+            f"{tick(mark)} cannot say what is trusted and be a label or source too",
+            why="a column has one role",
+            fix="leave one of the two options out",
+        )
+    return {**roles, mark: Role.IGNORED} if mark else dict(roles)
+
+
+class _Draft:
+    """A table on its way to the view; each step mends it, and says what it changed.
+
+    Args:
+        table: rows under test, then trusted ones.
+        roles: of its columns.
+        given: rows under test.
+        notices: what was said before.
+    """
+
+    def __init__(
+        self, table: pa.Table, roles: dict[str, Role], given: int, notices: tuple[str, ...]
+    ) -> None:
+        self.table, self.roles, self.given, self.notices = table, roles, given, notices
+        self.silences: tuple[Silence, ...] = ()
+        self.findings: tuple[Finding, ...] = ()
+        self.unreadable: Bools = np.zeros(table.num_rows, dtype=bool)
+
+    def of(self, role: Role) -> list[str]:
+        """Columns of a role."""
+        return [column for column, its in self.roles.items() if its is role]
+
+    def named(self, role: Role) -> str:
+        """The one column of a role, or ""."""
+        return next(iter(self.of(role)), "")
+
+    def put(self, name: str, column: Any) -> None:  # noqa: ANN401 - pyarrow is untyped
+        """Another content of a column."""
+        self.table = self.table.set_column(self.table.column_names.index(name), name, column)
+
+    def ignore(self, names: Iterable[str]) -> None:
+        """Columns that no detector is shown."""
+        self.roles.update(dict.fromkeys(names, Role.IGNORED))
+
+    def say(self, *notices: str) -> None:
+        """What was changed or left out."""
+        self.notices += notices
+
+
+def _judge_labels(draft: _Draft) -> None:
+    label = draft.named(Role.LABEL)
+    if not label:
+        return
+    found = labels.judged(label, draft.table.column(label))
+    draft.say(*found.notices)
+    draft.silences += found.silences
+    if found.column is None:
+        draft.ignore([label])
+    else:
+        draft.put(label, found.column)
+
+
+def _decode_images(draft: _Draft) -> None:
+    for image in draft.of(Role.IMAGE):
+        pictures = normalise(image, draft.table.column(image))
+        draft.put(image, pictures.column)
+        draft.say(*pictures.notices)
+        draft.unreadable |= pictures.unreadable
+        draft.findings += _unreadable_finding(image, pictures.why, draft.given)
+
+
+def _level_vectors(draft: _Draft) -> None:
+    for vector in draft.of(Role.EMBEDDING):
+        values, said = equal_vectors(vector, draft.table.column(vector))
+        draft.put(vector, values)
+        draft.say(*said)
+
+
+def _fit_types(draft: _Draft) -> None:
+    """Columns in the types that detectors read; what has none is ignored, and named."""
+    nested = [one for one in draft.of(Role.IGNORED) if levels(draft.table.column(one).type)]
+    for name, role in draft.roles.items():
+        fit = _FITTING.get(role)
+        if fit is None:
+            continue
+        try:
+            draft.put(name, fit(draft.table.column(name)))
+        except pa.ArrowException as wrong:
+            raise UsageError(
+                "unfit-column",
+                f"the column {tick(name)} cannot be a {role}",
+                why=f"its type is {draft.table.column(name).type}: {str(wrong)[:120]}",
+                fix="name another column",
+            ) from wrong
+    if nested:
+        names = ", ".join(tick(name) for name in nested[:20])
+        draft.say(f"{names} not assessed: nested values")
+
+
+def _drop_empty_numbers(draft: _Draft) -> None:
+    """Number columns that hold no finite number; ignored, and named."""
+    empty = [
+        name
+        for name in draft.of(Role.NUMBER)
+        if not pc.any(pc.is_finite(draft.table.column(name).cast(pa.float64(), safe=False))).as_py()
+    ]
+    draft.ignore(empty)
+    draft.say(*(f"{tick(name)} holds no finite number and was not assessed" for name in empty))
+
+
+_STEPS: tuple[Callable[[_Draft], None], ...] = (
+    _judge_labels,
+    _decode_images,
+    _level_vectors,
+    _fit_types,
+    _drop_empty_numbers,
+)
 
 
 def _sources(table: pa.Table, column: str, given: int) -> np.ndarray[Any, Any]:
@@ -134,42 +232,6 @@ def _sources(table: pa.Table, column: str, given: int) -> np.ndarray[Any, Any]:
     known = np.array([text is not None for text in texts])
     ids[known] = np.array(texts, dtype=object)[known]
     return ids
-
-
-def _plain(table: pa.Table, roles: dict[str, Role]) -> tuple[pa.Table, tuple[str, ...]]:
-    """Columns in the types that detectors read; what has none is ignored, and named."""
-    ignored = []
-    for name, role in list(roles.items()):
-        fit = _FITTING.get(role)
-        if fit is None:
-            if role is Role.IGNORED and levels(table.column(name).type):
-                ignored.append(name)
-            continue
-        try:
-            table = _replaced(table, name, fit(table.column(name)))
-        except pa.ArrowException as wrong:
-            raise UsageError(
-                "unfit-column",
-                f"the column {tick(name)} cannot be a {role}",
-                why=f"its type is {table.column(name).type}: {str(wrong)[:120]}",
-                fix="name another column",
-            ) from wrong
-    if not ignored:
-        return table, ()
-    names = ", ".join(tick(name) for name in ignored[:20])
-    return table, (f"{names} not assessed: nested values",)
-
-
-def _without_numbers(table: pa.Table, roles: dict[str, Role]) -> list[str]:
-    """Number columns that hold none; ignored, and named."""
-    empty = [
-        name
-        for name, role in roles.items()
-        if role is Role.NUMBER
-        and not pc.any(pc.is_finite(table.column(name).cast(pa.float64(), safe=False))).as_py()
-    ]
-    roles.update(dict.fromkeys(empty, Role.IGNORED))
-    return [f"{tick(name)} holds no finite number and was not assessed" for name in empty]
 
 
 def _as_text(column: Any) -> Any:  # noqa: ANN401 - pyarrow is untyped
@@ -203,10 +265,10 @@ _FITTING: Mapping[Role, Any] = {
 }
 
 
-def _unreadable_finding(image: str, why: dict[int, str], given: int) -> list[Finding]:
+def _unreadable_finding(image: str, why: dict[int, str], given: int) -> tuple[Finding, ...]:
     rows = tuple(row for row in sorted(why) if row < given)
     if not rows:
-        return []
+        return ()
     shown = {str(row): why[row] for row in rows[:MAX_SHOWN_UNREADABLE]}
     sentence = (
         f"{len(rows)} row{'s' if len(rows) != 1 else ''} of {tick(image)} could not be decoded, "
@@ -214,4 +276,4 @@ def _unreadable_finding(image: str, why: dict[int, str], given: int) -> list[Fin
     )
     exhibits: dict[str, object] = {"column": image, "rows": len(rows), "reasons": shown}
     subjects = tuple(str(row) for row in rows[:MAX_SHOWN_UNREADABLE])
-    return [Finding("reading", Unit.ROW, subjects, 0.0, sentence, exhibits, rows, names_rows=True)]
+    return (Finding("reading", Unit.ROW, subjects, 0.0, sentence, exhibits, rows, names_rows=True),)

@@ -96,16 +96,8 @@ def scan(
     """
     if not 0 < fdr < 1:
         raise UsageError("bad-fdr", f"fdr is {fdr}, not between 0 and 1", fix="use --fdr 0.05")
-    asked = Asked(
-        label,
-        source,
-        time,
-        id,
-        _names(text),
-        _names(image),
-        _names(embedding),
-        tuple(interactions),
-    )
+    many = map(_names, (text, image, embedding, interactions))
+    asked = Asked(label, source, time, id, *many)
     parts = _parts(detectors, seed)
     tell = _Teller(progress, len(parts) + 1)
     tell("reading")

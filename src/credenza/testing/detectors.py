@@ -50,12 +50,11 @@ def example_view() -> View:
     They hold a trigger with escape characters in its name, a flood, made-up accounts and
     stamped pictures, so that hardly a detector has nothing to say.
     """
-    rng = np.random.default_rng(7)
+    rng, other = np.random.default_rng(7), np.random.default_rng(8)
     size = np.round(rng.normal(size=ROWS), 3)
     colour = rng.choice(["red", "green", "blue"], ROWS).astype(object)
     day = rng.integers(0, 7, ROWS)
     note = np.array([" ".join(rng.choice(list("abcdefghij"), 6)) for _ in range(ROWS)], object)
-    other = np.random.default_rng(8)
     vector = other.normal(size=(ROWS, 8)).astype(np.float32) + (size > 0)[:, None]
     user, item = other.integers(0, 90, ROWS), other.integers(0, 40, ROWS)
     stars, at = other.integers(1, 6, ROWS).astype(float), other.integers(0, 10**7, ROWS)
@@ -64,8 +63,7 @@ def example_view() -> View:
     pixels[500:530, 4:7, 4:7] = 255
     p = 1 / (1 + np.exp(-2 * size))
     label = np.where(rng.random(ROWS) < p, "1", "0").astype(object)
-    colour[500:530] = "\x1b[31mXXX\u202e"
-    label[500:530] = "0"
+    colour[500:530], label[500:530] = "\x1b[31mXXX\u202e", "0"
     size[600:620], day[600:620], colour[600:620], note[600:620] = 1.25, 3, "red", "same note"
     columns = {
         "size": size,

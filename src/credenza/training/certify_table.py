@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Floats, Ints
     from credenza.training.assignment import Assignment
+    from credenza.training.encoding import Column
 
 HELD_OUT = 5
 """Without verified rows, every fifth row is counted on and not learnt from."""
@@ -118,28 +119,15 @@ def certify_table(
     Raises:
         UsageError: nothing to learn from, or the verified rows do not fit the table.
     """
-    columns = fixed_columns(table.schema, {label, source})
-    if not columns or table.num_rows < 2 * HELD_OUT:
-        raise UsageError(
-            "nothing-to-learn",
-            "there is nothing to learn a model from",
-            why=f"{table.num_rows} rows, {len(columns)} columns of numbers or strings beside "
-            "the label and the source",
-            fix="give a table with inputs",
-        )
-    X, y = encode(columns, table), _strings(table, label)
-    groups = _strings(table, source)
-    core = None
+    columns = _inputs(table, label, source)
+    X, y, groups = encode(columns, table), _strings(table, label), _strings(table, source)
     if trusted is None:
-        counted = np.arange(len(y)) % HELD_OUT == 0
-        test = X[counted], y[counted]
-        X, y, groups = X[~counted], y[~counted], groups[~counted]
+        core, learnt = None, np.arange(len(y)) % HELD_OUT > 0
+        test = X[~learnt], y[~learnt]
+        X, y, groups = X[learnt], y[learnt], groups[learnt]
     else:
-        clean = encode(columns, trusted), _strings(trusted, label)
-        core, test = (
-            (clean[0][::2], clean[1][::2]),
-            (clean[0][1::2], clean[1][1::2]),
-        )
+        inputs, labels = encode(columns, trusted), _strings(trusted, label)
+        core, test = (inputs[::2], labels[::2]), (inputs[1::2], labels[1::2])
     learner = FixedBoosting([column.categorical for column in columns])
     found = SourceCertified(
         learner,
@@ -160,6 +148,19 @@ def certify_table(
         verified=trusted is not None,
         inputs=tuple(column.name for column in columns),
     )
+
+
+def _inputs(table: pa.Table, label: str, source: str) -> tuple[Column, ...]:
+    columns = fixed_columns(table.schema, {label, source})
+    if not columns or table.num_rows < 2 * HELD_OUT:
+        raise UsageError(
+            "nothing-to-learn",
+            "there is nothing to learn a model from",
+            why=f"{table.num_rows} rows, {len(columns)} columns of numbers or strings beside "
+            "the label and the source",
+            fix="give a table with inputs",
+        )
+    return columns
 
 
 def _strings(table: pa.Table, name: str) -> npt.NDArray[Any]:

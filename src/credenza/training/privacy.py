@@ -140,34 +140,30 @@ def private(
     Source:
         Abadi et al., arXiv:1607.00133, by Opacus; ghost clipping Li et al., arXiv:2110.05679.
     """
-    _check_noise(noise_multiplier, epsilon, epochs, mode)
+    noise = _noise(noise_multiplier, epsilon, delta, epochs)
+    _check_mode(mode)
     _check_layers(model)
     _check_weights(model, optimizer)
-    before = _fingerprints(model)
+    before, criterion = _fingerprints(model), criterion or torch.nn.CrossEntropyLoss()
     with _quiet():
         engine = PrivacyEngine()
-        shared = {
-            "module": model,
-            "optimizer": optimizer,
-            "data_loader": loader,
-            "criterion": criterion or torch.nn.CrossEntropyLoss(),
-            "max_grad_norm": max_grad_norm,
-            "grad_sample_mode": mode,
-            "noise_generator": None if seed is None else torch.Generator().manual_seed(seed),
-        }
-        if noise_multiplier is not None:
-            made = engine.make_private(noise_multiplier=noise_multiplier, **shared)
-        else:
-            made = engine.make_private_with_epsilon(
-                target_epsilon=epsilon, target_delta=delta, epochs=epochs, **shared
-            )
-    # In ghost mode the loss comes third, as it is no longer the one that was given.
-    network, stepper, *loss, batches = made
+        make = engine.make_private if epsilon is None else engine.make_private_with_epsilon
+        # In ghost mode the loss comes third, as it is no longer the one that was given.
+        network, stepper, *loss, batches = make(
+            module=model,
+            optimizer=optimizer,
+            data_loader=loader,
+            criterion=criterion,
+            max_grad_norm=max_grad_norm,
+            grad_sample_mode=mode,
+            noise_generator=None if seed is None else torch.Generator().manual_seed(seed),
+            **noise,
+        )
     return PrivateTraining(
         model=network,
         optimizer=stepper,
         loader=batches,
-        criterion=loss[0] if loss else shared["criterion"],
+        criterion=loss[0] if loss else criterion,
         engine=engine,
         delta=delta,
         before={f"_module.{name}": print_ for name, print_ in before.items()},
@@ -187,11 +183,15 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _check_noise(
-    noise_multiplier: float | None, epsilon: float | None, epochs: int | None, mode: str
-) -> None:
+def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise UsageError("bad-parameter", f"mode is {mode!r}; the known ones are {MODES}")
+
+
+def _noise(
+    noise_multiplier: float | None, epsilon: float | None, delta: float, epochs: int | None
+) -> dict[str, float | None]:
+    """The noise in Opacus's words: as a multiple of the clipping norm, or by what it buys."""
     if (noise_multiplier is None) == (epsilon is None):
         raise UsageError(
             "bad-parameter",
@@ -202,6 +202,9 @@ def _check_noise(
         raise UsageError(
             "bad-parameter", "epsilon= needs epochs=", why="noise depends on the number of steps"
         )
+    if epsilon is None:
+        return {"noise_multiplier": noise_multiplier}
+    return {"target_epsilon": epsilon, "target_delta": delta, "epochs": epochs}
 
 
 def _check_layers(model: Any) -> None:  # noqa: ANN401 - torch is untyped here

@@ -118,12 +118,7 @@ class Incidents:
             UsageError: nothing or several things begin it, or no dataset is named.
             NotFoundError: a batch, campaign, source or playbook does not exist.
         """
-        if not title.strip() or not by.strip():
-            raise UsageError(
-                "no-title",
-                "an incident needs a title and somebody who opens it",
-                fix="add a title and --by NAME",
-            )
+        _check_words(title, by)
         begun = self._begun(batch=batch, campaign=campaign, siem=siem, sources=sources)
         begun |= {"rows": self._rows_of(batch, rows)} if rows else {}
         dataset = str(begun.pop("dataset", "")) or dataset
@@ -375,3 +370,13 @@ class Incidents:
             "document": self._stores.journal.blobs.put(canonical_json(plan.document)),
             "steps": steps,
         }
+
+
+def _check_words(title: str, by: str) -> None:
+    if not title.strip() or not by.strip():
+        raise UsageError(
+            "no-title",
+            "an incident needs a title and somebody who opens it",
+            why="the postmortem names both",
+            fix="add a title and --by NAME",
+        )

@@ -1,0 +1,164 @@
+"""A window's rows looked at together: by detectors, by the campaign scan, across sources.
+
+No part can stop the others: one that fails or overruns is a silence, which policy holds.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from credenza.core.types import Silence
+from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
+from credenza.gate.beside import asked, screen_beside
+from credenza.gate.panel import PanelWindow, judge_panel
+from credenza.gate.silence import assessed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from credenza.core.types import Campaign, Floats
+    from credenza.gate.policy import Policy
+    from credenza.gate.reference import Reference
+    from credenza.gate.stores import Stores
+    from credenza.screening.run import Screening
+    from credenza.store.rows import BatchRow
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The batches of one window, their rows, and where each batch's rows lie in ``table``."""
+
+    dataset: str
+    name: str
+    rows: tuple[BatchRow, ...]
+    table: pa.Table
+    starts: tuple[int, ...]
+    late: bool
+    settled: int
+
+    def span(self, position: int) -> tuple[int, int]:
+        """First and last + 1 row of batch ``position``."""
+        return self.starts[position], self.starts[position + 1]
+
+    def sources(self) -> list[str]:
+        """The sender of each row."""
+        return [row.source for row in self.rows for _ in range(row.records)]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the parts that look at a whole window found in it.
+
+    Attributes:
+        panel: of each source against its own past, and of all of them together.
+        across: of what sources share, contradict each other in, or crowd out.
+        screening: row by row; None: nothing could be judged, or it is vouched for.
+        silences: parts that could not answer.
+    """
+
+    panel: PanelWindow = field(default_factory=PanelWindow)
+    across: AcrossWindow = field(default_factory=AcrossWindow)
+    screening: Screening | None = None
+    silences: tuple[Silence, ...] = ()
+
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """Of the statistics and of the payloads; one where they speak of the same sources."""
+        return joined(self.panel.campaigns, self.across.campaigns)
+
+
+def assess(
+    stores: Stores, policy: Policy, reference: Reference, window: Window, *, vouched: bool
+) -> Assessment:
+    """Ask the reference, the detectors, the campaign scan and the comparison across sources.
+
+    Args:
+        stores: where states and guests lie; detectors read none of it.
+        policy: which detectors are asked, at which rates.
+        reference: what is known to be usual.
+        window: under judgement; a late one is not scanned, its place in the panel is taken.
+        vouched: a person answers for the rows, so detectors are not asked.
+    """
+    silences: list[Silence] = []
+    foreseen = assessed("reference", lambda: reference.expected(window.table))
+    expected = _heard(foreseen, silences)
+    panel, screening = PanelWindow(), None
+    across = AcrossWindow(memory=memory_of(stores, window.dataset))
+
+    def screen() -> Screening:
+        return _screen_rows(stores, policy, reference, window, expected)
+
+    # Detectors read no store: they judge rows beside the campaign scan, on a core of their own.
+    with ThreadPoolExecutor(1) as beside:
+        rows = None if vouched else beside.submit(assessed, "screening", screen)
+        if policy.campaigns and policy.window.days and not window.late:
+            scanned = assessed(
+                "campaigns", lambda: _scan(stores, policy, reference, window, expected)
+            )
+            panel = _heard(scanned, silences) or panel
+            sent = _sent(window, expected)
+            compared = assessed(
+                "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
+            )
+            across = _heard(compared, silences) or across
+        if rows is not None:
+            screening = _heard(rows.result(), silences)
+            silences += [] if screening is None else screening.silences
+    return Assessment(panel, across, screening, tuple(silences))
+
+
+def _heard(answer: T | Silence, silences: list[Silence]) -> T | None:
+    """The answer of a part that spoke; a silent one is noted."""
+    if isinstance(answer, Silence):
+        silences.append(answer)
+        return None
+    return answer
+
+
+def _screen_rows(
+    stores: Stores, policy: Policy, reference: Reference, window: Window, expected: Floats | None
+) -> Screening:
+    """Rows of the window beside the trusted ones; window rows come first."""
+    return screen_beside(
+        window.name,
+        window.table,
+        window.sources(),
+        reference,
+        asked(stores, policy),
+        policy.budget,
+        expected,
+    )
+
+
+def _scan(
+    stores: Stores, policy: Policy, reference: Reference, window: Window, expected: Floats | None
+) -> PanelWindow:
+    spans: dict[str, list[tuple[BatchRow, int, int]]] = {}
+    for position, row in enumerate(window.rows):
+        spans.setdefault(row.source, []).append((row, *window.span(position)))
+    return judge_panel(
+        stores,
+        policy,
+        reference,
+        dataset=window.dataset,
+        window=window.name,
+        spans=spans,
+        table=window.table,
+        expected=expected,
+    )
+
+
+def _sent(window: Window, expected: Floats | None) -> Sent:
+    return Sent(
+        window.dataset,
+        window.name,
+        window.table,
+        np.array(window.sources(), dtype=object),
+        {row.source: row.digest for row in window.rows},
+        expected,
+    )
