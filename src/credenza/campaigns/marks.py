@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from credenza.campaigns.columns import Column, by_value, flat
 from credenza.core.canonical import sha256_hex
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
 from credenza.profiling.sketches import mixed
+from credenza.profiling.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Ints
 
 PHRASE_WORDS = 3
-MAX_CHARACTERS = 20_000
 MAX_COLUMNS = 24
 SHOWN_COLUMNS = 3
 DIRECTIONS = 8
@@ -169,13 +168,8 @@ def _copies(parts: Sequence[Column], borne: Sequence[Bools]) -> Iterator[Marks]:
 
 def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
     """One, two and three successive words, lower-cased, punctuation apart."""
-    text = pc.fill_null(flat(table.column(name).cast(pa.large_string())), "")
-    text = pc.utf8_lower(pc.utf8_slice_codeunits(text, 0, MAX_CHARACTERS))
-    spaced = pc.replace_substring_regex(text, r"([.,;:!?()\"\[\]])", r" \1 ")
-    lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
-    rows = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), dtype=np.int64)
-    encoded = pc.dictionary_encode(pc.list_flatten(lists))
-    words = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+    found = words_of(table.column(name))
+    rows, words = found.rows.astype(np.int64), found.codes.astype(np.int64)
     phrase = words
     for length in range(1, PHRASE_WORDS + 1):
         if length > 1:
@@ -189,7 +183,7 @@ def _phrases(table: pa.Table, name: str) -> Iterator[Marks]:
             (name,),
             rows[start],
             phrase[start],
-            Phrases(words, encoded.dictionary, start, length),
+            Phrases(words, found.levels, start, length),
         )
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from credenza.core.types import Bools
+    from credenza.core.types import Bools, Floats
 
 _NAMES = {
     **dict.fromkeys(
@@ -55,3 +55,17 @@ def laid_open(column: pa.Array) -> tuple[npt.NDArray[np.generic], Bools | None]:
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """The chunks joined, copied only when there are several."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def matrix_of(column: pa.ChunkedArray) -> Floats:
+    """``(n, d)`` float64 vectors of a column of lists of fixed size.
+
+    NaN where a vector is missing, or a value is missing or not finite.
+    """
+    found = np.full((len(column), column.type.list_size), np.nan)
+    known = np.asarray(column.is_valid().to_numpy(), dtype=bool)
+    flat = [chunk.drop_null().flatten().cast(pa.float64(), safe=False) for chunk in column.chunks]
+    if flat:
+        values = pa.concat_arrays(flat).to_numpy(zero_copy_only=False)
+        found[known] = values.reshape(-1, found.shape[1])
+    return np.where(np.isfinite(found), found, np.nan)

@@ -14,7 +14,7 @@ from credenza.core.errors import NotFoundError, UsageError
 from credenza.core.text import quote, tick
 from credenza.core.types import Role
 from credenza.scanning.images import innermost, levels, looks_like_images
-from credenza.screening.view import infer_roles
+from credenza.screening.view import LEAST_DIMENSIONS, infer_roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,6 @@ NAMES: Mapping[Role, re.Pattern[str]] = {
     Role.ITEM: re.compile(r"(item|movie|product)(_?id)?|asin"),
 }
 MAX_GUESSED_CLASSES = 1_000
-MIN_EMBEDDING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def _of_nested(column: pa.ChunkedArray) -> Role | None:
     kind = column.type
     if levels(kind) == 1 and pa.types.is_floating(innermost(kind)):
         first = next((value for value in column if value.is_valid), None)
-        return Role.EMBEDDING if first is not None and len(first) >= MIN_EMBEDDING else None
+        return Role.EMBEDDING if first is not None and len(first) >= LEAST_DIMENSIONS else None
     return None
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INFER_ROWS = 10_000
 TEXT_WORDS = 4.0
+LEAST_DIMENSIONS = 4
+"""Fewer numbers than this are a point, a colour or a box, and no vector."""
 MANY_LEVELS = 0.5
 
 
@@ -94,8 +96,9 @@ def infer_roles(table: pa.Table) -> dict[str, Role]:
     """A role for each column, from its type and its first 10,000 values.
 
     Numbers are numbers, unless they are integers that never repeat and always rise;
-    texts of four words and more are text; strings that hardly repeat are ids; nested
-    and binary columns are ignored. Blind to numbers that are codes: name those in
+    texts of four words and more are text; strings that hardly repeat are ids; lists of
+    one fixed size, of at least four real numbers, are vectors; what else is nested or
+    binary is ignored. Blind to numbers that are codes: name those in
     ``facets``.
     """
     return {name: _role(table.column(name).slice(0, INFER_ROWS)) for name in table.column_names}
@@ -117,6 +120,12 @@ def _of_integer(column: Any) -> Role:  # noqa: ANN401 - pyarrow is untyped
     return Role.ID if rises else Role.NUMBER
 
 
+def _of_vector(column: Any) -> Role:  # noqa: ANN401 - pyarrow is untyped
+    kind = column.type
+    is_vector = pa.types.is_floating(kind.value_type) and kind.list_size >= LEAST_DIMENSIONS
+    return Role.EMBEDDING if is_vector else Role.IGNORED
+
+
 def _of_string(column: Any) -> Role:  # noqa: ANN401 - pyarrow is untyped
     values = column.drop_null()
     if len(values) == 0:
@@ -136,4 +145,5 @@ _BY_TYPE: tuple[tuple[Any, Any], ...] = (
     (pa.types.is_temporal, Role.TIME),
     (pa.types.is_string, _of_string),
     (pa.types.is_large_string, _of_string),
+    (pa.types.is_fixed_size_list, _of_vector),
 )

@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from credenza.core.errors import UsageError
+from credenza.core.types import Role
 from credenza.training.encoding import (
     Column,
     encode,
@@ -19,14 +20,17 @@ from credenza.training.encoding import (
     fit_columns,
     strings_of,
 )
-from credenza.training.text import TextHead, fit_text, text_columns
+from credenza.training.heads import LinearHead, fit_head
+from credenza.training.text import Grams
+from credenza.training.vectors import Standardised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
 
-    from credenza.core.types import Floats, Ints, Role, Strings
+    from credenza.core.types import Floats, Ints, Strings
+    from credenza.training.heads import Reader
 
 MAX_CLASSES = 100
 TREES = 300
@@ -45,14 +49,14 @@ class ReferenceModel:
     Attributes:
         classes: label values as Arrow prints them, sorted: the columns of ``expected``.
         columns: encoded inputs, in order.
-        text: the model of the text columns, if there are any.
+        heads: linear models of the text and of the vector columns, where there are any.
         trees: the fitted learner, or None when the answer is constant.
         rate: ``(C,)`` class shares of the fitting rows.
     """
 
     classes: tuple[str, ...]
     columns: tuple[Column, ...]
-    text: TextHead | None
+    heads: tuple[LinearHead, ...]
     trees: Any
     rate: Floats
 
@@ -64,9 +68,8 @@ class ReferenceModel:
         """
         share = np.tile(self.rate, (table.num_rows, 1))
         if self.trees is not None and table.num_rows:
-            inputs = encode(self.columns, table)
-            if self.text is not None:
-                inputs = np.hstack([inputs, self.text.score(table)])
+            scores = [head.score(table) for head in self.heads]
+            inputs = np.hstack([encode(self.columns, table), *scores])
             with threadpool_limits(1):
                 found = self.trees.predict_proba(inputs)
             share = np.zeros((table.num_rows, len(self.classes)))
@@ -110,7 +113,7 @@ def fit_reference(
 
     One thread, no early stopping, a sub-sample drawn by ``seed``: nothing depends on
     the machine. Nulls are a value of their own to the trees, rare and unknown levels
-    share one code, text enters as the held-out scores of a linear model on n-grams.
+    share one code, texts and vectors enter as the held-out scores of linear models.
 
     It is only as good as ``table``: poison that was admitted is learnt, and what no
     facet shows, it cannot expect. Source, time and id columns are never inputs, or it
@@ -120,7 +123,7 @@ def fit_reference(
         table: trusted rows; those without a label are passed over.
         label: the label's column, of any type with a text form.
         facets: role of each column that may be read.
-        seed: of the sub-sample and the text model.
+        seed: of the sub-sample and the linear models.
         max_rows: bound on the rows fitted, and so on time and memory.
 
     Raises:
@@ -136,14 +139,11 @@ def fit_reference(
     sample, target = table.take(rows), target[rows]
     rate = np.bincount(target, minlength=len(classes)) / len(target)
     columns = fit_columns(sample, facets, label)
-    names = text_columns(facets, label)
-    inputs = encode(columns, sample)
-    text = None
-    if len(np.unique(target)) > 1 and names:
-        text, scores = fit_text(sample, names, target, seed)
-        inputs = np.hstack([inputs, scores])
+    readers = _readers(sample, facets, label) if len(np.unique(target)) > 1 else []
+    fitted = [fit_head(read, sample, target, seed) for read in readers]
+    inputs = np.hstack([encode(columns, sample), *(scores for _, scores in fitted)])
     trees = _fit_trees(inputs, target, tuple(column.categorical for column in columns), seed)
-    return ReferenceModel(classes, columns, text, trees, rate)
+    return ReferenceModel(classes, columns, tuple(head for head, _ in fitted), trees, rate)
 
 
 def evaluate(model: ReferenceModel, table: pa.Table, label: str) -> Evaluation:
@@ -224,6 +224,17 @@ def _classes(table: pa.Table, label: str) -> tuple[str, ...]:
             fix="name a categorical label, or bin a numeric one",
         )
     return classes
+
+
+def _readers(table: pa.Table, facets: Mapping[str, Role], label: str) -> list[Reader]:
+    """What linear models read: all text columns together, and all columns of vectors."""
+
+    def of(role: Role) -> tuple[str, ...]:
+        return tuple(sorted(name for name, own in facets.items() if own is role and name != label))
+
+    texts, vectors = of(Role.TEXT), of(Role.EMBEDDING)
+    readers: list[Reader] = [Grams(texts)] if texts else []
+    return [*readers, Standardised.of(table, vectors)] if vectors else readers
 
 
 def _sample(rows: Ints, seed: int, max_rows: int) -> Ints:

@@ -246,3 +246,21 @@ def test_a_label_column_without_values_is_refused() -> None:
     table = flights(10).set_column(3, "late", pa.nulls(10, pa.string()))
     with pytest.raises(UsageError, match="no row has a value"):
         fit_reference(table, label="late", facets=FACETS)
+
+
+def test_labels_that_follow_from_vectors_are_foreseen_and_missing_vectors_are_not() -> None:
+    rng = np.random.default_rng(3)
+    late = rng.random(1_200) < 0.5
+    vectors = rng.normal(size=(1_200, 32)) * np.geomspace(100, 0.01, 32)
+    vectors[:, 20] += 3 * late * np.geomspace(100, 0.01, 32)[20]
+    table = pa.table(
+        {
+            "vector": pa.FixedSizeListArray.from_arrays(vectors.ravel(), 32),
+            "late": np.where(late, "yes", "no").tolist(),
+        }
+    )
+    facets = {"vector": Role.EMBEDDING, "late": Role.LABEL}
+    model = fit_reference(table.slice(0, 800), label="late", facets=facets)
+    assert evaluate(model, table.slice(800), "late").accuracy > 0.85
+    missing = pa.table({"vector": pa.array([None] * 5, table.schema.field("vector").type)})
+    assert np.isfinite(model.expected(missing)).all()

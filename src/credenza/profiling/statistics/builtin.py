@@ -12,6 +12,7 @@ from credenza.profiling.statistics.novelty import novelty
 from credenza.profiling.statistics.numbers import numbers
 from credenza.profiling.statistics.repeats import repeats
 from credenza.profiling.statistics.rows import Measures, Rows, decode
+from credenza.profiling.statistics.timing import timing
 from credenza.profiling.statistics.volume import volume
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ FAMILIES: tuple[Callable[[Rows], Measures], ...] = (
     labels,
     repeats,
     correlations,
+    timing,
 )
 
 
@@ -50,6 +52,7 @@ _FAMILY = {
     "surprise": "surprise",
     "contradiction": "surprise",
     "repeat": "repeat",
+    "timing": "shape",
 }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def novelty(rows: Rows) -> Measures:
-    """Rates of rare and of unknown levels by column, and of unknown value pairs.
+    """Rates of rare and of unknown levels and words by column, and of unknown value pairs.
 
     A trigger is a combination that honest rows hardly have, whatever its label. Honest
     novelty (a new route) looks the same, which is why one source alone is no campaign.
@@ -26,6 +26,9 @@ def novelty(rows: Rows) -> Measures:
         found[f"novelty rare {name}"] = root_rate(int(rare.sum()), rows.size)
         unknown = code == UNKNOWN
         found[f"novelty unknown {name}"] = root_rate(int(unknown.sum()), rows.size)
+    for name, (new, rare_words, every) in rows.reading.words.items():
+        found[f"novelty rare words {name}"] = root_rate(rare_words, every)
+        found[f"novelty unknown words {name}"] = root_rate(new, every)
     return found | _pairs(rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 
 from credenza.core.errors import UsageError
 from credenza.core.types import Role
+from credenza.profiling.statistics.unstructured import read, summarise_text, summarise_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from credenza.core.types import Floats, Ints
+    from credenza.profiling.statistics.unstructured import Reading, TextSummary, VectorSummary
 
 MOST_COLUMNS = 16
 MOST_LEVELS = 4096
@@ -70,8 +72,11 @@ class ReferenceSummary:
     Attributes:
         rows: trusted rows it was made from.
         classes: label values, in the order of the model's probabilities.
-        numbers, categories: summary by column, sorted by name.
-        pairs: for each pair of columns, which value pairs occurred, as hashed bits.
+        numbers, categories: summary by column, sorted by name; numbers are also what is
+            read from texts, vectors and times, such as ``words(note)``.
+        pairs: for each pair of these, which value pairs occurred, as hashed bits.
+        texts, vectors: what was learnt of them, by column.
+        times: columns of times.
     """
 
     label: str
@@ -80,6 +85,13 @@ class ReferenceSummary:
     numbers: Mapping[str, NumberSummary]
     categories: Mapping[str, CategorySummary]
     pairs: Mapping[tuple[str, str], bytes]
+    texts: Mapping[str, TextSummary]
+    vectors: Mapping[str, VectorSummary]
+    times: tuple[str, ...]
+
+    def read(self, table: pa.Table) -> Reading:
+        """What the texts, vectors and times of rows say."""
+        return read(table, self.texts, self.vectors, self.times)
 
 
 def summarise(
@@ -91,7 +103,8 @@ def summarise(
         table: trusted rows, the more the better up to some 100,000.
         label: the label's column, or "".
         classes: label values in the order of the reference model.
-        facets: role of each column; numbers and categories are read, at most 16 each.
+        facets: role of each column; numbers, categories, texts, vectors and times are
+            read, at most 16 of each.
 
     Raises:
         UsageError: there is no row.
@@ -100,18 +113,31 @@ def summarise(
         raise UsageError(
             "no-trusted-rows", "there are no trusted rows to summarise", fix="admit some first"
         )
-    numbers = {
-        name: _summarise_number(number_column(table, name))
-        for name in columns(facets, Role.NUMBER, label)
+    texts = {name: summarise_text(table.column(name)) for name in columns(facets, Role.TEXT, label)}
+    vectors = {
+        name: summarise_vectors(table.column(name))
+        for name in columns(facets, Role.EMBEDDING, label)
     }
-    categories = {
-        name: _summarise_category(table, name) for name in columns(facets, Role.CATEGORY, label)
+    times = columns(facets, Role.TIME, label)
+    values = {
+        **read(table, texts, vectors, times).numbers,
+        **{name: number_column(table, name) for name in columns(facets, Role.NUMBER, label)},
     }
-    summary = ReferenceSummary(label, table.num_rows, classes, numbers, categories, {})
-    codes = fine_codes(table, summary)
+    summary = ReferenceSummary(
+        label,
+        table.num_rows,
+        classes,
+        {name: _summarise_number(values[name]) for name in sorted(values)},
+        {name: _summarise_category(table, name) for name in columns(facets, Role.CATEGORY, label)},
+        {},
+        texts,
+        vectors,
+        times,
+    )
+    codes = fine_codes(table, summary, values)
     names = sorted(codes)
     pairs = {(a, b): _bits(pair_places(codes[a], codes[b])) for a in names for b in names if a < b}
-    return ReferenceSummary(label, table.num_rows, classes, numbers, categories, pairs)
+    return replace(summary, pairs=pairs)
 
 
 def columns(facets: Mapping[str, Role], role: Role, label: str) -> tuple[str, ...]:
@@ -137,13 +163,22 @@ def level_codes(table: pa.Table, name: str, levels: tuple[str, ...]) -> Ints:
     return np.where(np.asarray(pc.is_null(text).to_numpy(zero_copy_only=False)), -1, code)
 
 
-def fine_codes(table: pa.Table, summary: ReferenceSummary) -> dict[str, Ints]:
-    """Every column as small integers: bins of numbers, levels of categories."""
+def numbers_of(table: pa.Table, summary: ReferenceSummary, reading: Reading) -> dict[str, Floats]:
+    """Every number of the reference: columns, and what was read from other columns."""
+    return {
+        name: number_column(table, name) if name in table.column_names else reading.numbers[name]
+        for name in summary.numbers
+    }
+
+
+def fine_codes(
+    table: pa.Table, summary: ReferenceSummary, values: Mapping[str, Floats]
+) -> dict[str, Ints]:
+    """All numbers and categories as small integers: bins and levels."""
     codes: dict[str, Ints] = {}
     for name, number in summary.numbers.items():
-        value = number_column(table, name)
-        place = np.searchsorted(np.asarray(number.fine), value, side="right")
-        codes[name] = np.where(np.isnan(value), -1, place).astype(np.int64)
+        place = np.searchsorted(np.asarray(number.fine), values[name], side="right")
+        codes[name] = np.where(np.isnan(values[name]), -1, place).astype(np.int64)
     for name, category in summary.categories.items():
         codes[name] = level_codes(table, name, category.levels)
     return codes

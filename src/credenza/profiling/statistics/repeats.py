@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 
 def repeats(rows: Rows) -> Measures:
-    """Pairs of rows that agree in every column, with numbers exact or in coarse bins.
+    """Pairs of rows that agree in every column, exactly or nearly.
 
-    The number of pairs grows with the square of a flood, and is set against the rows;
-    labels are left out, so that a copy with another label is a copy. Blind to floods
-    that vary more than one bin in some column.
+    Nearly: numbers in coarse bins, texts of the same known words in any order, vectors in
+    nearly one direction. The number of pairs grows with the square of a flood, and is set
+    against the rows; labels and times are left out, so that a copy with another label is
+    a copy. Blind to floods that vary more than that in some column.
     """
-    coarse = [rows.codes[name] for name in sorted(rows.codes)]
-    exact = [np.nan_to_num(rows.numbers[n], nan=-1.5) for n in sorted(rows.numbers)]
-    exact += [rows.codes[n].astype(np.float64) for n in sorted(rows.reference.categories)]
+    reading, categories = rows.reading, sorted(rows.reference.categories)
+    plain = sorted(rows.numbers.keys() - reading.numbers.keys())
+    coarse = [rows.codes[name] for name in sorted([*plain, *categories])]
+    coarse += [reading.near[name] for name in sorted(reading.near)]
+    exact = [np.nan_to_num(rows.numbers[n], nan=-1.5) for n in plain]
+    exact += [rows.codes[n].astype(np.float64) for n in categories]
+    exact += [reading.exact[n].astype(np.float64) for n in sorted(reading.exact)]
     return {
         "repeat exact": _pairs(np.column_stack(exact)) if exact else (0.0, 1.0),
         "repeat near": _pairs(np.column_stack(coarse)) if coarse else (0.0, 1.0),

@@ -13,7 +13,7 @@ from credenza.profiling.statistics.reference import (
     ReferenceSummary,
     fine_codes,
     level_codes,
-    number_column,
+    numbers_of,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from credenza.core.types import Bools, Floats, Ints
+    from credenza.profiling.statistics.unstructured import Reading
 
 Measures = dict[str, tuple[float, float]]
 """Value and sampling standard deviation by name; NaN where nothing can be said."""
@@ -36,6 +37,7 @@ class Rows:
         codes: ``(n,)`` fine code by column, as in ``fine_codes``.
         label: ``(n,)`` place among the classes; -1 missing, C unknown.
         expected: ``(n, C)`` label probabilities by the reference model, or None.
+        reading: what texts, vectors and times say.
         subgroups: ``(n,)`` membership by name.
     """
 
@@ -45,13 +47,15 @@ class Rows:
     codes: Mapping[str, Ints]
     label: Ints | None
     expected: Floats | None
+    reading: Reading
     subgroups: Mapping[str, Bools]
 
 
 def decode(table: pa.Table, reference: ReferenceSummary, expected: Floats | None) -> Rows:
     """The columns of the reference, as arrays."""
-    numbers = {name: number_column(table, name) for name in reference.numbers}
-    codes = fine_codes(table, reference)
+    reading = reference.read(table)
+    numbers = numbers_of(table, reference, reading)
+    codes = fine_codes(table, reference, numbers)
     label = None
     if reference.label:
         label = level_codes(table, reference.label, reference.classes)
@@ -62,7 +66,8 @@ def decode(table: pa.Table, reference: ReferenceSummary, expected: Floats | None
         codes,
         label,
         expected,
-        _subgroups(reference, numbers, codes),
+        reading,
+        _subgroups(reference, numbers, codes, reading),
     )
 
 
@@ -78,7 +83,10 @@ def root_rate(count: float, size: int) -> tuple[float, float]:
 
 
 def _subgroups(
-    reference: ReferenceSummary, numbers: Mapping[str, Floats], codes: Mapping[str, Ints]
+    reference: ReferenceSummary,
+    numbers: Mapping[str, Floats],
+    codes: Mapping[str, Ints],
+    reading: Reading,
 ) -> dict[str, Bools]:
     found: dict[str, Bools] = {}
     for name, number in reference.numbers.items():
@@ -89,6 +97,8 @@ def _subgroups(
     for name, category in reference.categories.items():
         for place, level in enumerate(category.levels[: category.frequent]):
             found[f"{name} = {quote(level)}"] = np.asarray(codes[name] == place, dtype=np.bool_)
+    # A trigger in a text is a word that honest rows hardly have.
+    found |= {f"{name} has a rare word": own for name, own in reading.rare.items()}
     return found
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from credenza.core.text import tick
-from credenza.screening.features.text import MAX_CHARACTERS
+from credenza.profiling.words import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

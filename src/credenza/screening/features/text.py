@@ -7,61 +7,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from credenza.profiling.words import Words, words_of
 from credenza.screening.features.table import mix
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from credenza.core.types import Ints, View
 
 HASHED_DIMENSIONS = 256
-MAX_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tokens:
-    """The tokens of a text column: token ``codes[i]`` stands in row ``rows[i]``.
-
-    Kept in 32 bits, for there are a dozen a row: widen them before multiplying.
+class Tokens(Words):
+    """The words of a text column.
 
     Attributes:
         column: the column's name.
-        rows: ``(t,)`` non-decreasing row numbers.
-        codes: ``(t,)`` token codes.
-        levels: Arrow array of the tokens by code.
-        n: number of rows.
     """
 
     column: str
-    rows: npt.NDArray[np.int32]
-    codes: npt.NDArray[np.int32]
-    levels: Any
-    n: int
 
 
 def tokens(view: View, column: str) -> Tokens:
-    """Lower-cased, split at white space, punctuation set apart.
-
-    Blind to scripts written without spaces, to look-alike characters, and to
-    whatever stands after the first 20,000 characters of a text.
-    """
-    whole = pa.chunked_array(view.table.column(column)).cast(pa.large_string()).combine_chunks()
-    text = whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
-    text = pc.utf8_slice_codeunits(pc.fill_null(text, ""), 0, MAX_CHARACTERS)
-    spaced = pc.replace_substring_regex(pc.utf8_lower(text), r"([.,;:!?()\"\[\]])", r" \1 ")
-    lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(spaced))
-    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-    rows = np.asarray(parents, dtype=np.int32)
-    encoded = pc.dictionary_encode(pc.list_flatten(lists))
-    codes = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int32)
-    is_word = np.asarray(
-        pc.not_equal(encoded.dictionary, "").to_numpy(zero_copy_only=False), dtype=bool
-    )
-    kept = is_word[codes] if len(codes) else np.zeros(0, dtype=bool)
-    return Tokens(column, rows[kept], codes[kept], encoded.dictionary, len(text))
+    """The words of one column of a view, and what ``words_of`` is blind to."""
+    found = words_of(view.table.column(column))
+    return Tokens(found.rows, found.codes, found.levels, found.n, column)
 
 
 def token_hashes(found: Tokens) -> Ints:
