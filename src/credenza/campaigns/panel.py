@@ -24,7 +24,15 @@ from credenza.campaigns.judge import (
     reach_of,
     scan,
 )
-from credenza.campaigns.state import PanelState, compact, new_state, pack, unpack, with_sources
+from credenza.campaigns.state import (
+    PanelState,
+    compact,
+    new_state,
+    pack,
+    unpack,
+    with_periods,
+    with_sources,
+)
 from credenza.core.errors import UsageError
 from credenza.profiling.statistics.builtin import family_of
 
@@ -135,6 +143,18 @@ class PanelScanner:
                 fix="call accept first",
             )
         return self._of(with_sources(self.state, tuple(names), tuple(groups or [""] * len(names))))
+
+    def at(self, window: int, periods: Sequence[int] = ()) -> PanelScanner:
+        """The scanner before a window of that number, following cycles of these lengths.
+
+        A calendar counts windows in which nobody sent anything too, and only so the same
+        day of the week is the same phase. A cycle that is new begins unknown.
+
+        Args:
+            window: number of the next window to judge.
+            periods: lengths of cycles in windows, such as 7 for days of the week.
+        """
+        return self._of(replace(with_periods(self.state, tuple(periods)), windows=window))
 
     @property
     def newcomers(self) -> frozenset[str]:

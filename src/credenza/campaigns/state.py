@@ -128,6 +128,13 @@ def with_sources(state: PanelState, names: tuple[str, ...], groups: tuple[str, .
     )
 
 
+def with_periods(state: PanelState, periods: tuple[int, ...]) -> PanelState:
+    """The state with cycles of these lengths: those it had go on, others begin unknown."""
+    known = {len(own.offset): own for own in state.seasons}
+    fresh = new_seasons(periods, len(state.sources), len(state.statistics))
+    return replace(state, seasons=tuple(known.get(len(own.offset), own) for own in fresh))
+
+
 def compact(state: PanelState) -> PanelState:
     """The state as it is kept, in memory as on disk, so that a restart changes nothing."""
     levels, loadings = state.levels, state.loadings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from credenza.campaigns.cycles import LONGEST, find_cycle
 from credenza.campaigns.source_lane import TRAIL, furthest
 from credenza.core.errors import NotFoundError
 from credenza.gate.chart import panel_of
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
     from credenza.core.canonical import Json
     from credenza.core.types import Campaign, Floats
+    from credenza.gate.chart import Panel
     from credenza.gate.policy import Policy
     from credenza.gate.stores import Stores
 
+RECENT = 3 * LONGEST
+"""Windows in which a cycle is looked for: three turns of the longest."""
 OPEN, CLEARED, CONFIRMED = "open", "cleared", "confirmed"
 
 
@@ -80,6 +84,8 @@ class Standing:
         false_rate: campaigns that reviewers cleared, over judged windows.
         accepted_rate: what the policy accepts.
         lanes: batches of the newest window by rule that spoke, and of all windows.
+        cycle: a cycle that the policy does not name yet and sources follow, in windows,
+            and how much they do alike one cycle apart, 1 = wholly; None: none was found.
         sources: nearest to an alarm first.
         dominance: slices that lean on one source, in words.
         backlog: batches by status that wait for a window or a person.
@@ -93,6 +99,7 @@ class Standing:
     false_rate: float
     accepted_rate: float
     lanes: Mapping[str, tuple[int, int]]
+    cycle: tuple[int, float] | None
     sources: tuple[SourceState, ...]
     dominance: tuple[str, ...]
     backlog: Mapping[str, int]
@@ -148,9 +155,11 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         raise NotFoundError(
             "nothing-settled",
             f"no window of {dataset[:100]!r} was settled yet",
+            why="how a dataset stands is known from its judged windows",
             fix="run `credenza settle` once a window is complete",
         )
     settled = stores.event(newest.settled_index)
+    panel = panel_of(stores, dataset, last=RECENT)
     judged = max(0, windows - policy.window.reference - policy.window.calibration)
     standings = Counter(one.standing for one in campaigns(stores, dataset))
     return Standing(
@@ -162,7 +171,8 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         false_rate=standings[CLEARED] / max(1, judged),
         accepted_rate=policy.budget.campaign_rate,
         lanes=_lanes(batches, newest.window),
-        sources=_sources(stores, policy, dataset, settled, _lasting(watches, newest.window)),
+        cycle=find_cycle(panel.deviations),
+        sources=_sources(panel, policy, settled, _lasting(watches, newest.window)),
         dominance=tuple(str(one) for one in cast("list[Json]", settled.get("dominance", []))),
         backlog=_backlog(batches),
     )
@@ -201,16 +211,14 @@ def _lasting(watches: Sequence[WatchRow], window: str) -> dict[str, str]:
 
 
 def _sources(
-    stores: Stores,
+    panel: Panel,
     policy: Policy,
-    dataset: str,
     settled: Mapping[str, Json],
     watched: Mapping[str, str],
 ) -> tuple[SourceState, ...]:
-    panel = panel_of(stores, dataset, last=TRAIL)
     now = panel.deviations[-1] if panel.windows else np.zeros((0, 0))
     beyond: dict[str, dict[str, float]] = defaultdict(dict)
-    for own in furthest(panel.deviations) if panel.windows else ():
+    for own in furthest(panel.deviations[-TRAIL:]) if panel.windows else ():
         if own.ratio >= 1:
             beyond[panel.sources[own.source]][own.chart] = own.ratio
     shares = {

@@ -18,7 +18,7 @@ from credenza.gate.chart import panel_of
 from credenza.gate.decide import Alarm
 from credenza.gate.records import campaign_from
 from credenza.gate.registry import roster
-from credenza.gate.windows import AGE
+from credenza.gate.windows import AGE, number_of
 from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
@@ -84,6 +84,7 @@ def judge_panel(
     """
     measured = dict(_measured(reference, table, expected, spans))
     scanner = _scanner(stores, policy, dataset, tuple(next(iter(measured.values()))))
+    scanner = scanner.at(number_of(window, policy.window), policy.window.cycles)
     sources, statistics = scanner.state.sources, scanner.state.statistics
     values, sd = _laid_out(measured, sources, statistics)
     result = scanner.step(values, sd)

@@ -32,6 +32,7 @@ class WindowRule:
         calibration: windows after those, vouched for too, that set the baselines.
         probation: windows for which a source stays held that was suspected beside named
             ones; attackers of whom some are named seldom make a second claim.
+        cycles: in windows, after which every source does alike: 7 is the days of a week.
     """
 
     days: int = 7
@@ -39,6 +40,7 @@ class WindowRule:
     reference: int = 10
     calibration: int = 16
     probation: int = 4
+    cycles: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

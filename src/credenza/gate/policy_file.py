@@ -74,6 +74,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "release.certified_accuracy": (0.0, 1.0),
 }
 """Least and greatest value of each setting, beyond which it has no meaning."""
+_OF_NUMBERS = frozenset({"window.cycles"})
+LONGEST_CYCLE, MOST_CYCLES = 400, 3
 
 
 @cache
@@ -138,9 +140,10 @@ def _typed(value: object, default: object, key: str) -> object:
             return value
         raise _bad(f"{key} = {value!r} has the wrong type", "expected names by rule")
     if isinstance(default, tuple) and isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
+        kind, called = (int, "whole numbers") if key in _OF_NUMBERS else (str, "names")
+        if all(type(item) is kind for item in value):
             return tuple(value)
-        raise _bad(f"{key} = {value!r} has the wrong type", "expected a list of names")
+        raise _bad(f"{key} = {value!r} has the wrong type", f"expected a list of {called}")
     if type(value) is not type(default):
         raise _bad(f"{key} = {value!r} has the wrong type", f"expected {type(default).__name__}")
     return value
@@ -151,6 +154,14 @@ def _check_ranges(policy: Policy) -> None:
         value = attrgetter(key)(policy)
         if not low <= value <= high:
             raise _bad(f"{key} = {value} is out of range", f"expected {low} to {high}")
+    cycles = policy.window.cycles
+    if len(set(cycles)) > MOST_CYCLES or not all(2 <= one <= LONGEST_CYCLE for one in cycles):
+        raise _bad(
+            f"window.cycles = {list(cycles)} is out of range",
+            f"expected at most {MOST_CYCLES} lengths, of 2 to {LONGEST_CYCLE} windows each",
+        )
+    if len(set(cycles)) < len(cycles):
+        raise _bad(f"window.cycles = {list(cycles)} names a cycle twice", "each counts once")
     if bool(policy.reconcile.key) != bool(policy.reconcile.values):
         raise _bad("[reconcile] needs both 'key' and 'values'", "one of them is empty")
     if strangers := sorted(set(policy.sources.review_again) - PROVENANCE_FIELDS):

@@ -35,6 +35,7 @@ def window_of(collected_from: str, batch: str, rule: WindowRule) -> str:
         raise UntrustedError(
             "bad-manifest",
             f"the collection time {collected_from[:40]!r} is not ISO 8601",
+            why="a batch's window is found from when it was collected",
             fix="sign the batch with times like 2013-06-03T00:00:00Z",
         ) from wrong
     behind = (day - rule.anchor).days % rule.days
@@ -53,6 +54,11 @@ def is_dated(window: str) -> bool:
     return not window.startswith(_ALONE)
 
 
+def number_of(window: str, rule: WindowRule) -> int:
+    """Windows from the anchor to this one, whether anybody sent anything in them or not."""
+    return (dt.date.fromisoformat(window) - rule.anchor).days // rule.days
+
+
 def dated_from(window: str) -> Between:
     """Windows that are spans of days and not older than one; a batch's own name is behind all."""
     return Between(window, _ALONE)
@@ -67,7 +73,9 @@ def date_of(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError as wrong:
-        raise UsageError("bad-date", f"{text!r} is not a date", fix="like 2013-06-03") from wrong
+        raise UsageError(
+            "bad-date", f"{text!r} is not a date", why="dates are ISO 8601", fix="like 2013-06-03"
+        ) from wrong
 
 
 def instant_of(text: str) -> str:
@@ -80,7 +88,10 @@ def instant_of(text: str) -> str:
         moment = dt.datetime.fromisoformat(text)
     except ValueError as wrong:
         raise UsageError(
-            "bad-date", f"{text!r} is not a date or time", fix="like 2013-06-03"
+            "bad-date",
+            f"{text!r} is not a date or time",
+            why="dates and times are ISO 8601, in UTC",
+            fix="like 2013-06-03",
         ) from wrong
     moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -33,6 +33,10 @@ def test_two_policies_that_differ_by_a_byte_have_different_digests() -> None:
         ('schema = "credenza.policy/1"\n[budget]\nrows = 0.9', "budget.rows"),
         ('schema = "credenza.policy/1"\n[outcomes]\nsilence = "ignore"', "outcomes.silence"),
         ('schema = "credenza.policy/1"\n[window]\ndays = true', "window.days"),
+        ('schema = "credenza.policy/1"\n[window]\ncycles = ["week"]', "window.cycles"),
+        ('schema = "credenza.policy/1"\n[window]\ncycles = [1]', "window.cycles"),
+        ('schema = "credenza.policy/1"\n[window]\ncycles = [7, 7]', "window.cycles"),
+        ('schema = "credenza.policy/1"\n[window]\ncycles = [7, 30, 52, 365]', "window.cycles"),
         ('schema = "credenza.policy/1"\ndetectors = [1]', "detectors"),
         ("\xff\x00", "TOML"),
     ],
@@ -87,3 +91,8 @@ def test_own_cases_are_judged_beside_the_required_ones() -> None:
 def test_a_wrong_case_is_a_clear_error(own: bytes) -> None:
     with pytest.raises(UsageError):
         run_cases(load_policy(shipped_policy().encode()), own)
+
+
+def test_cycles_are_whole_windows() -> None:
+    policy = load_policy(b'schema = "credenza.policy/1"\n[window]\ncycles = [7, 52]')
+    assert policy.window.cycles == (7, 52)

@@ -67,6 +67,12 @@ def _show(screen: Screen, found: Standing) -> None:
     )
     if len(found.sources) > NEAREST:
         screen.line(f"and {count(len(found.sources) - NEAREST, 'source')} further from alarm")
+    if found.cycle is not None:
+        length, likeness = found.cycle
+        screen.line(
+            f"sources repeat themselves after {length} windows (likeness {likeness:.2f}): "
+            f"consider [window] cycles = [{length}] in the policy"
+        )
     for warning in found.dominance:
         screen.line(f"warning: {warning}")
 
