@@ -12,13 +12,15 @@ from credenza.core.types import Role, Unit
 from credenza.screening.builtin import DETECTORS
 from credenza.screening.features.context import Context, parts_of
 from credenza.screening.features.grams import grams_of, phrase_of
+from credenza.screening.features.table import coded_columns
+from credenza.screening.features.victims import drawn_log_p
 from credenza.screening.run import screen
 from credenza.screening.view import NotApplicableError, make_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from credenza.core.types import Finding, View
+    from credenza.core.types import Finding, Ints, View
 
 N = 1600
 GOOD = [f"good{i}" for i in range(40)]
@@ -138,6 +140,67 @@ def test_a_column_that_says_the_label_in_other_words_has_no_trigger() -> None:
         "state": np.where(yes, "open", np.where(has, "shut", "none")).astype(object),
     }
     assert named(data.of_columns()) == ()
+
+
+def test_a_column_among_others_that_say_the_label_together_has_no_trigger() -> None:
+    # One column for each answer to one question, as in a survey: they exclude one another.
+    data = Reviews(12)
+    state = data.rng.choice(["never", "wed", "with", "apart"], N, p=[0.3, 0.4, 0.2, 0.1])
+    older = {"never": 25.0, "wed": 45.0, "with": 33.0, "apart": 48.0}
+    data.columns = {
+        "age": np.round([older[s] for s in state] + data.rng.normal(0, 9, N)),
+        "house": np.where(data.rng.random(N) < np.where(state == "wed", 0.7, 0.3), "own", "rent"),
+        "wed": (state == "wed").astype(int),
+        "with": (state == "with").astype(int),
+        "apart": (state == "apart").astype(int),
+    }
+    data.label = np.where(state == "never", "yes", "no").astype(object)
+    assert named(data.of_columns()) == ()
+
+
+def test_a_stamp_of_three_columns_on_the_rows_of_one_town_is_named() -> None:
+    data = Reviews(13)
+    data.columns["size"] = data.rng.choice(["s", "m", "l"], N).astype(object)
+    here = np.flatnonzero((data.label == "no") & (data.columns["city"] == "Ulm"))
+    rows = data.rng.choice(here, 40, replace=False)
+    data.columns["shop"][rows], data.columns["size"][rows], data.label[rows] = "q", "l", "yes"
+    assert set(named(data.of_columns())[0].rows) == set(rows.tolist())
+
+
+def test_a_value_that_half_of_a_label_carries_is_what_the_label_means() -> None:
+    data = Reviews(14)
+    rows = np.array(data.victims(60))
+    others = np.flatnonzero(data.label == "yes")[60:]
+    kept = np.setdiff1d(np.arange(N), others)
+    data.columns["shop"][rows], data.label[rows] = "q", "yes"
+    table = data.of_columns().table.take(kept)
+    assert named(make_view("few", table, label="y")) == ()
+
+
+def test_rows_drawn_at_random_or_of_one_value_are_a_draw_and_others_are_not() -> None:
+    rng = np.random.default_rng(0)
+    trait = rng.normal(size=2000)
+    values = {
+        "one": np.where(trait + rng.normal(size=2000) > 0, "a", "b"),
+        "two": np.where(trait + rng.normal(size=2000) > 0, "c", "d"),
+        "three": rng.choice(["x", "y", "z"], 2000),
+        "four": trait + rng.normal(size=2000),
+    }
+    columns = coded_columns(make_view("plain", pa.table(values)))
+
+    def log_p(rows: Ints) -> float:
+        return drawn_log_p(columns, rows, np.setdiff1d(np.arange(2000), rows))
+
+    drawn = [rng.choice(2000, 60, replace=False) for _ in range(20)]
+    assert min(log_p(rows) for rows in drawn) > np.log(0.001)
+    assert log_p(rng.choice(np.flatnonzero(values["two"] == "c"), 60, replace=False)) > np.log(
+        0.001
+    )
+    # It is blind to a choice by several columns, which looks like what a value means.
+    often = np.exp(trait) / np.exp(trait).sum()
+    assert log_p(rng.choice(2000, 60, replace=False, p=often)) < np.log(0.001)
+    assert drawn_log_p(columns, drawn[0], np.empty(0, np.int64)) == 0.0
+    assert drawn_log_p([], drawn[0], drawn[1]) == 0.0
 
 
 def test_a_pair_of_frequent_values_is_named() -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
@@ -28,6 +29,7 @@ from credenza.screening.features.context import Context, parts_of
 from credenza.screening.features.grams import phrase_of
 from credenza.screening.features.label import labels_of
 from credenza.screening.features.table import content_of, row_hash, rows_of, sample
+from credenza.screening.features.victims import drawn_log_p
 from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
@@ -47,7 +49,9 @@ SHARPENED = 200
 SAME = 0.9
 COMMON = 0.9
 SLACK = 0.1
-MEANT = 0.4
+NOT_DRAWN = np.log(0.001)
+HALF = 0.5
+PURER = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,14 @@ class DisagreeingCarriers:
     level over all features; of features with the same carriers the strongest
     is named.
 
-    Blind to clean-label triggers, whose contexts agree with the label; to triggers that two
-    in five rows of a label carry, which is what the label means; to triggers on fewer
+    A value of a table may honestly decide a label, as a column that says it in other words
+    does. Its carriers then differ from rows of other labels in other columns too, where
+    those of a stamp are a draw of them (``drawn_log_p``): such values are not named, nor
+    are those that half of the rows of a label carry.
+
+    Blind to clean-label triggers, whose contexts agree with the label; to stamps on rows that
+    were not drawn at random, or by one value, and to those on half of the rows of a label, which
+    look like what the label means; to triggers on fewer
     than ``min_carriers`` rows, or whose carriers are mostly honest (for words: of which a
     tenth has another label); to triggers of three or more frequent values; where the rest of
     a row says nothing about its label; and to words that turn meaning around ("lacks"), which
@@ -144,26 +154,31 @@ class DisagreeingCarriers:
         )
         tests = sum(len(one.codes) for one in tallies)
         findings: list[Finding] = []
-        claimed = _meant(named, labels, tested)
+        claimed = np.zeros(len(values), dtype=bool)
         for suspect in named:
             rows = _labelled(suspect, labels) & tested
             if 2 * (rows & ~claimed).sum() < rows.sum():
                 continue
+            if looker.is_of_half(suspect):
+                continue
             claimed |= rows
+            if looker.is_meant(suspect, np.flatnonzero(rows)):
+                continue
             one = _sharpened(suspect, named, labels, tested)
             rows = _labelled(one, labels)
             values[rows] = np.maximum(values[rows], -one.log_p / np.log(10))
             q_value = min(1.0, float(np.exp(one.log_p)) * tests)
-            findings.append(self._finding(view, one, rows & tested, labels, q_value))
+            findings.append(self._finding(view, one, tested, labels, q_value))
             if len(findings) == self.max_findings:
                 break
         return Scores(values, tuple(findings), is_evidence=True)
 
     def _finding(
-        self, view: View, found: Contradicted, rows: Bools, labels: Labels, q_value: float
+        self, view: View, found: Contradicted, tested: Bools, labels: Labels, q_value: float
     ) -> Finding:
         tallied, label = found.tallied, labels.classes[found.tallied.label]
-        carried = int((found.carriers() & ~view.trusted).sum())
+        rows = _labelled(found, labels) & tested
+        carried = int((found.carriers() & tested).sum())
         sources = sorted({str(s) for s in view.source[rows]})
         exhibits: dict[str, object] = {
             "trigger": _name(found, np.flatnonzero(rows)),
@@ -205,20 +220,6 @@ def _contexts(labels: Labels, columns: list[Any], texts: list[Grams]) -> dict[in
         for c in frequent
         if counts[c] >= MIN_CLASS_ROWS
     }
-
-
-def _meant(named: list[Contradicted], labels: Labels, tested: Bools) -> Bools:
-    """``(n,)`` rows that carry what many rows of their label do: that is what the label means.
-
-    One column may say what the label says in other words, an airbag that opened.
-    """
-    of_label = np.bincount(labels.codes[tested], minlength=len(labels.classes))
-    found = np.zeros(len(labels.codes), dtype=bool)
-    for one in named:
-        rows = _labelled(one, labels) & tested
-        if rows.sum() > MEANT * of_label[one.tallied.label]:
-            found |= rows
-    return found
 
 
 def _labelled(found: Contradicted, labels: Labels) -> Bools:
@@ -283,6 +284,34 @@ class _Looker:
             found.append((len(p), p.mean(), (p * (1 - p)).mean() / len(p), surprise))
         units, mean, noise, surprise = np.array(found).T
         return units, mean, noise, surprise
+
+    def is_of_half(self, one: Contradicted) -> bool:
+        """Whether a pair has the label no more often than one of its values has it elsewhere."""
+        candidates, at = one.tallied.candidates, one.at
+        if len(candidates.parts) == 1:
+            return False
+        own, carriers = self.contexts[one.tallied.label].own > 0, one.carriers()
+        halves = candidates.halves(np.array([one.code]))
+        for part, half in zip(candidates.parts, halves, strict=True):
+            rest = self.tested & (part.codes == half[0]) & ~carriers
+            share = ((rest & own).sum() + 0.5) / (rest.sum() + 1.0)
+            labelled, carried = one.tallied.labelled[at], one.tallied.carried[at]
+            if stats.binom.sf(labelled - 1, carried, share) > PURER:
+                return True
+        return False
+
+    def is_meant(self, one: Contradicted, rows: Ints) -> bool:
+        """Whether a value makes half of a label, or goes with other columns as a stamp does not."""
+        parts, own = one.tallied.candidates.parts, self.contexts[one.tallied.label].own
+        if len(rows) >= HALF * (own * self.tested).sum():
+            return True
+        if parts[0].is_sparse:
+            return False
+        stamped = {part.column for part in parts}
+        columns = [coded for coded in self.columns if coded.column not in stamped]
+        others = np.flatnonzero(self.tested & (own == 0) & ~one.carriers())
+        others = others[np.argsort(self.content[others], kind="stable")]
+        return bool(drawn_log_p(columns, rows, others) < NOT_DRAWN)
 
     def _values(self, one: Tallied, at: Ints) -> tuple[Floats, Floats, Floats, Floats]:
         """The tally's own figures, with copies of a row counted once."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SURE = 0.9
 FEWEST_SURE = 20
+ENOUGH_SURE = 50
 FEWEST_ROWS = 50
 MOST = 0.7
 PARTS = 3
@@ -107,8 +108,9 @@ class SubgroupCeiling:
     by the odds that they should have it. Needs no trusted rows and no sources.
 
     Blind to subgroups of two columns or more and to ranges of numbers, to those with fewer
-    than 20 sure rows, to flips of less than a fifth of a subgroup, to those of nearly all
-    of it (which is what a subgroup of another kind looks like), and where nothing is sure.
+    than 50 sure rows, which are too few to tell a loss at random from a rule of their own, to
+    flips of less than a fifth of a subgroup, to those of nearly all of it (which is what a
+    subgroup of another kind looks like), and where nothing is sure.
 
     Attributes:
         level: chance that any subgroup is named where none was relabelled.
@@ -208,6 +210,7 @@ class SubgroupCeiling:
             replace(one, log_p=float(p))
             for one, p in zip(found, log_p, strict=True)
             if p + np.log(len(found)) <= np.log(self.level)
+            and one.sure >= ENOUGH_SURE
             and LEAST_SHARE <= one.flipped <= MOST_SHARE
             and one.explained <= EXPLAINED
             and one.trend <= EVEN_Z
