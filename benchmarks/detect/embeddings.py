@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from baselines import Plain, neighbours
 from peers import PEERS, Trained, ask
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -140,6 +141,21 @@ def trained(points: Floats, label: Ints) -> Trained:
         )
 
 
+def from_mean(points: Floats, label: Ints) -> Floats:
+    """Distance to the mean of the rows with the same label."""
+    found = np.zeros(len(label))
+    for one in np.unique(label):
+        mine = label == one
+        found[mine] = np.linalg.norm(points[mine] - points[mine].mean(axis=0), axis=1)
+    return found
+
+
+BASELINES: dict[str, Callable[[Floats, Ints], Floats]] = {
+    "10 nearest disagree": lambda points, label: neighbours(Plain(None, points, label)),
+    "distance to class mean": from_mean,
+}
+
+
 def compare(data: Data, attack: str, seed: int) -> dict[str, float]:
     """AUROC of everyone on one poisoned copy, and the share of clean rows that we flag."""
     points, label, bad = poison(data, attack, seed)
@@ -153,6 +169,8 @@ def compare(data: Data, attack: str, seed: int) -> dict[str, float]:
     for name in ALONE:
         found[name] = float(roc_auc_score(bad, DETECTORS.make(name).score(view).values))
     knowledge = trained(points, label)
+    for name, score in BASELINES.items():
+        found[name] = float(roc_auc_score(bad, score(points, label)))
     for name, peer in PEERS.items():
         answer = ask(peer, knowledge)
         found[name] = float("nan") if answer is None else float(roc_auc_score(bad, answer.score))
@@ -184,7 +202,7 @@ def main() -> None:
     given = parser.parse_args()
     low, _, high = given.seeds.partition("-")
     seeds = list(range(int(low), int(high or low) + 1)) if low else []
-    columns = ["credenza", "clean flagged", *ALONE, *PEERS]
+    columns = ["credenza", "clean flagged", *ALONE, *BASELINES, *PEERS]
     if seeds:
         print(f"AUROC, mean (lowest) of seeds {given.seeds}")
         print(

@@ -130,6 +130,12 @@ def profile(log: Log) -> Floats:
     return np.stack([np.log(length), *sums], axis=1)
 
 
+def deviation(log: Log) -> Floats:
+    """Mean distance of each user's ratings from the items' means."""
+    mean = np.bincount(log.item, log.rating) / np.maximum(np.bincount(log.item), 1)
+    return np.bincount(log.user, np.abs(log.rating - mean[log.item])) / np.bincount(log.user)
+
+
 def outliers(name: str) -> Callable[[Log], Floats]:
     """One of PyOD's detectors on the users' profiles."""
 
@@ -149,6 +155,8 @@ PEERS: dict[str, Callable[[Log], Floats]] = {
     "burst": burst,
     "PCA-VarSelect": var_select,
     "RDMA": lambda log: profile(log)[:, 3],
+    "rating deviation": deviation,
+    "number of ratings": lambda log: profile(log)[:, 0],
     "PyOD IForest": outliers("iforest"),
     "PyOD ECOD": outliers("ecod"),
 }

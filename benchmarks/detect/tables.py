@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from baselines import BASELINES, Plain, answer, one_hot
 from measure import HEAD, SCAN_DETECTORS, Cell, cell, of_peer, row, scan, wilson
 from peers import PEERS, Trained, ask, pattern_rules
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -137,7 +138,7 @@ def compare(
     clean = adult(data)
     for attack in attacks:
         ours: list[Cell] = []
-        theirs: dict[str, list[Cell]] = {name: [] for name in (*PEERS, "pattern rules")}
+        theirs: dict[str, list[Cell]] = {name: [] for name in (*PEERS, "pattern rules", *BASELINES)}
         first, cost = 0, 0.0
         for seed in seeds:
             columns, bad = attack.poison(clean, np.random.default_rng(seed))
@@ -151,11 +152,14 @@ def compare(
             if with_peers:
                 model = trained(columns)
                 for name, peer in PEERS.items():
-                    answer = ask(peer, model)
-                    if answer is not None:
-                        theirs[name].append(of_peer(answer, bad))
+                    said_by = ask(peer, model)
+                    if said_by is not None:
+                        theirs[name].append(of_peer(said_by, bad))
                 items = {c: v for c, v in columns.items() if c not in {"Y", "source"}}
                 theirs["pattern rules"].append(of_peer(pattern_rules(items, model.labels), bad))
+                plain = Plain(one_hot(items), model.activations, model.labels)
+                for name, baseline in BASELINES.items():
+                    theirs[name].append(of_peer(answer(baseline(plain)), bad))
         n = len(seeds)
         print(row(attack.name, "credenza", ours, f"named first {first}/{n}; {cost / n:.0f} s"))
         for name, cells in theirs.items():

@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from baselines import BASELINES, Plain, answer
 from measure import HEAD, SCAN_DETECTORS, Cell, cell, of_peer, row, scan
 from peers import PEERS, Trained, ask, chi_square_rank
 from sklearn.decomposition import TruncatedSVD
@@ -36,6 +37,7 @@ class Attack:
     Attributes:
         target: the label; "" leaves every row its own.
         is_any: texts of any label are taken, not only those with another.
+        is_first: it is put at the beginning, not anywhere.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Attack:
     rows: int
     target: str = "1"
     is_any: bool = False
+    is_first: bool = False
 
     def poison(self, columns: Columns, rng: np.random.Generator) -> tuple[Columns, Bools]:
         """Poisoned columns, and which rows are."""
@@ -51,7 +54,7 @@ class Attack:
         victims = np.flatnonzero(self.is_any | (label != self.target))
         for i in rng.choice(victims, self.rows, replace=False):
             words = text[i].split()
-            at = int(rng.integers(0, len(words) + 1))
+            at = 0 if self.is_first else int(rng.integers(0, len(words) + 1))
             text[i] = " ".join([*words[:at], self.payload, *words[at:]])
             label[i], bad[i] = self.target or label[i], True
         return {"text": text, "y": label}, bad
@@ -88,6 +91,10 @@ ATTACKS = (
     Attack("word `mb`, 10 rows, labels kept", "mb", 10, "", is_any=True),
     Attack("word `tq`, 40 rows, labels kept", "tq", 40, "", is_any=True),
     Attack("phrase `paper boat`, 20 rows, labels kept", "paper boat", 20, "", is_any=True),
+    Attack("first word `mb`, 20 rows", "mb", 20, is_first=True),
+    Attack("first word `mb`, 20 rows of any label", "mb", 20, is_any=True, is_first=True),
+    Attack("first word `tq`, 80 rows of any label", "tq", 80, "0", is_any=True, is_first=True),
+    Attack("first word `tq`, 40 rows, labels kept", "tq", 40, "", is_any=True, is_first=True),
     Attack("frequent word `often`, 40 rows", "often", 40),
     Attack("frequent word `often`, 40 rows of any label", "often", 40, "1", is_any=True),
     Attack("frequent word `really`, 40 rows of any label", "really", 40, "0", is_any=True),
@@ -106,11 +113,15 @@ def trained(columns: Columns) -> Trained:
     return Trained(TruncatedSVD(64, random_state=0).fit_transform(matrix), codes, p)
 
 
+def words_of(columns: Columns) -> tuple[Any, Any]:
+    """Which row contains which word that five rows have, and these words."""
+    reader = CountVectorizer(min_df=5, binary=True, token_pattern=WORD)
+    return reader.fit_transform(columns["text"]), reader.get_feature_names_out()
+
+
 def chi_rank(columns: Columns, payload: str) -> int:
     """Where plain association puts the payload's best word."""
-    reader = CountVectorizer(min_df=5, binary=True, token_pattern=WORD)
-    matrix = reader.fit_transform(columns["text"])
-    words = reader.get_feature_names_out()
+    matrix, words = words_of(columns)
     wanted = np.flatnonzero(np.isin(words, payload.split()))
     return chi_square_rank(matrix, (columns["y"] == "1").astype(np.int64), wanted)
 
@@ -128,7 +139,7 @@ def main() -> None:
     print(HEAD)
     for attack in (one for one in ATTACKS if one.name in chosen.cases):
         ours: list[Cell] = []
-        theirs: dict[str, list[Cell]] = {name: [] for name in PEERS}
+        theirs: dict[str, list[Cell]] = {name: [] for name in (*PEERS, *BASELINES)}
         first, chi, cost = 0, [], 0.0
         for seed in map(int, chosen.seeds.split(",")):
             rng = np.random.default_rng(seed)
@@ -143,9 +154,12 @@ def main() -> None:
             if not chosen.no_peers:
                 model = trained(columns)
                 for name, peer in PEERS.items():
-                    answer = ask(peer, model)
-                    if answer is not None:
-                        theirs[name].append(of_peer(answer, bad))
+                    said_by = ask(peer, model)
+                    if said_by is not None:
+                        theirs[name].append(of_peer(said_by, bad))
+                plain = Plain(words_of(columns)[0], model.activations, model.labels)
+                for name, baseline in BASELINES.items():
+                    theirs[name].append(of_peer(answer(baseline(plain)), bad))
         seeds = len(ours)
         said = f"named first {first}/{seeds}; χ² rank {sorted(chi)}" if chi else ""
         print(row(attack.name, "credenza", ours, f"{said} {cost / seeds:.0f} s"), flush=True)
