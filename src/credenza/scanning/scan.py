@@ -52,6 +52,7 @@ def scan(
     image: str | Sequence[str] = (),
     embedding: str | Sequence[str] = (),
     interactions: Sequence[str] = (),
+    encoders: str | Sequence[str] = (),
     trusted: object = None,
     fdr: float = 0.05,
     detectors: Sequence[str | Detector] | None = None,
@@ -78,6 +79,8 @@ def scan(
         image: columns of pictures.
         embedding: columns of vectors.
         interactions: user's, item's and perhaps rating's column.
+        encoders: pretrained networks that read texts or pictures as vectors beside what
+            they are; none by default. They need ``credenza[encoders]``, and minutes.
         trusted: a column of booleans, a mask, a path, or a table of trusted rows.
         fdr: expected share of false discoveries, in (0, 1).
         detectors: names, or detectors of your own; by default all of ours that suit the data.
@@ -95,7 +98,12 @@ def scan(
         UntrustedError: a file is refused.
     """
     if not 0 < fdr < 1:
-        raise UsageError("bad-fdr", f"fdr is {fdr}, not between 0 and 1", fix="use --fdr 0.05")
+        raise UsageError(
+            "bad-fdr",
+            f"fdr is {fdr}, not between 0 and 1",
+            why="it is the expected share of false discoveries",
+            fix="use --fdr 0.05",
+        )
     many = map(_names, (text, image, embedding, interactions))
     asked = Asked(label, source, time, id, *many)
     parts = _parts(detectors, seed)
@@ -104,7 +112,14 @@ def scan(
     reading = read(data)
     prepared = prepare(name or _name_of(data), reading, asked, trusted)
     folder = Path(resume) if resume is not None else None
-    tell.expect(1 + sum(not lacking(prepared.view, part) for part in parts))
+    asked_encoders = _names(encoders)
+    if asked_encoders:
+        from credenza.scanning.encode import encoded  # noqa: PLC0415 - an extra
+
+        view = encoded(prepared.view, asked_encoders, folder, tell)
+        prepared = dataclasses.replace(prepared, view=view)
+    applicable = sum(not lacking(prepared.view, part) for part in parts)
+    tell.expect(1 + len(asked_encoders) + applicable)
     kept = [
         Remembered(part, folder if _is_ours(part) else None, version("credenza"), tell)
         for part in parts

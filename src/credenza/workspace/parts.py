@@ -6,6 +6,7 @@ import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from credenza.campaigns.builtin import CHARTS
 from credenza.core.errors import UsageError
 from credenza.core.extras import needs_extra
 from credenza.core.guest import Guest
@@ -13,6 +14,7 @@ from credenza.profiling.statistics.builtin import FAMILIES
 from credenza.provenance.intake.builtin import INTAKES
 from credenza.redteam.builtin import ATTACKS, CONTENT_ATTACKS, UPDATE_ATTACKS
 from credenza.training.builtin import AGGREGATORS
+from credenza.training.encoders.builtin import ENCODERS
 from credenza.workspace import guests
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ def installed() -> dict[str, list[tuple[str, str]]]:
     found = {
         "aggregator": _listed(AGGREGATORS.parts),
         "attack": _listed(attacks),
+        "chart": _listed(CHARTS.parts),
         "detector": _listed(guests.detectors().parts),
+        "encoder": _listed(ENCODERS.parts),
         "intake": _listed(INTAKES.parts),
         "statistic": sorted((family.__name__, _summary(family)) for family in FAMILIES),
     }

@@ -38,6 +38,7 @@ def _split(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
         "credenza scan june.parquet --label late --source carrier --out june-scan",
         "credenza scan july.csv --trusted june.parquet --fdr 0.01 --exit-zero",
         "credenza scan july.csv --detectors duplicates,association --format sarif",
+        "credenza scan reviews.csv --encoder minilm",
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path))
@@ -50,6 +51,13 @@ def _split(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 @click.option("--embedding", metavar="COLUMN", multiple=True, help="Vectors of one length.")
 @click.option(
     "--interactions", metavar="USER,ITEM[,RATING]", callback=_split, help="Who rated what, and how."
+)
+@click.option(
+    "--encoder",
+    "encoders",
+    metavar="NAME",
+    multiple=True,
+    help="Read texts or pictures as vectors by a pretrained network: minilm, efficientnet-lite0.",
 )
 @click.option(
     "--trusted", metavar="PATH|COLUMN", default="", help="Rows that are known to be good."
@@ -104,6 +112,7 @@ def command(path: Path, out: Path | None, form: str, **options: Any) -> Answer: 
             image=options["image"],
             embedding=options["embedding"],
             interactions=options["interactions"],
+            encoders=options["encoders"],
             trusted=options["trusted"] or None,
             fdr=options["fdr"],
             detectors=asked_in_a_scan(options["detectors"]) or None,

@@ -1,0 +1,1 @@
+"""Pretrained networks that turn texts and pictures into vectors, from packages, offline."""
