@@ -55,8 +55,7 @@ class MiniLM:
             normalize_embeddings=True,
             show_progress_bar=False,
         )
-        vectors: Floats = np.asarray(found, dtype=np.float32)
-        return vectors[np.asarray(distinct.indices)]
+        return np.asarray(np.take(found, np.asarray(distinct.indices), axis=0), dtype=np.float32)
 
     def _loaded(self) -> Any:  # noqa: ANN401 - an untyped package
         if self._model is None:
