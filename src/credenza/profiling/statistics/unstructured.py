@@ -155,12 +155,15 @@ def _of_text(name: str, column: pa.ChunkedArray, own: TextSummary) -> Reading:
 def _bags(words: Words, place: Ints, unknown: int) -> Ints:
     """Key of each row's set of known words; a row without any keeps to itself."""
     alone = -1 - np.arange(words.n)
-    pairs = np.unique(np.stack([words.rows, place])[:, place < unknown], axis=1)
+    is_known = place < unknown
+    pairs = np.sort(words.rows[is_known].astype(np.int64) * unknown + place[is_known])
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # a word that is repeated counts once
     if not pairs.size:
         return alone
-    spread = mixed(pairs[1].astype(np.uint64))
-    starts = np.flatnonzero(np.r_[True, pairs[0][1:] != pairs[0][:-1]])
-    alone[pairs[0][starts]] = np.add.reduceat(spread, starts).view(np.int64) >> 1 & (2**62 - 1)
+    row, word = np.divmod(pairs, unknown)
+    starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+    sums = np.add.reduceat(mixed(word.astype(np.uint64)), starts)
+    alone[row[starts]] = (sums >> np.uint64(1)).view(np.int64)
     return alone
 
 
@@ -173,12 +176,15 @@ def _of_vectors(name: str, column: pa.ChunkedArray, own: VectorSummary) -> Readi
     planes = np.random.default_rng(0).normal(size=(vectors.shape[1], PLANES))
     signs = (np.nan_to_num(vectors) @ planes > 0) @ (1 << np.arange(PLANES, dtype=np.int64))
     alone = -1 - np.arange(len(vectors))
-    _, exact = np.unique(np.nan_to_num(vectors), axis=0, return_inverse=True)
+    # Equal vectors have equal bits, and -0 is 0; a sum of odd multiples hardly ever agrees else.
+    bits = (np.nan_to_num(vectors) + 0.0).view(np.uint64)
+    odd = mixed(np.arange(1, vectors.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    exact = (mixed((bits * odd).sum(axis=1)) >> np.uint64(1)).view(np.int64)
     return Reading(
         numbers | {f"distance({name})": left},
         {},
         {},
-        {name: np.where(known, exact.ravel(), alone)},
+        {name: np.where(known, exact, alone)},
         {name: np.where(known, signs, alone)},
         {},
     )
