@@ -123,6 +123,7 @@ class SourceSimulator:
             dataset=dataset,
             label=label,
             collected=(self.window_start(window), self.window_start(window + 1)),
+            again=True,
         )
 
     def settle(self, workspace: Workspace, window: int) -> list[Settlement]:

@@ -85,6 +85,8 @@ credenza lineage --complete flights
 credenza openlineage --out events.jsonl
 credenza openlineage --since 10 --out later.jsonl
 credenza release create flights --out flights-r1
+credenza release list
+credenza release list --dataset flights
 credenza release verify flights-r1 --trust KEY
 credenza lineage --release RELEASE
 credenza batch prove BATCH 0 --out row-0.proof

@@ -94,13 +94,24 @@ def test_what_waits_says_until_when_and_what_was_not_judged_says_so(run: Run) ->
 def test_what_is_judged_as_it_comes_says_why_and_what_to_look_at(run: Run, tmp_path: Path) -> None:
     (tmp_path / ".credenza" / "policy.toml").write_text(ONE_BY_ONE)
     for _ in range(2):
-        code, shown = run(SUBMIT)
+        code, shown = run(f"{SUBMIT} --again")
         assert code == 0
         assert "[vouched]" in shown
         assert "next" not in shown
-    code, shown = run(SUBMIT)
+    code, shown = run(f"{SUBMIT} --again")
     assert code == 4, "fewer than 200 trusted rows calibrate nothing"
     assert "[silence]" in shown
     assert "credenza review show" in shown
     code, shown = run("review list")
     assert "#" not in shown, "one batch's numbers are told as they are"
+
+
+def test_a_file_that_is_in_already_is_said_to_be_and_not_handed_in_twice(run: Run) -> None:
+    run(SUBMIT)
+    code, shown = run(SUBMIT)
+    assert code == 4
+    assert "waiting: these very files were in already" in shown
+    assert "--again" in shown
+    assert "1 batch" in run("batch list")[1].splitlines()[-1]
+    run(f"{SUBMIT} --again")
+    assert "2 batches" in run("batch list")[1].splitlines()[-1]

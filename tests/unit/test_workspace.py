@@ -119,8 +119,16 @@ def test_a_recalled_release_is_on_the_list_for_verifiers(
 ) -> None:
     sources.play(workspace, range(1))
     release = workspace.releases.create("trips", tmp_path / "release")
+    kept = workspace.releases.create("trips", tmp_path / "kept")
     assert workspace.releases.recall(release.digest[:10], "a poisoned week") == release.digest
     assert workspace.releases.recalled() == {release.digest: "a poisoned week"}
+    assert [
+        (one.digest, one.rows, one.standing, one.reason) for one in workspace.releases.all()
+    ] == [
+        (release.digest, release.rows, "recalled", "a poisoned week"),
+        (kept.digest, kept.rows, "good", ""),
+    ]
+    assert workspace.releases.all("ships") == []
 
 
 def test_content_altered_at_rest_is_found_by_the_audit(

@@ -55,7 +55,10 @@ class Catalog(Generic[P]):
             return factory(**parameters)
         except TypeError as wrong:
             raise UsageError(
-                "bad-parameter", f"{self.kind} {name!r} refuses its parameters", why=str(wrong)
+                "bad-parameter",
+                f"{self.kind} {name!r} refuses its parameters",
+                why=str(wrong),
+                fix="give the parameters that its documentation lists",
             ) from wrong
 
     def brought_by(self, name: str) -> str:
@@ -71,5 +74,10 @@ class Catalog(Generic[P]):
         """
         taken = sorted(set(self.parts) & set(others))
         if taken:
-            raise UsageError("name-taken", f"{self.kind} {taken[0]!r} is registered twice")
+            raise UsageError(
+                "name-taken",
+                f"{self.kind} {taken[0]!r} is registered twice",
+                why="a name means one part",
+                fix="rename one of them",
+            )
         return Catalog(self.kind, {**self.parts, **others})

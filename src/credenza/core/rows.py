@@ -110,6 +110,7 @@ def differing_cells(before: pa.Table, after: pa.Table) -> tuple[tuple[int, str],
             "tables-differ",
             "the cells of two tables cannot be compared one by one",
             why=f"{len(before)} and {len(after)} rows, or other columns",
+            fix="compare the very rows: as many, with the same columns",
         )
     rows = np.flatnonzero((row_digests(before) != row_digests(after)).any(axis=1))
     left, right = before.take(rows), after.take(rows)

@@ -32,7 +32,10 @@ def united(ranges: Iterable[tuple[int, int]]) -> Spans:
     for start, stop in sorted(ranges):
         if not 0 <= start <= stop:
             raise UsageError(
-                "bad-rows", f"rows {start} to {stop} are no range", fix="like 0-99, first to last"
+                "bad-rows",
+                f"rows {start} to {stop} are no range",
+                why="rows are counted from 0, and a range runs upward",
+                fix="like 0-99, first to last",
             )
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(stop, found[-1][1]))
@@ -102,5 +105,10 @@ def from_json(value: Json) -> Spans:
             case [int(start), int(stop)]:
                 found.append((start, stop))
             case _:
-                raise UsageError("bad-rows", f"{str(pair)[:60]!r} is no range of rows")
+                raise UsageError(
+                    "bad-rows",
+                    f"{str(pair)[:60]!r} is no range of rows",
+                    why="a range is a pair of whole numbers, first and last + 1",
+                    fix="write it as [0, 100]",
+                )
     return united(found)

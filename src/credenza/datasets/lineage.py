@@ -72,7 +72,12 @@ def version_batches(versions: Iterable[VersionRow], number: int) -> frozenset[st
     while at is not None:
         version = by_number.get(at)
         if version is None:
-            raise NotFoundError("no-such-version", f"version {at} is not in the catalog")
+            raise NotFoundError(
+                "no-such-version",
+                f"version {at} is not in the catalog",
+                why="the walk back through its parents came to a version that is not there",
+                fix="run `credenza catalog rebuild`",
+            )
         held.update(version.batches)
         at = version.parent
     return frozenset(held)

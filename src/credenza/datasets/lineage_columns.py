@@ -47,7 +47,10 @@ def with_lineage(
     positions = pa.array(range(table.num_rows) if rows is None else rows, pa.int64())
     if len(positions) != table.num_rows:
         raise UsageError(
-            "bad-positions", f"{len(positions)} positions were given for {table.num_rows} rows"
+            "bad-positions",
+            f"{len(positions)} positions were given for {table.num_rows} rows",
+            why="each row has one place in its batch",
+            fix="give as many positions as rows",
         )
     for field, column in zip(
         LINEAGE,

@@ -87,6 +87,7 @@ def write_release(
             raise UsageError(
                 "empty-release",
                 f"version {claim.version} of {claim.dataset!r} has no rows to release",
+                why="nothing was admitted into it, or all of it was excised",
                 fix="release a version that has rows: see `credenza dataset log`",
             )
         statement = canonical_json(_statement(claim, parts, sorted(batches)))

@@ -72,6 +72,7 @@ def verify_release(
         raise UsageError(
             "no-trusted-key",
             "a release cannot be verified without a trusted key",
+            why="anybody can sign; what counts is who",
             fix="give the signer's public key with --trust",
         )
     with _opened(directory) as handle:

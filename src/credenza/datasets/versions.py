@@ -289,6 +289,7 @@ class LanceDatasets:
                 "no-such-dataset",
                 f"no dataset is called {dataset!r}",
                 why=f"the known datasets are: {', '.join(self.datasets()) or 'none'}",
+                fix="check its name; it exists once something of it was admitted",
             )
         if version is None or version == newest.version:
             return newest

@@ -70,6 +70,7 @@ def _released(stores: Stores, directory: Path, gate: str) -> Released:
             raise NotFoundError(
                 "no-such-release",
                 "this workspace did not make that release",
+                why="its digest is not in this ledger",
                 fix="export it from the workspace that released it",
             )
     attested = read_attestation((directory / ATTESTATION).read_bytes(), [gate])

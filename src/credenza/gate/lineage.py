@@ -80,7 +80,12 @@ def of_row(stores: Stores, dataset: str, version: int, position: int) -> Trace:
     with stores.journal.catalog.snapshot() as index:
         batch = index.get(BatchRow, origin.batch)
     if batch is None:
-        raise NotFoundError("no-such-batch", f"the row's batch {origin.batch[:16]} is unknown")
+        raise NotFoundError(
+            "no-such-batch",
+            f"the row's batch {origin.batch[:16]} is unknown",
+            why="the dataset names it, the catalog does not",
+            fix="run `credenza catalog rebuild`",
+        )
     down = _descent(stores, [batch], dataset)
     return Trace(origin, down.versions, down.releases, down.models)
 

@@ -15,7 +15,7 @@ from credenza.core.errors import NotFoundError
 from credenza.gate.chart import panel_of
 from credenza.gate.fold_response import EXCISED
 from credenza.gate.records import campaign_from
-from credenza.gate.windows import AGE
+from credenza.gate.windows import AGE, day_of
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
     panel = panel_of(stores, dataset, last=RECENT)
     judged = max(0, windows - policy.window.reference - policy.window.calibration)
     standings = Counter(one.standing for one in campaigns(stores, dataset))
+    today = day_of(newest.window, stores.journal.now_s())
     return Standing(
         dataset=dataset,
         window=newest.window,
@@ -172,7 +173,7 @@ def monitor(stores: Stores, policy: Policy, dataset: str) -> Standing:
         accepted_rate=policy.budget.campaign_rate,
         lanes=_lanes(batches, newest.window),
         cycle=find_cycle(panel.deviations),
-        sources=_sources(panel, policy, settled, _lasting(watches, newest.window)),
+        sources=_sources(panel, policy, settled, _lasting(watches, today)),
         dominance=tuple(str(one) for one in cast("list[Json]", settled.get("dominance", []))),
         backlog=_backlog(batches),
     )
@@ -205,9 +206,9 @@ def _backlog(batches: list[BatchRow]) -> dict[str, int]:
     }
 
 
-def _lasting(watches: Sequence[WatchRow], window: str) -> dict[str, str]:
-    """Since when each source is watched, of those whose watch lasts beyond ``window``."""
-    return {one.source: one.since for one in watches if one.since and window <= (one.until or "9")}
+def _lasting(watches: Sequence[WatchRow], day: str) -> dict[str, str]:
+    """Since when each source is watched, of those whose watch lasts beyond a day."""
+    return {one.source: one.since for one in watches if one.since and day <= (one.until or day)}
 
 
 def _sources(

@@ -170,6 +170,7 @@ def _own_case(case: Mapping[str, Any], policy: Policy) -> CaseResult:
         raise UsageError(
             "bad-case",
             f"case {name!r} expects no known outcome: {expect.lower()!r}",
+            why="the outcomes are: admit, hold, quarantine, reject",
             fix="write it as `credenza policy test --help` says",
         )
     found = decide(replace(_PLAIN, **changes), policy).outcome
@@ -192,6 +193,7 @@ def _read(own: bytes | None) -> list[dict[str, Any]]:
         raise UsageError(
             "bad-case",
             "cases must be written as [[case]] tables",
+            why="each case is a table of its own",
             fix="write it as `credenza policy test --help` says",
         )
     return cases

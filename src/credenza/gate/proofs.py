@@ -111,6 +111,7 @@ def check(text: str, trust: str, policy: TrustPolicy | None = None) -> Entry:
         raise UntrustedError(
             "bad-proof",
             "this is not a proof that credenza made",
+            why="its parts are not those of a proof",
             fix="have it written again by `credenza log prove`",
         )
     return verify_proof(

@@ -53,6 +53,7 @@ class Receipt:
     Attributes:
         index: ledger index of the submission.
         status: "waiting" until its window is settled.
+        is_repeat: these very files were in already as this batch; nothing was submitted.
     """
 
     batch: str
@@ -61,6 +62,56 @@ class Receipt:
     index: int
     records: int
     status: str
+    is_repeat: bool = False
+
+
+def receipt_of(row: BatchRow, *, is_repeat: bool = False) -> Receipt:
+    """The receipt of a batch as it stands now."""
+    return Receipt(
+        row.digest,
+        row.dataset,
+        row.window,
+        row.submitted_index,
+        row.records,
+        row.status,
+        is_repeat,
+    )
+
+
+def earlier(stores: Stores, manifest: Manifest, *, dated: bool) -> BatchRow | None:
+    """The newest batch in which the same source handed in the very same files.
+
+    A job that runs again after its answer was lost would else count its rows twice. Blind
+    to the same rows in another file or from another source; the campaign scan is not.
+
+    Args:
+        stores: whose batches.
+        manifest: of the files at hand.
+        dated: whether they were also collected in the same days. A feed that did not
+            change sends the same file for another week.
+    """
+    stores.journal.lock()
+    with stores.journal.catalog.snapshot() as index:
+        alike = index.find(
+            BatchRow,
+            dataset=manifest.dataset,
+            source=manifest.source,
+            records=manifest.records,
+            bytes=_file_bytes(manifest),
+        )
+    said = _said(manifest, dated=dated)
+    newest_first = sorted(alike, key=lambda row: -row.sequence)
+    return next(
+        (row for row in newest_first if _said(stores.manifest(row.digest), dated=dated) == said),
+        None,
+    )
+
+
+def _said(manifest: Manifest, *, dated: bool) -> tuple[object, ...]:
+    """What a sender says of a batch, but for its place in the order."""
+    files = sorted((file.sha256, file.name) for file in manifest.files)
+    told = (manifest.label, manifest.licence, sorted(manifest.provenance.items()))
+    return (files, *told, manifest.collected if dated else ())
 
 
 def receive(stores: Stores, envelope: bytes, files: Sequence[Path], policy: Policy) -> Receipt:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from credenza.core.errors import UsageError
 from credenza.core.prefix import beginning
@@ -11,7 +12,7 @@ from credenza.datasets.attestation import Recalls, sign_recalls
 from credenza.datasets.release import Claim, write_release
 from credenza.gate.excision import refuse_excised
 from credenza.gate.journal import Event
-from credenza.store.rows import ReleaseRow
+from credenza.store.rows import EntryRow, ReleaseRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,51 @@ if TYPE_CHECKING:
     from credenza.core.types import Release, Version
     from credenza.gate.stores import Stores
     from credenza.provenance.keys import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """A release that was made, and whether it may still be used.
+
+    Attributes:
+        released: when, ISO 8601 UTC.
+        standing: "good" or "recalled".
+        reason: why it was recalled; "" while it is good.
+    """
+
+    digest: str
+    dataset: str
+    version: int
+    rows: int
+    released: str
+    standing: str
+    reason: str
+
+
+def released(stores: Stores, dataset: str | None = None) -> list[ReleaseRecord]:
+    """Releases in the order of the ledger; of one dataset, or of all.
+
+    Blind to expiry, which stands in the release itself: whoever verifies it learns of that.
+    """
+    stores.journal.lock()
+    with stores.journal.catalog.snapshot() as index:
+        entries = index.find(EntryRow, kind="release")
+        known = {row.digest: row for row in index.find(ReleaseRow)}
+    documents = [(stores.journal.document(entry.digest), entry.time_s) for entry in entries]
+    found = [(known[str(said["release"])], said, time_s) for said, time_s in documents]
+    return [
+        ReleaseRecord(
+            row.digest,
+            row.dataset,
+            row.version,
+            cast("int", said["rows"]),
+            _instant(time_s),
+            row.standing,
+            row.reason,
+        )
+        for row, said, time_s in found
+        if dataset in (None, row.dataset)
+    ]
 
 
 def create(
@@ -78,7 +124,12 @@ def recall(stores: Stores, digest: str, reason: str) -> None:
         UsageError: no reason.
     """
     if not reason.strip():
-        raise UsageError("no-reason", "a recall needs a reason", fix="add --reason")
+        raise UsageError(
+            "no-reason",
+            "a recall needs a reason",
+            why="whoever trained on it will ask",
+            fix="add --reason",
+        )
     found = release_named(stores, digest)
     stores.journal.record([Event("recall", {"release": found.digest, "reason": reason})])
 
@@ -89,7 +140,7 @@ def release_digest(prefix: str, known: Iterable[str]) -> str:
     Raises:
         NotFoundError: none does, or several.
     """
-    fix = "`credenza release create` printed its digest, and `credenza release verify` does"
+    fix = "`credenza release list` has them all"
     return beginning(prefix, known, "release", fix=fix)
 
 

@@ -12,6 +12,7 @@ from credenza.core.types import Outcome
 from credenza.gate.decide import Evidence, decide
 from credenza.gate.policy_file import load_policy
 from credenza.gate.records import campaign_from, evidence_from
+from credenza.gate.windows import date_of
 from credenza.store.rows import BatchRow, EntryRow, WindowRow
 
 if TYPE_CHECKING:
@@ -184,15 +185,19 @@ def judged_since(stores: Stores, since: str, dataset: str | None = None) -> list
         stores: the workspace.
         since: first window, an ISO date; or the number of a ledger entry.
         dataset: of this one only.
+
+    Raises:
+        UsageError: ``since`` is neither.
     """
+    first = "" if since.isdigit() else date_of(since).isoformat()
     wanted = {} if dataset is None else {"dataset": dataset}
     with stores.journal.catalog.snapshot() as index:
         rows = index.find(BatchRow, **wanted)
     judged = [row for row in rows if row.verdict_index is not None]
-    if since.isdigit():
-        judged = [row for row in judged if cast("int", row.verdict_index) >= int(since)]
+    if first:
+        judged = [row for row in judged if row.window >= first]
     else:
-        judged = [row for row in judged if row.window >= since]
+        judged = [row for row in judged if cast("int", row.verdict_index) >= int(since)]
     return [case_of(stores, row) for row in sorted(judged, key=_verdict_index)]
 
 
@@ -208,7 +213,12 @@ def policy_recorded(stores: Stores, digest: str) -> Policy:
         document = stores.journal.document(entry.digest)
         if document["digest"] == digest:
             return load_policy(str(document["text"]).encode("utf-8"))
-    raise NotFoundError("no-such-policy", f"no policy {digest[:16]} is on record")
+    raise NotFoundError(
+        "no-such-policy",
+        f"no policy {digest[:16]} is on record",
+        why="policies that were in force are on record by their digest",
+        fix="give one of them, or a policy file",
+    )
 
 
 def _verdict_index(row: BatchRow) -> int:

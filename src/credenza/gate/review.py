@@ -56,7 +56,12 @@ def decide_batch(
         ConflictError: nothing of the batch waits for a decision.
     """
     if outcome not in ("admit", "reject"):
-        raise UsageError("bad-outcome", f"a review ends in admit or reject, not {outcome!r}")
+        raise UsageError(
+            "bad-outcome",
+            f"a review ends in admit or reject, not {outcome!r}",
+            why="whoever looked either lets it in or does not",
+            fix="say admit or reject",
+        )
     _check_reason(reason, "a decision")
     stores.journal.lock()  # from here on nobody else decides on it
     row = _known(stores, digest)
@@ -146,7 +151,10 @@ def _known(stores: Stores, digest: str) -> BatchRow:
         row = index.get(BatchRow, digest)
     if row is None:
         raise NotFoundError(
-            "no-such-batch", f"no batch is {digest[:16]}", fix="run `credenza batch list`"
+            "no-such-batch",
+            f"no batch is {digest[:16]}",
+            why="the catalog has none of that digest",
+            fix="run `credenza batch list`",
         )
     return row
 

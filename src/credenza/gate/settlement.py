@@ -21,7 +21,7 @@ from credenza.gate.publication import finish_pending
 from credenza.gate.records import evidence_document, to_json
 from credenza.gate.review import REVIEWABLE
 from credenza.gate.stages import Judged, Screened
-from credenza.gate.windows import AGE, dated_from
+from credenza.gate.windows import AGE, dated_from, day_of
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
@@ -174,11 +174,12 @@ def _known(stores: Stores, window: Window, row: BatchRow) -> Evidence:
         waiting = index.count(
             BatchRow, dataset=window.dataset, source=row.source, status=list(REVIEWABLE)
         )
+    day = day_of(window.name, stores.journal.now_s())
     return Evidence(
         row.digest,
         row.source,
         row.records,
-        watched_since=watch.since if watch and window.name <= (watch.until or window.name) else "",
+        watched_since=watch.since if watch and day <= (watch.until or day) else "",
         watched_until=watch.until if watch else "",
         held_for=watch.incident if watch and watch.since else "",
         held_by=watch.recovery if watch and watch.since else "",

@@ -54,6 +54,12 @@ def is_dated(window: str) -> bool:
     return not window.startswith(_ALONE)
 
 
+def day_of(window: str, now_s: float) -> str:
+    """The first day of a window; of a batch that is judged as it comes, today."""
+    today = dt.datetime.fromtimestamp(now_s, tz=dt.UTC).date().isoformat()
+    return window if is_dated(window) else today
+
+
 def number_of(window: str, rule: WindowRule) -> int:
     """Windows from the anchor to this one, whether anybody sent anything in them or not."""
     return (dt.date.fromisoformat(window) - rule.anchor).days // rule.days

@@ -127,7 +127,10 @@ def check_url(url: str) -> None:
         scheme = ""
     if scheme not in {"http", "https"}:
         raise UsageError(
-            "bad-url", f"{url[:200]!a} is not a URL", fix="give it with http:// or https://"
+            "bad-url",
+            f"{url[:200]!a} is not a URL",
+            why="it has no scheme and host that can be asked",
+            fix="give it with http:// or https://",
         )
 
 

@@ -55,7 +55,12 @@ def key_from_seed(seed: bytes) -> SigningKey:
         UsageError: the seed has not 32 bytes.
     """
     if len(seed) != 32:
-        raise UsageError("bad-seed", f"a key's seed has 32 bytes, not {len(seed)}")
+        raise UsageError(
+            "bad-seed",
+            f"a key's seed has 32 bytes, not {len(seed)}",
+            why="Ed25519 keys grow from 32 bytes",
+            fix="give 32 random bytes",
+        )
     return SigningKey(Ed25519PrivateKey.from_private_bytes(seed))
 
 

@@ -103,6 +103,7 @@ def token_key(uri: str, *, pin: str | None, module: str | None = None) -> Signin
             "not-ed25519",
             f"the key {label!r} is of another kind",
             why=f"it is {public.key_type.name}; signatures here are Ed25519 only",
+            fix="make an Ed25519 key in the token",
         )
     # Some tokens give the raw point, others the same inside a DER octet string.
     return SigningKey(TokenKey(pkcs11, private, point[-_RAW_BYTES:]))
@@ -124,4 +125,9 @@ def _parts(uri: str, module: str | None) -> tuple[str, str, str]:
 
 
 def _stays() -> UsageError:
-    return UsageError("key-in-token", "a key in a token cannot be written to a file")
+    return UsageError(
+        "key-in-token",
+        "a key in a token cannot be written to a file",
+        why="a token signs, and never says its key",
+        fix="keep using its pkcs11: reference",
+    )

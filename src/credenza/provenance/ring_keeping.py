@@ -346,6 +346,7 @@ def _named(keys: Iterable[str], threshold: int) -> dict[str, Key]:
         raise UsageError(
             "bad-threshold",
             f"{threshold} signatures of {len(found)} different keys cannot be",
+            why="a threshold is at least 1, and at most the number of different keys",
             fix="give more keys, or a lower --threshold",
         )
     return found

@@ -241,6 +241,7 @@ def _moves_to(
                 "standing",
                 f"{source_id!r} cannot become {standing.value}",
                 why=f"it is {source.standing.value}",
+                fix="register another source: revocation is for good",
             )
         return roster._with(  # noqa: SLF001 - the roster's own events
             dataclasses.replace(source, standing=standing)
@@ -256,7 +257,12 @@ def _key(value: Json) -> str:
 
 
 def _bad(why: str) -> UntrustedError:
-    return UntrustedError("bad-registration", "this registration has no meaning", why=why)
+    return UntrustedError(
+        "bad-registration",
+        "this registration has no meaning",
+        why=why,
+        fix="run `credenza log audit`: the ledger holds an event that no command writes",
+    )
 
 
 # Required fields, optional fields, and what the event does.

@@ -83,7 +83,12 @@ def prove_row(table: pa.Table, row: int, envelope: bytes) -> bytes:
             fix="count rows from 0",
         )
     if merkle_root(leaves) != decode_manifest(dsse.parse(envelope).payload).row_root:
-        raise UntrustedError("row-root", "these are not the rows that the sender signed")
+        raise UntrustedError(
+            "row-root",
+            "these are not the rows that the sender signed",
+            why="their root is not the one in the signed manifest",
+            fix="give the batch's files as they were submitted",
+        )
     hashes = [merkle_root(leaves[low:high]) for low, high in inclusion_ranges(row, len(leaves))]
     return canonical_json(
         {
@@ -156,7 +161,12 @@ def membership(batch: str, batches: Sequence[str]) -> Membership:
 
 def _compare(row: pa.Table, leaf: bytes) -> None:
     if row.num_rows != 1:
-        raise UsageError("not-one-row", f"{row.num_rows} rows were given, not one")
+        raise UsageError(
+            "not-one-row",
+            f"{row.num_rows} rows were given, not one",
+            why="a proof is of one row",
+            fix="cut the table to that row",
+        )
     if row_digests(row)[0].tobytes() != leaf:
         raise _refused("the row that was given is not the proven one")
 

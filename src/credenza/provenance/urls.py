@@ -166,6 +166,7 @@ def _urls(index: pa.Table) -> list[str]:
         raise UsageError(
             "reserved-column",
             f"the index brings a column called {taken[0]!r}",
+            why="the fetched table has a column of that name",
             fix="rename it: what is fetched goes there",
         )
     urls = [str(url) for url in index[URL].to_pylist()]
@@ -173,6 +174,7 @@ def _urls(index: pa.Table) -> list[str]:
         raise UsageError(
             "bad-index",
             f"an index has 1 to {MOST_URLS} URLs, not {len(urls)}",
+            why="one batch is fetched in one visit",
             fix="split or fill the index",
         )
     return urls

@@ -170,6 +170,7 @@ def draw_plot(names: Sequence[str], *, attackers: int = 4, seed: int = 0) -> Plo
         raise UsageError(
             "bad-parameter",
             f"{attackers} attackers among {len(names)} feeds",
+            why="attackers are drawn from the feeds",
             fix=f"give a number between 0 and {len(names)}",
         )
     rng = np.random.default_rng([seed, 2013])

@@ -77,12 +77,18 @@ def forge(ledger: Ledger, key: Ed25519PrivateKey, attack: Forge, out: Path) -> i
         UsageError: ``out`` exists, or the ledger is too short to falsify.
     """
     if out.exists():
-        raise UsageError("exists", f"{out.name!r} exists", fix="name a directory that does not")
+        raise UsageError(
+            "exists",
+            f"{out.name!r} exists",
+            why="a falsified ledger is written beside the true one, never over it",
+            fix="name a directory that does not",
+        )
     leaves = [_leaf(entry) for entry in ledger.entries()]
     if len(leaves) < FEWEST:
         raise UsageError(
             "too-short",
             f"a ledger of {len(leaves)} entries has no history yet",
+            why="what is rewritten must have been signed before",
             fix="try it on a workspace in which something was submitted",
         )
     forged = attack(leaves)

@@ -39,6 +39,7 @@ def check_share(share: float) -> None:
         raise UsageError(
             "bad-parameter",
             f"the share of poisoned rows is {share}",
+            why="it is a share of the rows",
             fix="give a share of the batch's rows between 0 and 1",
         )
 

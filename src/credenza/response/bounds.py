@@ -47,7 +47,13 @@ def _check(clean: int, at_most: float) -> None:
         raise UsageError(
             "bad-bound",
             f"{at_most:g} is no share between 0 and 1",
+            why="it is a share of the rows",
             fix="give a share between 0 and 1",
         )
     if not clean:
-        raise ConflictError("all-suspicious", "every row is suspicious: nothing bounds them")
+        raise ConflictError(
+            "all-suspicious",
+            "every row is suspicious: nothing bounds them",
+            why="the bound comes from rows that are not under suspicion",
+            fix="narrow the suspicion, or roll back",
+        )

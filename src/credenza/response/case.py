@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from credenza.core.errors import UsageError
 from credenza.gate.fitting import reference_for
-from credenza.provenance.manifest import decode_manifest
 from credenza.store.rows import BatchRow
 
 if TYPE_CHECKING:
@@ -121,7 +120,10 @@ def case_of(stores: Stores, policy: Policy, batches: Sequence[BatchRow]) -> Case
     """
     if not batches or len({row.dataset for row in batches}) > 1:
         raise UsageError(
-            "bad-case", "a validator looks at batches of one dataset", fix="name at least one"
+            "bad-case",
+            "a validator looks at batches of one dataset",
+            why="batches of none, or of several, were named",
+            fix="name at least one",
         )
     dataset, digests = batches[0].dataset, {row.digest for row in batches}
     with stores.journal.catalog.snapshot() as index:
@@ -156,8 +158,5 @@ def _together(stores: Stores, rows: Sequence[BatchRow]) -> tuple[pa.Table, Strin
 
 def _originals(stores: Stores, row: BatchRow) -> dict[str, Path]:
     """The batch's files in the content store, by the names they were signed under."""
-    from credenza.core import dsse  # noqa: PLC0415 - only here
-
-    blobs = stores.journal.blobs
-    manifest = decode_manifest(dsse.parse(blobs.get(row.digest)).payload)
-    return {file.name: blobs.path(file.sha256) for file in manifest.files}
+    files = stores.manifest(row.digest).files
+    return {file.name: stores.journal.blobs.path(file.sha256) for file in files}

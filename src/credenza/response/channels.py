@@ -126,6 +126,7 @@ def back(stores: Stores, dataset: str, name: str, reason: str) -> Event:
         raise NotFoundError(
             "no-earlier-target",
             f"channel {name!r} of {dataset!r} never pointed anywhere else",
+            why="it goes back along its own moves",
             fix="move it to a version or a release",
         )
     return rolled_back(stores, before, reason)
@@ -155,7 +156,12 @@ def _event(
 ) -> Event:
     """The channel at ``place`` (dataset, name) comes to point to a version and a release."""
     if not reason.strip():
-        raise UsageError("no-reason", "moving a channel needs a reason", fix="add --reason")
+        raise UsageError(
+            "no-reason",
+            "moving a channel needs a reason",
+            why="the ledger keeps who moved what people train on, and why",
+            fix="add --reason",
+        )
     (dataset, name), (version, release) = place, target
     return Event(
         "channel",
@@ -176,6 +182,7 @@ def _check(stores: Stores, dataset: str, version: int | None) -> None:
         raise UsageError(
             "no-target",
             "name a version or a release for the channel",
+            why="a channel points to one or the other",
             fix="add --version or --release",
         )
     with stores.journal.catalog.snapshot() as index:
@@ -184,6 +191,7 @@ def _check(stores: Stores, dataset: str, version: int | None) -> None:
         raise NotFoundError(
             "no-such-version",
             f"{dataset!r} has no version {version}",
+            why="the ledger knows of no publication by that number",
             fix=f"run `credenza dataset log {dataset}`",
         )
     refuse_excised(stores, dataset, version)

@@ -15,9 +15,7 @@ from enum import StrEnum
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
-from credenza.core import dsse
 from credenza.core.errors import InternalError
-from credenza.provenance.manifest import decode_manifest
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
@@ -114,8 +112,7 @@ class Record:
 
     def is_described(self, submission: Document) -> bool:
         """Whether the signed manifest of a batch says where its data is from."""
-        envelope = self._stores.journal.blobs.get(str(submission["batch"]))
-        manifest = decode_manifest(dsse.parse(envelope).payload)
+        manifest = self._stores.manifest(str(submission["batch"]))
         return bool(manifest.licence or manifest.provenance)
 
 

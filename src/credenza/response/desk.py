@@ -111,7 +111,12 @@ def next_moment(
 ) -> dict[str, Json]:
     """What would be recorded of an incident's next moment; raises as ``record``."""
     if not by.strip():
-        raise UsageError("nobody", "somebody must answer for it", fix="add --by NAME")
+        raise UsageError(
+            "nobody",
+            "somebody must answer for it",
+            why="the ledger keeps who did what",
+            fix="add --by NAME",
+        )
     document: dict[str, Json] = {"incident": known.id, "event": event, "by": by, **content}
     journal = desk.stores.journal
     journal.lock()

@@ -45,7 +45,10 @@ def severity_of(word: object) -> Severity:
     if str(word).upper() not in Severity.__members__:
         known = ", ".join(name.lower() for name in Severity.__members__)
         raise UsageError(
-            "bad-severity", f"no severity is called {quote(word)}", why=f"there are: {known}"
+            "bad-severity",
+            f"no severity is called {quote(word)}",
+            why=f"there are: {known}",
+            fix="name one of these",
         )
     return Severity[str(word).upper()]
 

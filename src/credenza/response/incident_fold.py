@@ -60,13 +60,17 @@ def after(known: Incident | None, document: Document, when: When) -> Incident:
             "bad-incident",
             f"incident {str(document['incident'])[:40]!r} "
             + ("is not open" if known is None else "is open already"),
+            why="incidents are opened once, and answered while they are open",
             fix="run `credenza incident list`",
         )
     if known is None:
         return _opened(document, when)
     if known.state is State.CLOSED:
         raise ConflictError(
-            "incident-closed", f"{known.id} is closed", fix="open another one that names it"
+            "incident-closed",
+            f"{known.id} is closed",
+            why="what was learnt from it is written, and stays",
+            fix="open another one that names it",
         )
     then = _EVENTS[event](known, _News(document, when))
     moment = Moment(when, event, _text(document, "by"), _SENTENCES[event](document))
@@ -129,6 +133,7 @@ def _stepped(incident: Incident, news: _News) -> Incident:
         raise ConflictError(
             "step-done",
             f"step {step.id} of {incident.id} is done already",
+            why="a step is done once",
             fix="nothing is left to do on it",
         )
     if waived and not step.waivable:
@@ -161,6 +166,7 @@ def _escalated(incident: Incident, news: _News) -> Incident:
         raise ConflictError(
             "not-due",
             f"escalation {name[:60]!r} of {incident.id} is not due",
+            why="its time has not passed yet, or it was answered",
             fix="wait until it is",
         )
     rule = next(one for one in incident.escalations if one.id == name)

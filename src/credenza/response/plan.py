@@ -91,6 +91,7 @@ def draw_up(stores: Stores, suspicion: Suspicion, wishes: Wishes) -> Plan:
             "no-such-measure",
             f"no measure is called {wishes.measure[:60]!r}",
             why=f"the measures are: {', '.join(ALTERNATIVES[1:])}",
+            fix="name one of these",
         )
     steps = [step for part in PARTS if (step := part.propose(case)) is not None]
     return Plan(
@@ -120,13 +121,28 @@ def read_plan(data: bytes) -> Plan:
     rows = decoded(_Rows, {"rows": found["rows"]}, "the plan").rows
     finding, size = found["finding"], found["size"]
     if not isinstance(size, int) or not isinstance(finding, int | None):
-        raise UsageError("bad-plan", "the plan's finding and size are no numbers")
+        raise UsageError(
+            "bad-plan",
+            "the plan's finding and size are no numbers",
+            why="both are written by `recover plan`",
+            fix="draw the plan up again",
+        )
     steps = found["steps"]
     if not isinstance(steps, list) or not steps:
-        raise UsageError("bad-plan", "the plan has no steps")
+        raise UsageError(
+            "bad-plan",
+            "the plan has no steps",
+            why="a way back is a list of steps",
+            fix="draw the plan up again",
+        )
     suspicion = found["suspicion"]
     if not isinstance(suspicion, dict):
-        raise UsageError("bad-plan", "the plan says of no one what is suspected")
+        raise UsageError(
+            "bad-plan",
+            "the plan says of no one what is suspected",
+            why="a recovery takes out what is under suspicion",
+            fix="draw the plan up again",
+        )
     return Plan(
         decoded(Suspicion, suspicion, "the suspicion"),
         rows,
@@ -145,7 +161,10 @@ def check(plan: Plan, job: Job) -> None:
     """
     for why in _contradictions(plan.steps):
         raise ConflictError(
-            "contradictory-plan", f"the plan contradicts itself: {why}", fix="draw it up again"
+            "contradictory-plan",
+            f"the plan contradicts itself: {why}",
+            why="plans may be edited by hand; what is applied must hold together",
+            fix="draw it up again",
         )
     found = suspects(job.stores, plan.suspicion).rows
     if found != plan.rows:

@@ -161,4 +161,9 @@ def _check_unique(names: Iterable[str]) -> None:
 
 
 def _bad(what: str, why: str) -> UsageError:
-    return UsageError("bad-playbook", what, why=why)
+    return UsageError(
+        "bad-playbook",
+        what,
+        why=why,
+        fix="copy a shipped playbook, and change that",
+    )

@@ -99,6 +99,7 @@ def draw_suspicion(stores: Stores, dataset: str, seed: int) -> Suspicion:
         raise UsageError(
             "nothing-admitted",
             f"nothing of {dataset[:70]!r} was admitted, so there is no way back to rehearse",
+            why="a rehearsal takes out a part of what was admitted",
             fix="settle something first: `credenza dataset log` lists versions",
         )
     rng = np.random.default_rng(seed)

@@ -73,12 +73,14 @@ def draw_sheet(case: Case, *, suspects: int, controls: int, salt: str, seed: int
         raise UsageError(
             "no-label",
             f"{case.dataset!r} has no label that could be given again",
+            why="its batches name no label column",
             fix="relabel a dataset that was submitted with --label",
         )
     if suspects < 1 or controls < 0:
         raise UsageError(
             "bad-sheet",
             f"{suspects} suspects and {controls} controls were asked for",
+            why="a sheet asks about suspects, among controls",
             fix="ask for at least one suspect",
         )
     trusted = case.trusted().trusted if controls else case.table.slice(0, 0)

@@ -10,8 +10,6 @@ import datetime as dt
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from credenza.core import dsse
-from credenza.core.canonical import MAX_BYTES
 from credenza.core.errors import NotFoundError, UntrustedError, UsageError
 from credenza.core.keys import keyid_of
 from credenza.core.spans import Spans, common, minus, spans_of, united
@@ -20,7 +18,6 @@ from credenza.gate.policy_file import load_policy
 from credenza.gate.questions import batch_row
 from credenza.gate.registry import roster
 from credenza.gate.windows import date_of
-from credenza.provenance.manifest import decode_manifest
 from credenza.store.rows import BatchRow, EntryRow, VersionRow
 
 if TYPE_CHECKING:
@@ -235,6 +232,7 @@ def _named_batches(
             raise NotFoundError(
                 "another-dataset",
                 f"batch {row.digest[:16]} is of {row.dataset!r}, not of {suspicion.dataset!r}",
+                why="what it reached is followed through the versions of one dataset",
                 fix="look at one dataset at a time",
             )
         if row.digest in in_time:
@@ -246,6 +244,7 @@ def _check(stores: Stores, suspicion: Suspicion) -> None:
         raise UsageError(
             "no-suspicion",
             "nothing is under suspicion",
+            why="everything that was given together means no row",
             fix="name sources, batches, rows, keys, detectors or a span of time",
         )
     for day in filter(None, (suspicion.since, suspicion.until)):
@@ -274,8 +273,7 @@ def _day(stores: Stores, row: BatchRow) -> str:
     try:
         return dt.date.fromisoformat(row.window).isoformat()
     except ValueError:
-        envelope = stores.journal.blobs.get(row.digest, max_bytes=MAX_BYTES)
-        return decode_manifest(dsse.parse(envelope).payload).collected[0][:10]
+        return stores.manifest(row.digest).collected[0][:10]
 
 
 def cut(rows: Mapping[str, Spans], held: Mapping[str, Spans]) -> dict[str, Spans]:

@@ -93,12 +93,14 @@ def run_event(stores: Stores, claimed: TrainingRun) -> tuple[TrainingRun, Event]
         raise UsageError(
             "bad-model-digest",
             f"{claimed.model[:70]!a} is no SHA-256",
+            why="a model is known by the SHA-256 of its file",
             fix="give the model's file, or 64 lower-case hex digits",
         )
     if not claimed.releases and not claimed.bases:
         raise UsageError(
             "no-release",
             "a run was trained on a release or started from a model",
+            why="lineage runs from rows to models through one of them",
             fix="add --release, --on or --base",
         )
     with stores.journal.catalog.snapshot() as index:

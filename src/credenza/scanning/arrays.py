@@ -41,7 +41,10 @@ def from_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Reading:
     usable = {name: array for name, array in arrays.items() if array.ndim > 0}
     if not usable:
         raise UsageError(
-            "no-rows", "there are no arrays with rows", fix="save X and y with `numpy.savez`"
+            "no-rows",
+            "there are no arrays with rows",
+            why="each array's first dimension is its rows, at least one",
+            fix="save X and y with `numpy.savez`",
         )
     lengths = Counter(len(array) for array in usable.values())
     most = max(lengths, key=lambda length: (lengths[length], length))

@@ -46,6 +46,7 @@ def encoded(
             raise UsageError(
                 "nothing-to-encode",
                 f"the encoder {name!r} reads {role} columns, and there is none",
+                why="roles are what the options say, or what types and names suggest",
                 fix=f"name one with --{role}, or leave the encoder out",
             )
         for column in columns:

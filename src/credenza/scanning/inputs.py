@@ -57,13 +57,23 @@ def _checked(found: Reading) -> Reading:
             fix="check that the file was written whole",
         )
     if len(set(table.column_names)) < table.num_columns:
-        raise UsageError("duplicate-column", "two columns share a name", fix="rename one of them")
+        raise UsageError(
+            "duplicate-column",
+            "two columns share a name",
+            why="a column is found by its name",
+            fix="rename one of them",
+        )
     return found
 
 
 def _file(path: Path, limits: Limits) -> Reading:
     if not path.exists():
-        raise NotFoundError("no-such-file", f"there is no {quote(path)}", fix="check the path")
+        raise NotFoundError(
+            "no-such-file",
+            f"there is no {quote(path)}",
+            why="nothing is at that path, as seen from here",
+            fix="check the path",
+        )
     # A link the caller names is the caller's choice; links inside a folder are not.
     path = path.resolve()
     readers = [READERS.make(name) for name in READERS.parts]
@@ -131,7 +141,10 @@ def _columnwise(columns: Mapping[str, Any]) -> Reading:
     lengths = {len(values) for values in made.values()}
     if len(lengths) > 1:
         raise UsageError(
-            "bad-length", "the columns differ in length", why=f"lengths {sorted(lengths)}"
+            "bad-length",
+            "the columns differ in length",
+            why=f"lengths {sorted(lengths)}",
+            fix="give every column one value a row",
         )
     return Reading(pa.table(made), notices=tuple(notices))
 

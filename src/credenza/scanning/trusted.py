@@ -58,6 +58,7 @@ def with_trusted(reading: Reading, trusted: object) -> Trusting:
                 "bad-length",
                 "the mask of trusted rows does not fit",
                 why=f"its shape is {trusted.shape}, for {n} rows",
+                fix="give one truth value a row",
             )
         return _some(Trusting(reading, n, trusted.copy()))
     return _joined(reading, read(trusted))
@@ -68,6 +69,7 @@ def _some(found: Trusting) -> Trusting:
         raise UsageError(
             "all-trusted",
             "every row is trusted, so there is nothing to scan",
+            why="trusted rows are the yardstick, and are not judged",
             fix="name a column that is true for the trusted rows only",
         )
     return found

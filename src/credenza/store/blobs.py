@@ -218,6 +218,7 @@ class BlobStore:
             raise UsageError(
                 "not-local",
                 "this content store has no local paths",
+                why="it lies with an object store",
                 fix="fetch the object to a file",
             )
         path = self._root / _key(digest)
@@ -286,7 +287,10 @@ class BlobStore:
 def _key(digest: str) -> str:
     if not _DIGEST.fullmatch(digest):
         raise UsageError(
-            "bad-digest", f"{digest[:80]!r} is not a SHA-256", fix="give 64 lower-case hex digits"
+            "bad-digest",
+            f"{digest[:80]!r} is not a SHA-256",
+            why="content is kept under its SHA-256",
+            fix="give 64 lower-case hex digits",
         )
     return f"{digest[:2]}/{digest[2:]}"
 
@@ -296,7 +300,12 @@ def _open_regular(path: Path) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as wrong:
-        raise NotFoundError("no-such-file", f"there is no file {path.name!r}") from wrong
+        raise NotFoundError(
+            "no-such-file",
+            f"there is no file {path.name!r}",
+            why="nothing is at its path any more",
+            fix="check the path",
+        ) from wrong
     except OSError as wrong:
         if wrong.errno in {errno.ELOOP, errno.ENXIO}:
             raise _not_regular(path) from wrong
@@ -309,19 +318,27 @@ def _open_regular(path: Path) -> BinaryIO:
 
 def _check_size(size: int, max_bytes: int | None, what: str) -> None:
     if max_bytes is not None and size > max_bytes:
-        raise UntrustedError("too-large", f"{what} is too long", why=f"more than {max_bytes} bytes")
+        raise UntrustedError(
+            "too-large", f"{what} is too long", why=f"more than {max_bytes} bytes", fix="split it"
+        )
 
 
 def _not_regular(path: Path) -> UntrustedError:
     return UntrustedError(
         "not-a-regular-file",
         f"{path.name!r} is not a regular file",
+        why="what is read could change while it is read",
         fix="submit the file itself, not a link, a directory or a pipe",
     )
 
 
 def _missing(digest: str) -> NotFoundError:
-    return NotFoundError("no-such-blob", f"the content store has no object {digest}")
+    return NotFoundError(
+        "no-such-blob",
+        f"the content store has no object {digest}",
+        why="it was never put there, or was lost",
+        fix="run `credenza log audit`, which names everything that is missing",
+    )
 
 
 def _explained(wrong: Exception, what: str) -> CredenzaError:

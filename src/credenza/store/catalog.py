@@ -45,7 +45,6 @@ R = TypeVar("R")
 
 BUSY_TIMEOUT_S = 10
 
-
 _UPSERTS: Mapping[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -81,10 +80,7 @@ class Transaction:
 
     def get(self, kind: type[R], /, *key: object) -> R | None:
         """The row with that primary key, in the order of the table, or None."""
-        table = table_of(kind)
-        names = [column.name for column in table.primary_key]
-        if len(names) != len(key):
-            raise UsageError("bad-key", f"a {table.name} is found by {', '.join(names)}")
+        names = [column.name for column in table_of(kind).primary_key]
         found = self.find(kind, **dict(zip(names, key, strict=True)))
         return found[0] if found else None
 
@@ -381,6 +377,7 @@ def _condition(table: Table, name: str, value: object) -> ColumnElement[bool]:
             "no-such-column",
             f"a {table.name} has no {name!r}",
             why=f"it has: {', '.join(table.columns.keys())}",
+            fix="ask by one of these",
         )
     column = table.columns[name]
     if isinstance(value, Between):

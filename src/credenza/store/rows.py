@@ -317,7 +317,10 @@ def table_of(kind: type) -> Table:
     except KeyError:
         known = ", ".join(sorted(each.__name__ for each in TABLES))
         raise UsageError(
-            "no-such-table", f"the catalog has no {kind.__name__}", why=f"it has: {known}"
+            "no-such-table",
+            f"the catalog has no {kind.__name__}",
+            why=f"it has: {known}",
+            fix="ask for one of these",
         ) from None
 
 

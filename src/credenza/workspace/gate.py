@@ -11,10 +11,11 @@ from credenza.core.canonical import sha256_hex
 from credenza.gate import monitor, questions, registry, review
 from credenza.gate.chart import Panel, panel_of
 from credenza.gate.publication import finish_pending
-from credenza.gate.reception import Receipt, receive, receive_together
+from credenza.gate.reception import Receipt, earlier, receipt_of, receive, receive_together
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.keys import new_key, save_key
+from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.sign import sign_batch
 from credenza.store.rows import BatchRow, HeadRow
 from credenza.workspace.datasets import Datasets
@@ -103,11 +104,25 @@ class Gate(Opened):
         collected: tuple[str, str] | None = None,
         licence: str = "",
         provenance: Mapping[str, str] | None = None,
+        again: bool = False,
     ) -> Receipt:
         """Sign files as the source's next batch and hand them to the gate.
 
-        ``key`` is a reference as ``keys.key_of`` takes it, or several where the source's
-        threshold asks for several signatures.
+        Files that are in already, with the same label, licence, provenance and, if given,
+        days of collection, are not handed in twice: the receipt is that of the earlier
+        batch as it stands now, and says so. A job may therefore run again.
+
+        Args:
+            files: the batch.
+            source: who sends it.
+            key: a reference as ``keys.key_of`` takes it, or several where the source's
+                threshold asks for several signatures.
+            dataset: it is meant for.
+            label: the column that a model will predict.
+            collected: start and end, ISO dates or times in UTC; today by default.
+            licence: SPDX name.
+            provenance: Data & Trust Alliance fields.
+            again: hand them in even if they are in already.
 
         Raises:
             UsageError: the files cannot be described (no rows, unknown format, …).
@@ -124,6 +139,10 @@ class Gate(Opened):
             licence=licence,
             provenance=provenance,
         )
+        manifest = decode_manifest(dsse.parse(envelope).payload)
+        before = None if again else earlier(self._stores, manifest, dated=collected is not None)
+        if before is not None:
+            return receipt_of(before, is_repeat=True)
         for other in others:
             envelope = dsse.cosign(envelope, key_of(other).private)
         terms: dict[str, Json] = {
@@ -179,10 +198,7 @@ class Gate(Opened):
         receipt = receive(self._stores, envelope, list(files), policy)
         if policy.window.days == 0:
             self.settle(receipt.dataset)
-            row = self._row(receipt.batch)
-            return Receipt(
-                receipt.batch, row.dataset, row.window, receipt.index, row.records, row.status
-            )
+            return receipt_of(self._row(receipt.batch))
         return receipt
 
     def receive_together(

@@ -98,6 +98,7 @@ class Governance:
             raise ConflictError(
                 "governed-already",
                 "this workspace is governed already",
+                why="the first rules are set once",
                 fix="change rules with `credenza governance adopt`",
             )
         self._put_in_force(self._rules_draft())

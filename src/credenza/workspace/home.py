@@ -98,6 +98,7 @@ def read_config(home: Path) -> dict[str, object]:
         raise UsageError(
             "bad-workspace",
             "workspace.json is not of this version of credenza",
+            why="its format is not one that this version reads",
             fix="restore it from a copy, or open it with the version that made it",
         )
     return cast("dict[str, object]", config)

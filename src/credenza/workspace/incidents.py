@@ -123,7 +123,12 @@ class Incidents:
         begun |= {"rows": self._rows_of(batch, rows)} if rows else {}
         dataset = str(begun.pop("dataset", "")) or dataset
         if not dataset:
-            raise UsageError("no-dataset", "an incident is about a dataset", fix="add --dataset")
+            raise UsageError(
+                "no-dataset",
+                "an incident is about a dataset",
+                why="what it holds, rolls back and reports is of one dataset",
+                fix="add --dataset",
+            )
         book = find_playbook(playbook, VERBS.keys(), own)
         return self._opened(
             {
@@ -316,6 +321,7 @@ class Incidents:
             raise UsageError(
                 "automatic-step",
                 f"step {step!r} is done by running it",
+                why="the playbook names a command for it",
                 fix=f"run `credenza incident run {name}`, or waive it",
             )
         exhibits: dict[str, Json] = {}

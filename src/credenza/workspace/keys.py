@@ -52,6 +52,7 @@ def _from_environment(reference: str) -> SigningKey:
         raise NotFoundError(
             "no-such-key",
             f"the environment has no key in ${name}",
+            why="the variable is not set, or holds something else",
             fix=f"put PEM, or the 64 hex digits of a seed, into ${name}",
         )
     if len(text) == _SEED_DIGITS and set(text) <= set("0123456789abcdefABCDEF"):

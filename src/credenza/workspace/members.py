@@ -50,7 +50,10 @@ class Members:
         before = charter(self._stores).active.get(name)
         if before is None:
             raise UsageError(
-                "bad-member", f"no member is called {name!r}", fix="run `credenza member list`"
+                "bad-member",
+                f"no member is called {name!r}",
+                why="members are known by the names they were added under",
+                fix="run `credenza member list`",
             )
         return self._enrol(
             "member-changed",
@@ -63,7 +66,12 @@ class Members:
     def remove(self, name: str, reason: str) -> None:
         """Take a person's word away, for what they approved and was not done yet as well."""
         if not reason.strip():
-            raise UsageError("no-reason", "removing a member needs a reason", fix="add --reason")
+            raise UsageError(
+                "no-reason",
+                "removing a member needs a reason",
+                why="the ledger keeps why somebody's word stopped counting",
+                fix="add --reason",
+            )
         self._record({"event": "member-removed", "member": name, "reason": reason})
 
     def _enrol(

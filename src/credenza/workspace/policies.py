@@ -102,6 +102,7 @@ class Policies:
             raise ConflictError(
                 "not-judged",
                 f"batch {row.digest[:16]} was not judged yet",
+                why="a policy weighs recorded evidence",
                 fix="run `credenza settle` once its window is over",
             )
         digest = str(self._stores.event(row.verdict_index)["policy"])

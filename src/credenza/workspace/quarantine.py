@@ -87,6 +87,7 @@ class Quarantine:
             raise UsageError(
                 "bad-part",
                 "name a batch, perhaps with rows or a slice; or a source, perhaps with a slice",
+                why="a decision is about one batch or one source",
                 fix="give BATCH, with --rows or --where if need be; or --source, with --where",
             )
         names = [batch] if batch else self._of_source(source, dataset)
@@ -100,6 +101,7 @@ class Quarantine:
             raise UsageError(
                 "nothing-meant",
                 "no row that waits for a decision is meant",
+                why="what was named is decided, or was never stopped",
                 fix="run `credenza review list`",
             )
         return done

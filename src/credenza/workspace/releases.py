@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from credenza.core.canonical import Json
     from credenza.core.types import Release
+    from credenza.gate.releases import ReleaseRecord
     from credenza.gate.stores import Stores
     from credenza.provenance.keys import SigningKey
     from credenza.workspace.policies import Policies
@@ -47,6 +48,10 @@ class Releases:
         self._policies = policies
         self._operator = operator
         self._clock = clock
+
+    def all(self, dataset: str | None = None) -> list[ReleaseRecord]:
+        """Releases that were made, oldest first, and which of them are recalled."""
+        return releases.released(self._stores, dataset)
 
     def create(
         self,

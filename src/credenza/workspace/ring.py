@@ -113,6 +113,7 @@ class Keepers:
             raise UsageError(
                 "bad-threshold",
                 "the online role is signed by one key at a time",
+                why="it signs by itself, at every change",
                 fix="give one key",
             )
         ring_keeping.rotate(self._directory, role, holders, self._now_s)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from credenza.store.rows import WatchRow
+
 if TYPE_CHECKING:
     from tests.conftest import NewWorkspace, SourceSimulator
 
@@ -30,3 +34,15 @@ def test_the_newest_window_is_the_one_settled_last_whatever_its_name(
     for name in sources.names:
         receipt = sources.submit(workspace, name, 0)
         assert workspace.monitor("trips").window == workspace.batch(receipt.batch).window
+
+
+@pytest.mark.parametrize(("until", "status"), [("2027-01-20", "held"), ("2027-01-10", "admitted")])
+def test_a_watch_ends_on_its_day_for_batches_that_are_judged_as_they_come(
+    new_workspace: NewWorkspace, sources: SourceSimulator, until: str, status: str
+) -> None:
+    workspace = new_workspace(days=0)  # and it is the 15th of January 2027
+    sources.register(workspace)
+    sources.submit(workspace, "beat", 0)
+    with workspace._stores.journal.catalog.transaction() as index:
+        index.upsert(WatchRow("trips", "anna", "2027-01-04", until))
+    assert sources.submit(workspace, "anna", 0).status == status

@@ -92,4 +92,9 @@ def _crew(known: Charter) -> str:
 
 
 def _unfit(what: str) -> UsageError:
-    return UsageError("bad-member", what, fix="run `credenza member list`")
+    return UsageError(
+        "bad-member",
+        what,
+        why="a member is on record by the name that was given to `credenza member add`",
+        fix="run `credenza member list`",
+    )

@@ -119,6 +119,7 @@ class Charter:
             raise NotFoundError(
                 "no-such-version",
                 f"{dataset!r} has no version {version}",
+                why="the ledger knows of no publication by that number",
                 fix=f"run `credenza dataset log {dataset}`",
             )
         return made.digest

@@ -38,6 +38,7 @@ def thing_of(stores: Stores, known: Charter, request: Request) -> Thing:
             "no-such-action",
             f"no action is called {request.action!r}",
             why=f"the actions are: {', '.join(ACTIONS)}",
+            fix="ask for one of these",
         )
     name = str(request.terms.get(kind.lower(), "workspace"))
     return _THINGS[kind](_Asked(stores, known, name, request.terms))

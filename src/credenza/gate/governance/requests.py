@@ -63,7 +63,7 @@ def judge(stores: Stores, known: Charter, signed: Signed, time_s: int) -> Judgem
             name = known.signer(approval)
             check_approver(known, rules, thing, request.action, requester, name)
             if name in counted or approval.keyid in (signed.keyid, *counted.values()):
-                raise ForbiddenError("counted-already", f"{name} has approved it already")  # noqa: TRY301 - said like the others
+                raise _counted_already(name)
         except ForbiddenError as wrong:
             void.append(wrong.what)
         else:
@@ -166,3 +166,12 @@ def request_named(known: Charter, prefix: str) -> Signed:
     """
     fix = "run `credenza request list`"
     return known.requests[beginning(prefix, known.requests, "request", fix=fix)]
+
+
+def _counted_already(name: str) -> ForbiddenError:
+    return ForbiddenError(
+        "counted-already",
+        f"{name} has approved it already",
+        why="each member counts once",
+        fix="let another member approve it",
+    )

@@ -219,7 +219,10 @@ def verify(
 
     if (release is None) != (release_trust is None):
         raise UsageError(
-            "bad-usage", "--release and --release-trust come together", fix="give both, or neither"
+            "bad-usage",
+            "--release and --release-trust come together",
+            why="a release proves something only to whoever trusts its signer",
+            fix="give both, or neither",
         )
     found = verify_row(proof.read_bytes(), trust=[public_key(key) for key in trusted])
     place = None

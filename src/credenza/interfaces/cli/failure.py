@@ -105,9 +105,9 @@ def _object(error: CredenzaError) -> Mapping[str, object]:
 
 
 def _reading_of(wrong: click.ClickException) -> str:
-    """What the command does take, where what it was given is not among it."""
+    """What the command takes; of a parameter with a wrong value, what that one is."""
     if isinstance(wrong, click.BadParameter) and not isinstance(wrong, click.MissingParameter):
-        return ""  # it is taken, only not with this value
+        return _meaning_of(wrong)
     context = wrong.ctx if isinstance(wrong, click.UsageError) else None
     if context is None:
         return "the command line could not be understood"
@@ -115,6 +115,13 @@ def _reading_of(wrong: click.ClickException) -> str:
     if isinstance(context.command, click.Group):
         taken = context.command.list_commands(context)
     return f"`{context.command_path}` takes {', '.join(sorted(taken))}"
+
+
+def _meaning_of(wrong: click.BadParameter) -> str:
+    if isinstance(wrong.param, click.Option) and wrong.param.help:
+        return f"{wrong.param.opts[0]}: {wrong.param.help}"
+    name = wrong.param.human_readable_name if wrong.param is not None else "a value"
+    return f"it was taken for {name} of `{_help_of(wrong)}`"
 
 
 def _help_of(wrong: click.ClickException) -> str:

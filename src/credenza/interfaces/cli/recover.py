@@ -190,7 +190,12 @@ def _wishes(told: dict[str, Any]) -> Wishes:
 
     chosen = told["slice_"]
     if len({column for column, _ in chosen}) > 1:
-        raise UsageError("bad-slice", "a slice is of one column", fix="give --slice COLUMN VALUE")
+        raise UsageError(
+            "bad-slice",
+            "a slice is of one column",
+            why="a slice is the rows with one value in one column",
+            fix="give --slice COLUMN VALUE",
+        )
     return Wishes(
         hold=not told["no_hold"],
         freeze=told["freeze"],

@@ -15,6 +15,7 @@ from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
     from credenza.core.types import Release
+    from credenza.gate.releases import ReleaseRecord
 
 FORMATS = ("croissant", "cyclonedx", "openlineage", "slsa", "svr")
 
@@ -66,6 +67,28 @@ def create(
     return Answer(
         "credenza.release/1", {"release": jsonable(made), "out": str(out), "public_key": key}, show
     )
+
+
+@command.use_case(
+    "list", examples=("credenza release list", "credenza release list --dataset flights")
+)
+@click.option("--dataset", help="Only releases of this one.")
+def list_releases(home: Path | None, dataset: str | None) -> Answer:
+    """List the releases that were made, and which of them were recalled."""
+    with open_workspace(home) as workspace:
+        found = workspace.releases.all(dataset)
+
+    def show(screen: Screen) -> None:
+        screen.table(
+            ("release", "dataset", "version", "rows", "released", "standing"),
+            [
+                (short(r.digest), r.dataset, r.version, f"{r.rows:,}", r.released, _standing(r))
+                for r in found
+            ],
+        )
+        screen.line(count(len(found), "release"))
+
+    return Answer("credenza.releases/1", {"releases": [jsonable(one) for one in found]}, show)
 
 
 @command.use_case(
@@ -198,6 +221,10 @@ def export(home: Path | None, directory: Path, name: str, out: Path, url: str | 
     return Answer(
         "credenza.release-export/1", {"format": name, "out": str(out), "posted": status}, show
     )
+
+
+def _standing(release: ReleaseRecord) -> str:
+    return f"{release.standing}: {release.reason}" if release.reason else release.standing
 
 
 def _show(screen: Screen, release: Release) -> None:

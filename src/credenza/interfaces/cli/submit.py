@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from credenza.core.types import Reason
     from credenza.gate.reception import Receipt
     from credenza.provenance.urls import Refused
+
+
+REPEATED = "nothing was handed in this time; --again hands the files in as a batch of their own"
 
 
 @use_case(
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="A Data & Trust Alliance field. May be given several times.",
 )
+@click.option("--again", is_flag=True, help="Hand FILES in even if they are in already.")
 @click.option(
     "--receipt",
     "receipt_to",
@@ -87,20 +91,17 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     spread_s: float,
     hold_s: float,
     allow_private: bool,
-    source: str,
     keys: tuple[str, ...],
-    dataset: str,
-    label: str,
-    collected: tuple[str, str] | None,
-    licence: str,
     provenance: tuple[str, ...],
     receipt_to: Path | None,
+    **described: Any,  # noqa: ANN401 - click's values
 ) -> Answer:
     """Sign FILES as one batch and hand it to the gate.
 
     Reads Parquet, CSV and JSON Lines. The batch waits until its window is complete,
     and `credenza settle` judges the window as a whole: exit code 4 says that it
-    waits, 0 that it was admitted at once, 1 that it was refused.
+    waits, 0 that it was admitted at once, 1 that it was refused. Files that are in
+    already are not handed in twice; the answer is how they stand.
     """
     if bool(files) == (index is not None):
         raise UsageError(
@@ -115,20 +116,11 @@ def command(  # noqa: PLR0917 - click passes each option by its name
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             files, refused = fetch(index, folder, spread_s, hold_s, allow_private=allow_private)
         workspace = stack.enter_context(open_workspace(home))
-        receipt = workspace.submit(
-            list(files),
-            source=source,
-            key=keys,
-            dataset=dataset,
-            label=label,
-            collected=collected,
-            licence=licence,
-            provenance=_fields(provenance),
-        )
+        receipt = workspace.submit(files, key=keys, provenance=_fields(provenance), **described)
         if receipt_to is not None:
             receipt_to.write_bytes(workspace.log.receipt(receipt.batch))
         reasons = workspace.batch(receipt.batch).reasons
-        ends = workspace.waiting(dataset).ends
+        ends = workspace.waiting(receipt.dataset).ends
 
     return _received(receipt, refused, reasons, ends)
 
@@ -137,7 +129,8 @@ def _received(
     receipt: Receipt, refused: Sequence[Refused], reasons: Sequence[Reason], ends: str
 ) -> Answer:
     def show(screen: Screen) -> None:
-        screen.line(f"batch {short(receipt.batch)} {receipt.status}")
+        known = ": these very files were in already" if receipt.is_repeat else ""
+        screen.line(f"batch {short(receipt.batch)} {receipt.status}{known}")
         screen.fields(
             [
                 ("rows", f"{receipt.records:,}"),
@@ -147,6 +140,7 @@ def _received(
                 *((f"left out: {one.url}", one.why) for one in refused),
                 *((f"[{one.rule}]", one.sentence) for one in reasons),
                 ("next", _next(receipt, reasons, ends)),
+                ("again", REPEATED if receipt.is_repeat else ""),
             ]
         )
 
@@ -209,6 +203,7 @@ def _fields(words: Sequence[str]) -> dict[str, str]:
             raise UsageError(
                 "bad-provenance",
                 f"{word!r} is not NAME=VALUE",
+                why="a field has a name and a value",
                 fix='for example --provenance "data-origin-geography=US"',
             )
         found[name] = value

@@ -63,6 +63,11 @@ def row_ranges(text: str) -> list[tuple[int, int]]:
     for part in text.split(","):
         first, _, last = part.partition("-")
         if not first.isdecimal() or not (last or first).isdecimal():
-            raise UsageError("bad-rows", f"{text[:60]!r} are no rows", fix="like 0-99,120")
+            raise UsageError(
+                "bad-rows",
+                f"{text[:60]!r} are no rows",
+                why="rows are whole numbers from 0 and ranges of them",
+                fix="like 0-99,120",
+            )
         found.append((int(first), int(last or first) + 1))
     return found

@@ -51,7 +51,9 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     from credenza.response.training_runs import file_digest, tags_of  # noqa: PLC0415
 
     if len(dict(tags)) != len(tags):
-        raise UsageError("bad-tag", "a tag is given twice", fix="give each name once")
+        raise UsageError(
+            "bad-tag", "a tag is given twice", why="a tag has one value", fix="give each name once"
+        )
     with open_workspace(home) as workspace:
         recorded = workspace.response.train_run(
             run,

@@ -62,7 +62,12 @@ class Pasted:
         height, width = self.pattern.size
         room = pictures.shape[1] - height, pictures.shape[2] - width
         if min(room) < 0:
-            raise UsageError("bad-parameter", "the pattern is larger than the pictures")
+            raise UsageError(
+                "bad-parameter",
+                "the pattern is larger than the pictures",
+                why="it is pasted whole",
+                fix="take a smaller pattern",
+            )
         moves = rng.integers(-self.jitter, self.jitter + 1, (len(pictures), 2))
         light = self.pattern.light
         if pictures.ndim == 4 and light.ndim == 2:

@@ -43,6 +43,7 @@ class Replacement:
                 "bad-shape",
                 f"the goal has the shape {np.shape(self.goal)}",
                 why=f"updates of this round have {len(mean)} values",
+                fix="give a goal of that many values",
             )
         clients = len(known) + hostile
         lift = self.boost * clients / hostile

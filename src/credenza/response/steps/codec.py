@@ -42,6 +42,7 @@ def decoded(kind: type[T], found: Mapping[str, Json], where: str) -> T:
             "bad-plan",
             f"{where} {'lacks' if odd[0] in known else 'has no field'} {odd[0][:60]!r}",
             why=f"its fields are: {', '.join(known) or 'none'}",
+            fix="draw the plan up again, or write the step with these fields",
         )
     values = {}
     for name, codec in known.items():
@@ -49,7 +50,10 @@ def decoded(kind: type[T], found: Mapping[str, Json], where: str) -> T:
             values[name] = codec.read(found[name])
         except TypeError as wrong:
             raise UsageError(
-                "bad-plan", f"{name!r} of {where} is unfit", why=str(wrong)[:200]
+                "bad-plan",
+                f"{name!r} of {where} is unfit",
+                why=str(wrong)[:200],
+                fix="draw the plan up again, or mend that value",
             ) from wrong
     return kind(**values)
 

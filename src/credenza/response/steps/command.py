@@ -43,13 +43,19 @@ def check_words(words: Sequence[str], known: Sequence[str]) -> None:
         UsageError: it is one of these.
     """
     if not words:
-        raise UsageError("no-command", "a command has no words")
+        raise UsageError(
+            "no-command",
+            "a command has no words",
+            why="its first word names the program to run",
+            fix="give the program and its arguments",
+        )
     for word in words:
         if _PLACEHOLDER.match(word) and word[1:-1] not in known:
             raise UsageError(
                 "bad-placeholder",
                 f"{word[:60]!r} stands for nothing",
                 why=f"the placeholders are: {', '.join(f'{{{name}}}' for name in known)}",
+                fix="use one of these",
             )
 
 

@@ -52,10 +52,16 @@ class DeclareClean:
                 "no-such-criterion",
                 f"no criterion is called {odd[0][:60]!r}" if odd else "no criterion is stated",
                 why=f"the criteria are: {', '.join(CRITERIA)}",
+                fix="state some of these",
             )
         empty = sorted(kind for kind, reason in self.waivers.items() if not reason.strip())
         if empty:
-            raise UsageError("no-reason", f"the waiver of {empty[0][:60]!r} needs a reason")
+            raise UsageError(
+                "no-reason",
+                f"the waiver of {empty[0][:60]!r} needs a reason",
+                why="whoever signs the declaration reads it",
+                fix="say why it may be left out",
+            )
 
     def apply(self, job: Job) -> Done:
         """Check the criteria as things stand, and the signatures under what was found."""

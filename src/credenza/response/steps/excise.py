@@ -86,6 +86,7 @@ def check_rows(stores: Stores, dataset: str, rows: Mapping[str, Spans]) -> None:
             raise NotFoundError(
                 "no-such-batch",
                 f"{dataset!r} has no batch {batch[:64]!r}",
+                why="the plan names batches of one dataset",
                 fix="run `credenza batch list`",
             )
         beyond = minus(spans, whole(records[batch]))

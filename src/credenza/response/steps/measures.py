@@ -244,4 +244,9 @@ def _bound(text: str) -> float:
     try:
         return float(text)
     except ValueError as wrong:
-        raise UsageError("bad-bound", f"{text[:40]!r} is no share") from wrong
+        raise UsageError(
+            "bad-bound",
+            f"{text[:40]!r} is no share",
+            why="it is a share of the rows",
+            fix="give a number between 0 and 1",
+        ) from wrong

@@ -60,6 +60,7 @@ def clean_version(job: Job) -> int:
         raise ConflictError(
             "no-clean-version",
             "this recovery has made no clean version yet",
+            why="what is rebuilt is trained on the version that an earlier step makes",
             fix="keep the step 'excise' before this one",
         )
     return made[-1].number

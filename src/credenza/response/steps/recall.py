@@ -33,6 +33,7 @@ class RecallReleases:
             raise NotFoundError(
                 "no-such-release",
                 f"{job.dataset!r} has no release {strangers[0][:64]!r}",
+                why="the ledger knows of no such release of that dataset",
                 fix="draw the plan up again",
             )
 

@@ -43,7 +43,10 @@ def criterion(text: str) -> Criterion:
     found = _CRITERION.match(text)
     if found is None:
         raise UsageError(
-            "bad-criterion", f"{text[:80]!r} is no criterion", fix="like accuracy>=0.9"
+            "bad-criterion",
+            f"{text[:80]!r} is no criterion",
+            why="a criterion is a figure, >= or <=, and a number",
+            fix="like accuracy>=0.9",
         )
     return Criterion(found[1], found[2], float(found[3]))
 
@@ -80,6 +83,8 @@ class Revalidate:
                     raise ConflictError(
                         "contradictory-plan",
                         f"no {low.figure} is at least {low.bound:g} and at most {high.bound:g}",
+                        why="no measurement can meet both",
+                        fix="leave one of the two criteria out",
                     )
 
     def apply(self, job: Job) -> Done:

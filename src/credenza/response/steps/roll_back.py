@@ -50,6 +50,7 @@ class RollBackChannels:
                     "contradictory-plan",
                     f"channel {name!r} would go back to version {target.version}, which holds "
                     "suspicious rows",
+                    why="a channel goes back to what nobody suspects",
                     fix="draw the plan up again, or empty the channel",
                 )
 
@@ -75,6 +76,7 @@ class RollBackChannels:
                     "contradictory-plan",
                     f"entry {at} is no move of channel {name!r}",
                     why=f"its moves are entries {', '.join(map(str, moves))}",
+                    fix="draw the plan up again",
                 )
             found[name] = None if at is None else moves[at]
         return found

@@ -92,6 +92,7 @@ class Rederive:
                     "nothing-derived",
                     "the validator's code left nothing to compare",
                     why=f"there is no regular file {DERIVED} in $CREDENZA_OUT",
+                    fix="let the code write there what it derived",
                 )
             derived = read_sandboxed({DERIVED: written}, Limits())
         strange = sorted(set(derived.column_names) - set(rows.column_names))

@@ -47,6 +47,7 @@ class WithAndWithout:
             raise UsageError(
                 "no-label",
                 f"{case.dataset!r} has no label that can be learnt",
+                why="the model is trained with and without the suspects",
                 fix="take a validator that needs no label",
             )
         order = np.random.default_rng(self.seed).permutation(reference.trusted.num_rows)

@@ -185,6 +185,7 @@ class Ledger:
             raise UsageError(
                 "read-only-ledger",
                 "this ledger is not open for writing",
+                why="every new checkpoint is signed",
                 fix="open it with its private key",
             )
         leaves = [leaf_bytes(kind, digest, time_s) for kind, digest in items]
@@ -211,7 +212,12 @@ class Ledger:
             UntrustedError: an entry or a tile was altered.
         """
         if start < 0:
-            raise UsageError("no-such-entry", f"the ledger has no entry {start}")
+            raise UsageError(
+                "no-such-entry",
+                f"the ledger has no entry {start}",
+                why="entries are counted from 0",
+                fix="ask for one below its size",
+            )
         yield from entries_between(
             self._files(), start, self.size if stop is None else min(stop, self.size)
         )
@@ -335,6 +341,7 @@ def _refuse_existing(directory: Path) -> None:
         raise ConflictError(
             "ledger-exists",
             f"a ledger lies in {directory} already",
+            why="a ledger is never begun over another",
             fix="open it, or choose another directory",
         )
 

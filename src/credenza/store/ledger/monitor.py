@@ -127,7 +127,12 @@ def observe(
 def _published(fetch: Fetch, log: Verifier, path: str = CHECKPOINT) -> Checkpoint:
     note = fetch(path)
     if note is None:
-        raise UntrustedError("ledger-altered", "the ledger has no checkpoint", why="it is gone")
+        raise UntrustedError(
+            "ledger-altered",
+            "the ledger has no checkpoint",
+            why="it is gone",
+            fix="ask the operator for the ledger as it was",
+        )
     return read_checkpoint(note, log.name, log.public_key)
 
 

@@ -113,7 +113,12 @@ def sign_note(text: str, name: str, private_key: Ed25519PrivateKey) -> bytes:
             fix="use a URL without its scheme, such as example.com/ledger",
         )
     if not text.endswith("\n") or _CONTROL.search(text):
-        raise UsageError("bad-note", "a note is lines of text without control characters")
+        raise UsageError(
+            "bad-note",
+            "a note is lines of text without control characters",
+            why="c2sp.org/signed-note says so",
+            fix="leave control characters out",
+        )
     body = text.encode()
     identity = key_id(name, private_key.public_key())
     return body + f"\n{signature_line(name, identity, private_key.sign(body))}".encode()

@@ -78,7 +78,12 @@ def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
         RFC 6962, section 2.1.1.
     """
     if not 0 <= index < size:
-        raise UsageError("no-such-entry", f"the ledger of {size} entries has no entry {index}")
+        raise UsageError(
+            "no-such-entry",
+            f"the ledger of {size} entries has no entry {index}",
+            why="entries are counted from 0",
+            fix="ask for one below its size",
+        )
     low, high = 0, size
     ranges = []
     while high - low > 1:
@@ -106,7 +111,12 @@ def consistency_ranges(old: int, new: int) -> list[tuple[int, int]]:
         RFC 6962, section 2.1.2. An empty old tree needs no proof.
     """
     if not 0 <= old <= new:
-        raise UsageError("no-such-size", f"no tree of {old} entries grew into one of {new}")
+        raise UsageError(
+            "no-such-size",
+            f"no tree of {old} entries grew into one of {new}",
+            why="trees only grow",
+            fix="give the smaller size first",
+        )
     if old == 0:
         return []
     low, high = 0, new

@@ -140,6 +140,7 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 f"{words[0][:40]!a} is no keyword",
+                why="the keywords are: log, witness, group, quorum",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         take(*words[1:])
@@ -159,6 +160,7 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 "a group needs members, each of them once",
+                why="a name counts once",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         for member in members:
@@ -166,6 +168,7 @@ class _Reading:
                 raise UsageError(
                     "bad-trust",
                     f"{member[:40]!a} is not defined above, or in another group",
+                    why="names are defined before they are used, in one group each",
                     fix="write it as c2sp.org/tlog-policy says",
                 )
         said = {"any": 1, "all": len(members)}.get(words[1])
@@ -174,6 +177,7 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 f"{words[1][:40]!a} of {len(members)} cannot be met",
+                why="a threshold is a number from 1 to the group's members, or any, all",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         self._members.update(members)
@@ -184,12 +188,14 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 "there is one quorum line, with one name",
+                why="it says whose cosignatures are enough",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         if words[0] != NONE and not self._is_defined(words[0]):
             raise UsageError(
                 "bad-trust",
                 f"{words[0][:40]!a} is not defined above",
+                why="names are defined before they are used",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         self.quorum = words[0]
@@ -199,6 +205,7 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 "a key and at most one URL belong here",
+                why="the line has other words",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         verifier = read_vkey(words[0], kind)
@@ -208,6 +215,7 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 "this key stands in the file already",
+                why="one witness counts once",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         self._keys.add(material)
@@ -218,6 +226,7 @@ class _Reading:
             raise UsageError(
                 "bad-trust",
                 "a new name and what it stands for belong here",
+                why="the line has other words, or the name is taken",
                 fix="write it as c2sp.org/tlog-policy says",
             )
         return words[0]
