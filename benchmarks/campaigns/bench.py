@@ -5,7 +5,8 @@ method runs. A false-alarm rate counts episodes, and an alarm may be on for four
 rate at most. The row "none" is the null control, through the same code path. "rate
 realised" is that of the clean audit at the threshold from calibration (ours: the nominal
 rate, nothing tuned); the powers of all methods are then at thresholds that meet the rule
-on the clean audit, so that nobody gains by alarming more.
+on the clean audit, so that nobody gains by alarming more. Beside each event stands what is
+claimed in the same windows where nothing is done, and how often a claim is made only with it.
 
     python benchmarks/campaigns/bench.py --panel flights --reps 200 --first-seed 600 --out DIR
 """
@@ -55,6 +56,7 @@ class Cell:
     """What one method made of one event."""
 
     caught: list[bool]
+    without: list[bool]
     right: int = 0
     named: int = 0
     guilty: int = 0
@@ -128,21 +130,42 @@ def our_results(bench: Bench, event: Event, draw: Draw) -> list[WindowResult]:
     return go_on(scanner, values, Unattended(len(values)))[event.before :]
 
 
-def ours(bench: Bench, event: Event, least: float) -> tuple[Cell, Cell]:
-    """At the nominal rate, with the naming; and at an equal realised rate."""
-    nominal, equal = Cell([]), Cell([])
+def untouched(bench: Bench, windows: int) -> list[bool]:
+    """By draw, whether a campaign is claimed within so many windows where nothing is done."""
+    nothing = replace(ATTACKS[0], windows=windows)
+    return [_claimed(our_results(bench, nothing, draw)) for draw in bench.draws]
+
+
+def _claimed(results: Sequence[WindowResult]) -> bool:
+    return any(result.campaign is not None for result in results)
+
+
+def ours(bench: Bench, event: Event, least: float, without: list[bool]) -> tuple[Cell, list[bool]]:
+    """At the nominal rate, with the naming; and who is caught at an equal realised rate."""
+    nominal, equal = Cell([], without), []
     for draw in bench.draws:
         results = our_results(bench, event, draw)
-        claims = [r.campaign for r in results if r.campaign is not None]
-        nominal.caught.append(bool(claims))
-        equal.caught.append(any(r.surprise > least for r in results))
-        if claims and event.sources:
+        nominal.caught.append(_claimed(results))
+        equal.append(any(r.surprise > least for r in results))
+        if nominal.caught[-1] and event.sources:
+            first = next(r.campaign for r in results if r.campaign is not None)
             guilty = set(draw.guilty[: event.sources].tolist())
-            named = set(claims[0].sources)
-            nominal.right += len(named & guilty)
-            nominal.named += len(named)
+            nominal.right += len(set(first.sources) & guilty)
+            nominal.named += len(first.sources)
             nominal.guilty += len(guilty)
     return nominal, equal
+
+
+def described(event: Event, cell: Cell) -> str:
+    """The row of an event."""
+    only = [one and not other for one, other in zip(cell.caught, cell.without, strict=True)]
+    naming = "- | -"
+    if cell.named:
+        naming = f"{cell.right / cell.named:.2f} | {cell.right / cell.guilty:.2f}"
+    return (
+        f"| {event.name} | {_goal(event)} | {wilson(cell.caught)} | {np.mean(cell.without):.2f} | "
+        f"{wilson(only)} | {naming} |"
+    )
 
 
 @dataclass(frozen=True)
@@ -198,7 +221,9 @@ def wilson(caught: Sequence[bool]) -> str:
     return f"{p:.2f} [{max(middle - half, 0):.2f}, {min(middle + half, 1):.2f}]"
 
 
-def run(name: str, reps: int, tuning: int, first: int, only: Sequence[str]) -> str:
+def run(  # noqa: PLR0917 - the command's options, in order
+    name: str, reps: int, tuning: int, first: int, only: Sequence[str], methods: Sequence[str]
+) -> str:
     """The two tables of a panel, in Markdown."""
     bench, tuning_draws = prepare(name, reps, tuning, first)
     ours_audit = [
@@ -209,25 +234,20 @@ def run(name: str, reps: int, tuning: int, first: int, only: Sequence[str]) -> s
     alarms = [np.array([r.campaign is not None for r in own]) for own in ours_audit]
     least = threshold(surprises)
     realised = {"credenza, nominal 1/100": rates(alarms)}
-    lines = ["| event | goal | caught | precision of naming | recall of naming |", "|" + "---|" * 5]
+    lines = [
+        "| event | goal | caught | nothing done | only with it | precision | recall of naming |",
+        "|" + "---|" * 7,
+    ]
     powers: dict[str, list[str]] = {"credenza": []}
     events = [e for e in (*ATTACKS, *BENIGN) if any(part in e.name for part in only)]
+    without = {windows: untouched(bench, windows) for windows in {e.windows for e in events}}
     for event in events:
-        nominal, equal = ours(bench, event, least)
-        powers["credenza"].append(wilson(equal.caught))
-        naming = ("-", "-")
-        if nominal.named:
-            naming = (
-                f"{nominal.right / nominal.named:.2f}",
-                f"{nominal.right / nominal.guilty:.2f}",
-            )
-        lines.append(
-            f"| {event.name} | {_goal(event)} | {wilson(nominal.caught)} | "
-            f"{naming[0]} | {naming[1]} |"
-        )
+        nominal, equal = ours(bench, event, least, without[event.windows])
+        powers["credenza"].append(wilson(equal))
+        lines.append(described(event, nominal))
         print(lines[-1], flush=True)
     inputs = [[standardised(p, tracks=tracks) for p in bench.panels] for tracks in (False, True)]
-    for method in BASELINES:
+    for method in methods:
         tuned = tune(bench, method, tuning_draws, inputs)
         at_calibration = threshold(tuned.calibration)
         realised[method] = rates([own > at_calibration for own in tuned.audit])
@@ -273,12 +293,14 @@ def main() -> None:
     parser.add_argument("--tuning", type=int, default=24)
     parser.add_argument("--first-seed", type=int, help="other panels and draws")
     parser.add_argument("--only", action="append", help="events whose name contains this")
+    parser.add_argument("--method", action="append", choices=list(BASELINES), help="baselines")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     for name in asked.panel or PANELS:
         first = FIRST_SEED[name] if asked.first_seed is None else asked.first_seed
-        table = run(name, asked.reps, asked.tuning, first, asked.only or [""])
+        methods = asked.method or list(BASELINES)
+        table = run(name, asked.reps, asked.tuning, first, asked.only or [""], methods)
         (asked.out / f"{name}.md").write_text(table, encoding="utf-8")
         print(table, flush=True)
 

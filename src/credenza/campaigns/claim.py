@@ -22,7 +22,10 @@ CELLS = 2 * len(SCALES)
 FALSE_SHARE = 0.03
 """Honest sources among the named ones that are accepted on average."""
 NAMED_U = 3.0
-"""Nobody is named who moved less, however many did: it is an accusation."""
+"""Nobody is named who moved less where two did: it is an accusation."""
+FAINT_SHARE = 0.2
+"""The same where fewer than two moved as far, but several together too far for chance: two of
+them are named, the furthest."""
 LEAST_PART = 1 / 3
 """Of the middle of the named, that each of them has moved; whoever moved less is suspected."""
 SUSPECTED_U = 2.5
@@ -110,16 +113,27 @@ def _evidence(u: Floats, scale: int) -> Floats:
 def _members(evidence: Floats) -> Ints:
     """Sources to name, with few honest ones among them on average.
 
-    The more sources stand out, the less far each has to: Benjamini-Hochberg.
+    Where the scan stands on several that moved a little each, as at the end of a ramp, two
+    may not have moved as far as an accusation asks. They are a campaign nevertheless; but
+    only the two furthest of them are named.
     """
+    members = _beyond(evidence, FALSE_SHARE, NAMED_U)
+    if len(members) >= 2:
+        return members
+    faint = _beyond(evidence, FAINT_SHARE, 0.0)
+    return np.sort(faint[np.argsort(-evidence[faint], kind="stable")[:2]])
+
+
+def _beyond(evidence: Floats, false_share: float, least: float) -> Ints:
+    """The more sources stand out, the less far each has to: Benjamini-Hochberg."""
     p = np.minimum(2 * ndtr(-evidence), 1.0)
     order = np.argsort(p)
     rank = np.arange(1, len(p) + 1)
-    good = np.flatnonzero(p[order] <= FALSE_SHARE * rank / max(1, np.isfinite(evidence).sum()))
+    good = np.flatnonzero(p[order] <= false_share * rank / max(1, np.isfinite(evidence).sum()))
     if len(good) == 0:
         return np.zeros(0, dtype=np.int64)
     named = order[: good[-1] + 1]
-    return np.sort(named[evidence[named] >= max(NAMED_U, LEAST_PART * np.median(evidence[named]))])
+    return np.sort(named[evidence[named] >= max(least, LEAST_PART * np.median(evidence[named]))])
 
 
 def _others_moved(evidence: Floats, own: Floats, members: Ints) -> bool:

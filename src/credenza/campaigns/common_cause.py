@@ -16,7 +16,9 @@ RIDGE = 8.0
 """Windows' worth of belief that every source follows the common cause alike."""
 FORGETTING = 0.99
 BEND, BREAK = 2.0, 4.0
-"""Full weight up to ``BEND`` times the scale of what is left, none beyond ``BREAK``."""
+"""Full weight up to ``BEND`` times the unit of what is left, none beyond ``BREAK``."""
+ROUNDS = 10
+LEAST_RIDGE = 1e-9
 MAD = 1.4826
 """Times the median of how far normal deviations lie, their standard deviation."""
 KIN = 2
@@ -24,9 +26,7 @@ KIN = 2
 KIN_WINDOWS = 10
 KIN_EDGE = 2.0
 """A direction counts from so many times the middle eigenvalue on."""
-KIN_BREAK = 6.0
 KIN_RIDGE = 0.5
-KIN_ROUNDS = 6
 FAR = 8.0
 ASKED = 0.75
 TRIMMED_SQUARE = 0.37
@@ -66,59 +66,64 @@ def loading(loadings: Loadings) -> Floats:
     return np.asarray((loadings.cross + RIDGE) / (loadings.power + RIDGE))
 
 
-def common_shift(z: Floats, loadings: Loadings, usable: Bools, usual: Floats) -> Floats:
-    """``(P,)`` shift that most sources share, in standard units.
-
-    A redescending fit from the median, so that a minority however far away does not
-    pull it; more than half of the sources together are taken for the common cause,
-    which is why that lane holds and never admits. How far is far is asked of what is
-    left, see ``_far``.
-
-    Args:
-        z: ``(S, P)`` standardised values.
-        loadings: from accepted windows.
-        usable: ``(S, P)`` sources that may speak for the others.
-        usual: ``(S, P)`` what is usually left, in standard units.
-    """
-    weight_on = loading(loadings)
-    shift = column_median(np.where(usable, z, np.nan), otherwise=0.0)
-    for _ in range(4):
-        distance = _far(z - weight_on * shift, usable, usual)
-        weight = np.clip((BREAK - distance) / (BREAK - BEND), 0.0, 1.0) * usable
-        weight = np.where(usable, weight, 0.0)
-        top = np.sum(weight * weight_on * np.where(usable, z, 0.0), axis=0)
-        bottom = np.sum(weight * np.square(weight_on), axis=0)
-        shift = np.where(bottom > 0, top / np.maximum(bottom, 1e-12), shift)
-    return np.asarray(shift)
-
-
-def remove(
-    z: Floats, loadings: Loadings, shift: Floats, usable: Bools, usual: Floats
+def fit_causes(
+    z: Floats, loadings: Loadings, speaks: Floats, usual: Floats
 ) -> tuple[Floats, Floats]:
-    """What is left of each source once the common causes are taken out.
+    """What moves many sources at once, fitted to one window.
 
-    After the shift of all, the ``KIN`` strongest directions in which sources have moved
-    together, in whatever statistic, are fitted, redescending, to what is left: an
-    airport's weather reaches its feeds only. What is left is damped where much was
-    taken out, because no common cause is followed evenly; the more so, the less is
-    usually left, or sources that are nearly one would all stand out of a new shift.
+    The shift of all and the ``KIN`` strongest directions in which sources have moved
+    together, in whatever statistic (an airport's weather reaches its feeds only), are fitted
+    together: one after the other, the shift of a third of the sources would be taken for
+    half a shift of all, and what that leaves of the others for a campaign. The fit bends
+    first and breaks later, from the median, so that a fifth of the sources, however far away,
+    do not pull it. How far is far is asked of what is left, see ``_unit``.
 
-    Blind to a campaign of just those sources that always move together, and to most of
-    one that hides in a shift of all.
+    Blind to a campaign of just those sources that always move together. From a quarter of
+    the sources on, who leave close neighbours by little may pull the fit; more than half are
+    taken for the common cause, which is why that lane holds and never admits.
 
     Args:
         z: ``(S, P)`` standardised values.
         loadings: from accepted windows.
-        shift: ``(P,)`` from ``common_shift``.
-        usable: ``(S, P)`` sources that may speak for the others.
+        speaks: ``(S, P)`` weight of each source in what all do; 0 = may not speak for the others.
         usual: ``(S, P)`` what is usually left, in standard units.
 
     Returns:
-        ``(S, P)`` residuals in standard units, and ``(S, P)`` the fit of all common causes.
+        ``(P,)`` shift that most sources share, and ``(S, P)`` the fit of all common causes.
     """
-    fit = loading(loadings) * shift
-    fit = fit + _kin_fit(np.where(usable, z - fit, 0.0), loadings, usable, usual)
-    return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit / usual))), np.asarray(fit)
+    follows = _follows(loadings)
+    usable = speaks > 0
+    known = np.where(usable, z, 0.0)
+    ridge = np.diag([LEAST_RIDGE] + [KIN_RIDGE] * (follows.shape[2] - 1))
+    middle = column_median(np.where(usable, z, np.nan), otherwise=0.0)
+    shift, fit = middle, np.asarray(follows[:, :, 0].T * middle)
+    for turn in range(ROUNDS):
+        away = np.abs(z - fit) / _unit(z - fit, usable, usual)
+        if turn < ROUNDS // 2:  # a storm is far from no storm: bend first, break later
+            weight = speaks / np.maximum(1.0, away / BEND)
+        else:
+            weight = speaks * np.clip((BREAK - away) / (BREAK - BEND), 0.0, 1.0)
+        weighted = np.swapaxes(follows * weight.T[:, :, None], 1, 2)
+        right = weighted @ known.T[:, :, None]
+        amount = np.linalg.solve(weighted @ follows + ridge, right)
+        shift = np.asarray(amount[:, 0, 0])
+        fit = np.asarray((follows @ amount)[:, :, 0].T)
+    return shift, fit
+
+
+def remove(z: Floats, fit: Floats, usual: Floats) -> Floats:
+    """``(S, P)`` what is left of each source once the common causes are taken out.
+
+    It is damped where much was taken out, because no common cause is followed evenly; the
+    more so, the less is usually left, or sources that are nearly one would all stand out of
+    a new shift. Blind to most of a campaign that hides in a shift of all.
+
+    Args:
+        z: ``(S, P)`` standardised values.
+        fit: ``(S, P)`` from ``fit_causes``.
+        usual: ``(S, P)`` what is usually left, in standard units.
+    """
+    return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit / usual)))
 
 
 def turbulence(rest: Floats, usable: Bools) -> Floats:
@@ -149,39 +154,26 @@ def _side_scale(far: Floats, side: Bools) -> Floats:
     return np.asarray(np.sqrt(np.maximum(variance, 1.0)))
 
 
-def _far(rest: Floats, usable: Bools, usual: Floats) -> Floats:
-    """``(S, P)`` how far each source lies from a fit, in units of what the fit leaves.
+def _unit(rest: Floats, usable: Bools, usual: Floats) -> Floats:
+    """``(S, P)`` what a fit usually leaves of each source, at most a standard unit.
 
     Neighbours that follow their common causes closely leave a tenth of a standard unit; one
     that departs by two would pull the others' fit after it, and they would seem to move the
     other way together. While the fit is rough, or in a storm, all lie far from it and none
-    may be left out for that: the scale is at least what this window's middle source has.
+    may be left out for that: the unit is at least what this window's middle source has.
 
     Source:
         Huber's proposal of a scale beside the fit, by the median absolute deviation.
     """
-    far = np.abs(rest)
-    middle = MAD * column_median(np.where(usable, far, np.nan), otherwise=0.0)
-    return np.asarray(far / np.minimum(np.maximum(usual, middle), 1.0))
+    middle = MAD * column_median(np.where(usable, np.abs(rest), np.nan), otherwise=0.0)
+    return np.asarray(np.minimum(np.maximum(usual, middle), 1.0))
 
 
-def _kin_fit(rest: Floats, loadings: Loadings, usable: Bools, usual: Floats) -> Floats:
-    directions = _kin_directions(loadings)
-    count = directions.shape[1]
-    fit = np.zeros_like(rest)
-    if count == 0:
-        return fit
-    for turn in range(KIN_ROUNDS):
-        away = _far(rest - fit, usable, usual)
-        if turn < KIN_ROUNDS // 2:  # a storm is far from no storm: bend first, break later
-            weight = usable / np.maximum(1.0, away / BEND)
-        else:
-            weight = np.clip((KIN_BREAK - away) / (KIN_BREAK - BEND), 0.0, 1.0) * usable
-        normal = np.einsum("sk,sp,sl->pkl", directions, weight, directions)
-        right = np.einsum("sk,sp->pk", directions, weight * rest)
-        score = np.linalg.solve(normal + KIN_RIDGE * np.eye(count), right[:, :, None])[:, :, 0]
-        fit = directions @ score.T
-    return np.asarray(fit)
+def _follows(loadings: Loadings) -> Floats:
+    """``(P, S, 1 + K)`` how each source follows the shift of all and each direction."""
+    shift = loading(loadings).T[:, :, None]
+    kin = _kin_directions(loadings)
+    return np.concatenate([shift, np.broadcast_to(kin, (len(shift), *kin.shape))], axis=2)
 
 
 def _kin_directions(loadings: Loadings) -> Floats:
@@ -195,20 +187,33 @@ def _kin_directions(loadings: Loadings) -> Floats:
     return np.asarray(direction[:, -KIN:][:, far])
 
 
-def update(loadings: Loadings, z: Floats, shift: Floats, accepted: Bools, spoke: Bools) -> Loadings:
+def update(  # noqa: PLR0917 - one window's five arrays, in order
+    loadings: Loadings,
+    z: Floats,
+    shift: Floats,
+    accepted: Bools,
+    spoke: Bools,
+    usual: Floats,
+) -> Loadings:
     """Loadings after a window; sources that were not accepted keep theirs.
+
+    What a source does by itself must not become a direction that it has moved in together
+    with others: it counts up to ``BEND`` of the unit that the fit has.
 
     Args:
         loadings: before the window.
         z: ``(S, P)`` standardised values.
-        shift: ``(P,)`` from ``common_shift``.
+        shift: ``(P,)`` from ``fit_causes``.
         accepted: ``(S, P)`` what may be learnt from.
         spoke: ``(S, P)`` what had history enough to be judged.
+        usual: ``(S, P)`` what is usually left, in standard units.
     """
     own = loading(loadings) * shift
     followed = np.where(accepted, np.clip(z, -BREAK, BREAK), own)
     cross = FORGETTING * loadings.cross + followed * shift
-    rest = np.where(accepted & spoke, np.clip(z - own, -BEND, BEND), 0.0)
+    learnt = accepted & spoke
+    reach = BEND * _unit(z - own, learnt, usual)
+    rest = np.where(learnt, np.clip(z - own, -reach, reach), 0.0)
     kin = FORGETTING * loadings.kin + rest @ rest.T
     windows = loadings.windows + float(spoke.any())
     return Loadings(FORGETTING * loadings.power + np.square(shift), cross, kin, windows)

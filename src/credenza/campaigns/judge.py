@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,7 @@ class Judgement:
         deviation: ``(S, P)`` standard units, common cause included.
         by_rank: ``(S, P)`` where these were taken for normal scores.
         z: ``(S, P)`` the deviations, as normal scores where no sampling error is known.
+        usual: ``(S, P)`` what is usually left of them without the common causes.
         averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
         u: ``(K, S, P)`` averages in standard units; NaN = absent.
         scores: ``(C,)`` scores by scale, direction and statistic.
@@ -107,6 +108,7 @@ class Judgement:
     deviation: Floats
     by_rank: Bools
     z: Floats
+    usual: Floats
     averages: Floats
     u: Floats
     scores: Floats
@@ -131,8 +133,9 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     by_rank = ready & (sd == 0).all(axis=0)
     z = np.where(by_rank, normal_scores.scores(state.shapes, deviation), deviation)
     usual = _usual(state, sd)
-    shift = common_cause.common_shift(z, state.loadings, ready, usual[0])
-    rest, fit = common_cause.remove(z, state.loadings, shift, ready, usual[0])
+    speaks = ready / _members_of(state.groups)[:, None]
+    shift, fit = common_cause.fit_causes(z, state.loadings, speaks, usual[0])
+    rest = common_cause.remove(z, fit, usual[0])
     residual = np.where(ready, rest / common_cause.turbulence(rest / usual[0], ready), np.nan)
     shared = np.where(by_rank, normal_scores.deviations(state.shapes, fit), fit)
     averages = _averages(state.averages, residual)
@@ -184,6 +187,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
         deviation,
         by_rank,
         z,
+        usual[0],
         averages,
         u,
         scores,
@@ -248,6 +252,12 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
         u[members] = np.nan
         u[members[0]] = np.where(np.isneginf(furthest), np.nan, one)
     return u
+
+
+def _members_of(groups: tuple[str, ...]) -> Floats:
+    """``(S,)`` how many sources each one's group has; they speak for the rest as one."""
+    size = Counter(groups)
+    return np.array([size[name] if name else 1 for name in groups], dtype=np.float64)
 
 
 def _kinds(families: tuple[str, ...]) -> list[Evidence]:

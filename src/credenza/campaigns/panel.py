@@ -248,7 +248,9 @@ def _learn(state: PanelState, own: Judgement, taken: Bools, *, ordinary: bool) -
         alarms=state.alarms + (campaign is not None),
         alarming=campaign is not None,
         levels=standardise.update(state.levels, own.values, own.sd, mask),
-        loadings=common_cause.update(state.loadings, own.z, own.result.common_shift, known, spoke),
+        loadings=common_cause.update(
+            state.loadings, own.z, own.result.common_shift, known, spoke, own.usual
+        ),
         seasons=seasons.update(
             state.seasons,
             state.windows,

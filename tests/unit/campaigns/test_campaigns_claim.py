@@ -49,3 +49,16 @@ def test_a_quiet_week_of_those_who_stand_out_does_not_turn_the_claim_round() -> 
     found = judged(u, window({2: 0.5, 5: 0.5, 7: 0.5})[0])
     assert found is not None
     assert (found.direction, found.sources) == ("up", (2, 5, 7))
+
+
+def test_of_several_that_moved_a_little_the_two_furthest_are_named() -> None:
+    u = window({2: 2.9, 5: 2.8, 7: 2.7, 9: 2.6})
+    found = judged(u, u[0])
+    assert found is not None
+    assert found.sources == (2, 5)
+    assert found.suspected == (7, 9)
+
+
+def test_two_that_moved_a_little_are_no_campaign() -> None:
+    u = window({2: 2.3, 5: 2.3})
+    assert judged(u, u[0]) is None
