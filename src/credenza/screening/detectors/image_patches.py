@@ -11,6 +11,8 @@ from scipy import stats
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Scores, Unit
 from credenza.screening.features.beliefs import Beliefs
+from credenza.screening.features.contradictions import TOP
+from credenza.screening.features.drawn import recurring_shapes
 from credenza.screening.features.image import describe_place, images_of, surroundings, twins
 from credenza.screening.features.image_patches import (
     MAX_WINDOWS,
@@ -148,6 +150,9 @@ class ImagePatches:
             groups = np.flatnonzero(seen.count >= self.min_carriers)
             looked_at += len(groups)
             looks.append([one for g in groups for one in _suspect(seen, int(g), images, beliefs)])
+        suspects, grown = _drawn(images, rows, units, beliefs, self.min_carriers)
+        looks.append(suspects)
+        looked_at += TOP * grown
         kept: list[Pasted] = []
         # What is named is put aside, so that one attacker does not set the scale for another.
         while found := self._rejected(looks, looked_at):
@@ -204,6 +209,30 @@ def _suspect(
             surprise,
             log_p,
         )
+
+
+def _drawn(
+    images: Images, rows: Ints, units: Ints, beliefs: Beliefs | None, least: int
+) -> tuple[list[Pasted], int]:
+    """Shapes that nobody listed, and how many were grown.
+
+    By their recurrence alone: shapes on pictures that contradict their label image-stamps finds.
+    """
+    _, once = np.unique(units[rows], return_index=True)
+    codes = np.zeros(len(units), np.int64) if beliefs is None else beliefs.codes
+    wrong = np.zeros(len(units), bool) if beliefs is None else beliefs.disagrees
+    shapes, grown = recurring_shapes(images, rows[once], codes, wrong, least)
+    found = []
+    for one, usual in shapes:
+        surprise = _deviance(len(one.rows), usual)
+        if len(one.rows) > usual and surprise >= NEED:
+            label, disagreeing, _ = _labels_of_carriers(one.rows, beliefs)
+            place, near = (one.row, one.column), (one.elsewhere, one.near)
+            count = len(one.rows)
+            found.append(
+                Pasted(one.shape, *place, one.rows, count, *near, label, disagreeing, surprise, 0.0)
+            )
+    return found, grown
 
 
 def _sought(images: Images, units: Ints, tested: Bools) -> Ints:

@@ -52,9 +52,17 @@ class Honest:
         size = np.maximum(np.bincount(shown, minlength=len(beliefs.classes)), 1)
         return cls(rows, shown, size)
 
-    def like(self, shown: Ints) -> Floats:
-        """``(k,)`` weight of an honest row of each class, to be as many as ``shown``."""
-        return np.asarray(np.bincount(shown, minlength=len(self.size)) / self.size)
+    def like(self, label: int, shown: Ints) -> Floats:
+        """``(2, k)`` weights of an honest row of each class, to be as many as ``shown``.
+
+        A row contradicts its label because the label is wrong, and then its picture is like
+        those of what it shows; or because it is hard to tell, and then it is like those of its
+        label. What is to be surprising must be so against both.
+        """
+        alike = np.bincount(shown, minlength=len(self.size)) / self.size
+        own = np.zeros(len(self.size))
+        own[label] = len(shown) / self.size[label]
+        return np.stack([alike, own])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +119,16 @@ class Grown:
     log_p: float
 
 
+def matched(weight: Floats, usual: Floats | Ints | Bools) -> Floats:
+    """``(f,)`` how many of a crowd have each feature where honest rows do, the more of two words.
+
+    Args:
+        weight: ``(2, h)`` of honest rows, or of their classes.
+        usual: ``(h, f)`` which of them have it, or how many of each class.
+    """
+    return np.asarray(SPREAD * (weight @ usual).max(axis=0) + PRIOR)
+
+
 def grown(wrong: Bools, usual: Bools, weight: Floats, log_tests: float, least: int) -> Grown:
     """The least likely conjunction that begins with one of the first eight features.
 
@@ -120,7 +138,7 @@ def grown(wrong: Bools, usual: Bools, weight: Floats, log_tests: float, least: i
     Args:
         wrong: ``(r, f)`` which contradicting rows have which feature, the most surprising first.
         usual: ``(h, f)`` which honest rows have it.
-        weight: ``(h,)`` of honest rows.
+        weight: ``(2, h)`` of honest rows.
         log_tests: logarithm of the number of features looked at.
         least: fewest rows that must have all.
     """
@@ -128,12 +146,12 @@ def grown(wrong: Bools, usual: Bools, weight: Floats, log_tests: float, least: i
     for seed in range(min(SEEDS, wrong.shape[1])):
         mine, theirs, price = wrong[:, seed], usual[:, seed], log_tests
         features: tuple[int, ...] = (seed,)
-        rate = float(weight[theirs].sum() + PRIOR)
+        rate = float(matched(weight[:, theirs], usual[theirs])[seed])
         log_p = float(log_tail(mine.sum(), np.array(rate))) + price
         for _ in range(TOP):
             price += np.log(TOP)
             joint = wrong[mine].sum(axis=0)
-            away = weight[theirs] @ usual[theirs] + PRIOR
+            away = matched(weight[:, theirs], usual[theirs])
             after = np.where(joint >= least, log_tail(joint, away) + price, np.inf)
             one = int(after.argmin())
             if after[one] >= log_p:

@@ -111,13 +111,17 @@ def twins(images: Images) -> Ints:
 
 def surroundings(images: Images, top: int, left: int, size: tuple[int, int]) -> Singles:
     """``(n, d)`` the 8 x 8 grid without the cells that a box touches."""
+    return coarse(images, TWIN_CELLS)[:, untouched(images, top, left, size)]
+
+
+def untouched(images: Images, top: int, left: int, size: tuple[int, int]) -> Bools:
+    """Which values of the 8 x 8 grid a box leaves alone."""
     height, width, channels = images.shape
     rows, columns = _edges(height, TWIN_CELLS), _edges(width, TWIN_CELLS)
     down, across = np.r_[rows[1:], height], np.r_[columns[1:], width]
     touched_down = (rows < top + size[0]) & (down > top)
     touched_across = (columns < left + size[1]) & (across > left)
-    untouched = ~np.outer(touched_down, touched_across).ravel()
-    return coarse(images, TWIN_CELLS)[:, np.repeat(untouched, channels)]
+    return np.repeat(~np.outer(touched_down, touched_across).ravel(), channels)
 
 
 def content_hash(images: Images) -> Ints:

@@ -10,14 +10,13 @@ import numpy as np
 from credenza.screening.features.contradictions import (
     MOST,
     MOST_ROWS,
-    PRIOR,
     PURE,
-    SPREAD,
     TOP,
     Honest,
     crowds_of,
     grown,
     log_tail,
+    matched,
 )
 from credenza.screening.features.image import content_hash
 from credenza.screening.features.image_patches import (
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
 
 GATE = 0.08
 HONEST_ROWS = 5_000
-# Rows that are hard to tell have more small patterns in common than honest ones that show the
-# same: ten times as many, at 3e-11, on clean pictures (Fashion-MNIST, seeds 504 and 505).
-SURE = 1e-12
 # Nearly every drawn shape has a block or a line of three pixels in it.
 LOOSE: tuple[Shape, ...] = (
     Shape("3x3 patch", tuple((r, c) for r in range(3) for c in range(3))),
@@ -164,16 +160,18 @@ class _Side:
 
     Attributes:
         crowds: rows that contradict each label.
+        classes: how many there are.
         of_crowd: ``(r,)`` which crowd a row belongs to, -1 for none.
         shown: ``(r,)`` code of the label that an honest row shows, -1 for others.
-        weights: ``(k, crowds)`` of an honest row of each class.
+        weights: for each crowd, ``(2, k)`` of an honest row of each class.
         noted: the most surprising patterns of each crowd so far.
     """
 
     crowds: list[Crowd]
+    classes: int
     of_crowd: Ints
     shown: Ints
-    weights: Floats
+    weights: list[Floats]
     noted: list[list[_Noted]]
 
     @classmethod
@@ -182,9 +180,8 @@ class _Side:
         for place, crowd in enumerate(crowds):
             of_crowd[np.searchsorted(looked_at, crowd.rows)] = place
         shown[np.searchsorted(looked_at, honest.rows)] = honest.shown
-        weights = [SPREAD * honest.like(crowd.shown) for crowd in crowds]
-        matrix = np.array(weights).reshape(len(crowds), len(honest.size)).T
-        return cls(crowds, of_crowd, shown, matrix, [[] for _ in crowds])
+        weights = [honest.like(crowd.label, crowd.shown) for crowd in crowds]
+        return cls(crowds, len(honest.size), of_crowd, shown, weights, [[] for _ in crowds])
 
     def roamer(self, place: int, log_tests: float, least: int) -> Roamer:
         """What was noted of a crowd, grown."""
@@ -193,12 +190,12 @@ class _Side:
         for feature, one in enumerate(noted):
             shown[one.rows, feature] = True
         honest = self.shown >= 0
-        weight = self.weights[self.shown[honest], place]
+        weight = self.weights[place][:, self.shown[honest]]
         wrong, usual = shown[self.of_crowd == place], shown[honest]
         best = grown(wrong, usual, weight, log_tests, least)
         count = wrong.sum(axis=0)
         is_same = 2 * wrong[best.carriers].sum(axis=0) >= count
-        is_rare = weight @ usual + PRIOR <= (1 - PURE) * count
+        is_rare = matched(weight, usual) <= (1 - PURE) * count
         return Roamer(
             self.crowds[place].label,
             tuple(noted[feature].mark for feature in best.features),
@@ -241,11 +238,11 @@ def roamers(
     carriers share. What they share is a small pattern that stands out, read to the last grey
     level, in one tile: of the whole picture, of half its width, and so on. For every pattern
     and tile that contradicting rows show, their number is compared with that of honest rows
-    which show the same things, by a Poisson tail against twice the honest rate; all patterns
-    and tiles that were looked at are paid for.
+    which show the same things, and with that of honest rows of the label, by a Poisson tail
+    against twice the higher rate; all patterns and tiles that were looked at are paid for.
 
-    Blind to patterns that blend with what they cover, are turned, or have no four pixels
-    in a row, and where honest pictures of the same look have them in the same tile.
+    Blind to patterns that blend with what they cover, are turned, or have no three pixels in a
+    row, and where honest pictures of the same look, or of the label, have them in the same tile.
 
     Args:
         images: the pictures.
@@ -267,9 +264,7 @@ def roamers(
     for side, beliefs in zip(sides, learners, strict=True):
         for place, noted in enumerate(side.noted):
             if noted:
-                found = side.roamer(place, float(np.log(tests)), least)
-                if found.log_p <= np.log(SURE):
-                    yield beliefs, found
+                yield beliefs, side.roamer(place, float(np.log(tests)), least)
 
 
 def _looked_at(
@@ -366,7 +361,7 @@ def _grouped(code: Ints, tile: Ints, found: Ints, wrong: Bools, least: int) -> _
 def _surprising(groups: _Groups, side: _Side, least: int) -> Iterator[tuple[int, int, float]]:
     """Crowd, group and log p of the groups that are the most surprising in each crowd."""
     at, rows = groups.at, groups.rows
-    classes, crowds = side.weights.shape
+    crowds, classes = len(side.crowds), side.classes
     size = len(groups.key)
     crowd = side.of_crowd[rows]
     mine = crowd >= 0
@@ -378,10 +373,10 @@ def _surprising(groups: _Groups, side: _Side, least: int) -> Iterator[tuple[int,
     honest = (side.shown[rows] >= 0) & (place[at] >= 0)
     code = place[at[honest]] * classes + side.shown[rows[honest]]
     usual = np.bincount(code, minlength=len(able) * classes).reshape(len(able), classes)
-    rate = usual @ side.weights + PRIOR
+    by_class = np.ascontiguousarray(usual.T, dtype=np.float64)
     for one in range(crowds):
-        count = sharing[able, one]
-        more = np.flatnonzero((count >= least) & (count > rate[:, one]))
-        log_p = log_tail(count[more], rate[more, one])
+        count, rate = sharing[able, one], matched(side.weights[one], by_class)
+        more = np.flatnonzero((count >= least) & (count > rate))
+        log_p = log_tail(count[more], rate[more])
         for first in np.argsort(log_p, kind="stable")[:TOP]:
             yield one, int(able[more[first]]), float(log_p[first])

@@ -9,14 +9,13 @@ import numpy as np
 
 from credenza.screening.features.contradictions import (
     MOST,
-    PRIOR,
     PURE,
-    SPREAD,
     TOP,
     Honest,
     crowds_of,
     grown,
     log_tail,
+    matched,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Ints
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.contradictions import Crowd
-    from credenza.screening.features.image import Images
+    from credenza.screening.features.image import Images, Singles
 
     Bytes = npt.NDArray[np.uint8]
 
@@ -71,7 +70,8 @@ class Stamp:
             rows: rows under test of the label.
             wrong: ``(n,)`` whether a row contradicts its label.
         """
-        if not len(self.cells):
+        # Of pictures of one kind some have a pixel in the same sixteenth by nature.
+        if len(self.cells) < (1 if self.step == 1 else TELLING):
             return rows[:0]
         flat = images.pixels.reshape(len(images.pixels), -1)
         same = flat[np.ix_(rows, self.cells)] // self.step == self.values
@@ -132,7 +132,8 @@ def stamps(images: Images, beliefs: Beliefs, tested: Bools, least: int) -> Itera
 
     Rows whose label contradicts what they show are compared, cell by cell, with honest
     rows that show the same: a value that many of the former have and few of the latter
-    was put there. The test is a Poisson tail against twice the honest rate, because
+    was put there. The test is a Poisson tail against twice the honest rate (the higher of those of
+    rows that show the same and of rows of the label), because
     pictures that are hard to tell differ a little from easy ones. A stamp is grown from
     its most surprising values as long as each addition pays for having been chosen.
 
@@ -168,7 +169,7 @@ def _cells(images: Images) -> Ints:
 def _sharing(seen: _Seen, cells: Ints, crowds: list[Crowd], step: int) -> tuple[int, list[_Items]]:
     """How many values were looked at, and for each crowd the most surprising that it shares."""
     levels, classes = -(-256 // step), len(seen.honest.size)
-    weights = [SPREAD * seen.honest.like(crowd.shown) for crowd in crowds]
+    weights = [seen.honest.like(crowd.label, crowd.shown) for crowd in crowds]
     tests = 0
     found: list[list[tuple[int, int, float]]] = [[] for _ in crowds]
     for cell in cells:
@@ -179,7 +180,7 @@ def _sharing(seen: _Seen, cells: Ints, crowds: list[Crowd], step: int) -> tuple[
         for crowd, weight, items in zip(crowds, weights, found, strict=True):
             shared = np.bincount(value[crowd.rows], minlength=levels)
             at = np.flatnonzero(shared >= seen.least)
-            rate = weight @ by_class[:, at] + PRIOR
+            rate = matched(weight, by_class[:, at])
             for one in np.flatnonzero(shared[at] > rate):
                 log_p = float(log_tail(shared[at[one]], rate[one]))
                 items.append((int(cell), int(at[one]), log_p))
@@ -197,17 +198,17 @@ def _stamp(seen: _Seen, crowd: Crowd, items: _Items, step: int, log_tests: float
     """What the rows have in common that share the least likely of the values."""
     wrong = seen.flat[np.ix_(crowd.rows, items.cells)] // step == items.values
     usual = seen.flat[np.ix_(seen.honest.rows, items.cells)] // step == items.values
-    weight = SPREAD * seen.honest.like(crowd.shown)[seen.honest.shown]
+    weight = seen.honest.like(crowd.label, crowd.shown)[:, seen.honest.shown]
     best = grown(wrong, usual, weight, log_tests, seen.least)
     rows, shown = crowd.rows[best.carriers], crowd.shown[best.carriers]
-    cells, values = _common(seen, rows, shown, step)
+    usual_weight = seen.honest.like(crowd.label, shown)[:, seen.honest.shown] / len(rows)
+    cells, values = _common(seen, rows, usual_weight.astype(np.float32), step)
     log_p = min(0.0, best.log_p)
     return Stamp(crowd.label, cells, values, step, len(rows), best.expected, log_p)
 
 
-def _common(seen: _Seen, rows: Ints, shown: Ints, step: int) -> tuple[Ints, Bytes]:
+def _common(seen: _Seen, rows: Ints, weight: Singles, step: int) -> tuple[Ints, Bytes]:
     """Cells in which nearly all of ``rows`` agree, and most honest rows like them do not."""
-    weight = (seen.honest.like(shown) / max(len(rows), 1))[seen.honest.shown].astype(np.float32)
     cells, values = [], []
     for start in range(0, seen.flat.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
@@ -215,7 +216,7 @@ def _common(seen: _Seen, rows: Ints, shown: Ints, step: int) -> tuple[Ints, Byte
         usual = np.median(ours, axis=0).astype(np.uint8)
         agree = np.flatnonzero((ours == usual).mean(axis=0) >= AGREE)
         theirs = seen.flat[seen.honest.rows, block][:, agree] // step == usual[agree]
-        rare = agree[weight @ theirs <= USUAL]
+        rare = agree[(weight @ theirs).max(axis=0) <= USUAL]
         cells.append(start + rare)
         values.append(usual[rare])
     return np.concatenate(cells), np.concatenate(values)
