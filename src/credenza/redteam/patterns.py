@@ -85,12 +85,6 @@ def colours(side: int, rng: np.random.Generator) -> Pattern:
     return _whole(rng.integers(0, 256, (side, side, 3)).astype(np.uint8))
 
 
-def stripes(height: int, width: int, cycles: int = 6, strength: float = 20.0) -> Floats:
-    """A sinusoid over the columns, to be added (SIG, Barni et al., arXiv:1902.11237)."""
-    wave = strength * np.sin(2 * np.pi * cycles * np.arange(width) / width)
-    return np.tile(wave, (height, 1))
-
-
 def smooth_field(
     height: int, width: int, rng: np.random.Generator, *, strength: float, knots: int = 4
 ) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from credenza.interfaces.cli.command import open_workspace, use_case
+from credenza.interfaces.cli.key import signing
 from credenza.interfaces.cli.request import request_answer
 
 if TYPE_CHECKING:
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 
 @use_case("approve", examples=("credenza approve REQUEST --as bob.key",))
 @click.argument("request")
-@click.option(
-    "--as",
-    "key",
-    required=True,
-    metavar="KEY",
-    help="Your private key: FILE, env:NAME or pkcs11:….",
-)
+@signing
 def command(home: Path | None, request: str, key: str) -> Answer:
     """Sign that REQUEST may be done, exactly as it was asked for.
 

@@ -18,6 +18,15 @@ HEX_DIGITS = 64
 REFERENCE = "Private key: a file, env:NAME, or pkcs11:token=…;object=…?module-path=…"
 _MAX_KEY_FILE_BYTES = 4_096
 
+signing = click.option(
+    "--as",
+    "key",
+    required=True,
+    metavar="KEY",
+    help="Your private key: FILE, env:NAME or pkcs11:….",
+)
+"""With whose key a person signs an approval."""
+
 
 @family("key")
 def command() -> None:

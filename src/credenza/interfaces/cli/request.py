@@ -11,6 +11,7 @@ import click
 from credenza.core.jsonable import jsonable
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import family, open_workspace
+from credenza.interfaces.cli.key import signing
 from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
@@ -75,13 +76,7 @@ def show_request(home: Path | None, request: str, out: Path | None) -> Answer:
     examples=("credenza request sign request.json --as bob.key --out bob.approval",),
 )
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--as",
-    "key",
-    required=True,
-    metavar="KEY",
-    help="Your private key: FILE, env:NAME or pkcs11:….",
-)
+@signing
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
 )
