@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from credenza.core.catalog import Catalog
     from credenza.core.types import Floats
 
-TRAIL = 40
-"""Windows that the charts look back on; their averages have forgotten what is older."""
 LEAST = 16
 """Windows before anything is said: what is usual must be known first."""
 

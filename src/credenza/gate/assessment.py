@@ -14,7 +14,7 @@ import numpy as np
 from credenza.core.types import Silence
 from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
 from credenza.gate.beside import asked, screen_beside
-from credenza.gate.panel import PanelWindow, judge_panel
+from credenza.gate.panel import PanelWindow, judge_panel, lookback_of
 from credenza.gate.silence import assessed
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def assess(
     silences: list[Silence] = []
     foreseen = assessed("reference", lambda: reference.expected(window.table))
     expected = _heard(foreseen, silences)
-    panel, screening = PanelWindow(), None
+    panel, screening = PanelWindow(lookback=lookback_of(stores, window.dataset)), None
     across = AcrossWindow(memory=memory_of(stores, window.dataset))
 
     def screen() -> Screening:

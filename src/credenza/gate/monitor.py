@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from credenza.campaigns.cycles import LONGEST, find_cycle
-from credenza.campaigns.source_lane import TRAIL, furthest
+from credenza.campaigns.lookback import MOST_WINDOWS
+from credenza.campaigns.source_lane import furthest
 from credenza.core.errors import NotFoundError
 from credenza.gate.chart import panel_of
 from credenza.gate.fold_response import EXCISED
@@ -219,7 +220,7 @@ def _sources(
 ) -> tuple[SourceState, ...]:
     now = panel.deviations[-1] if panel.windows else np.zeros((0, 0))
     beyond: dict[str, dict[str, float]] = defaultdict(dict)
-    for own in furthest(panel.deviations[-TRAIL:]) if panel.windows else ():
+    for own in furthest(panel.deviations[-MOST_WINDOWS:]) if panel.windows else ():
         if own.ratio >= 1:
             beyond[panel.sources[own.source]][own.chart] = own.ratio
     shares = {

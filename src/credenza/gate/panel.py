@@ -11,10 +11,10 @@ import pyarrow as pa
 from credenza.campaigns.accuse import Trail, accuse, pursue
 from credenza.campaigns.explain import explain
 from credenza.campaigns.judge import WARM_UP
+from credenza.campaigns.lookback import Lookback
 from credenza.campaigns.panel import PanelScanner
-from credenza.campaigns.source_lane import TRAIL, chart_alarms
+from credenza.campaigns.source_lane import chart_alarms
 from credenza.core.types import Silence
-from credenza.gate.chart import panel_of
 from credenza.gate.decide import Alarm
 from credenza.gate.records import campaign_from
 from credenza.gate.registry import roster
@@ -48,12 +48,14 @@ class PanelWindow:
         alarms: by source, what the other lanes say of it.
         silences: by source, why it could not be scanned.
         scanner: waits to be told which sources were accepted; None: nothing was scanned.
+        lookback: for the control charts of later windows.
     """
 
     campaigns: tuple[Campaign, ...] = ()
     alarms: Mapping[str, tuple[Alarm, ...]] = field(default_factory=dict)
     silences: Mapping[str, list[Silence]] = field(default_factory=dict)
     scanner: PanelScanner | None = None
+    lookback: Lookback = field(default_factory=Lookback)
 
 
 def judge_panel(
@@ -88,11 +90,12 @@ def judge_panel(
     sources, statistics = scanner.state.sources, scanner.state.statistics
     values, sd = _laid_out(measured, sources, statistics)
     result = scanner.step(values, sd)
+    lookback = lookback_of(stores, dataset).after(sources, statistics, result.residual)
     since = _on_watch(stores, dataset)
     watched = frozenset(place for place, source in enumerate(sources) if source in since)
     trails = tuple(_trails(stores, dataset, since, scanner.state))
     accused = _accused(result, statistics, watched)
-    charts = chart_alarms(_trail(stores, dataset, result, scanner.state))
+    charts = chart_alarms(lookback.deviations)
     batches = {source: found[-1][0].digest for source, found in spans.items()}
     return PanelWindow(
         campaigns=tuple(
@@ -110,7 +113,16 @@ def judge_panel(
         alarms=_alarms(result, policy, tuple(spans), scanner.state, charts),
         silences={source: _too_new() for source in spans if source in scanner.newcomers},
         scanner=scanner,
+        lookback=lookback,
     )
+
+
+def lookback_of(stores: Stores, dataset: str) -> Lookback:
+    """What the newest settled window left the control charts to look back on."""
+    with stores.journal.catalog.snapshot() as index:
+        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
+    digest = "" if newest is None else str(stores.event(newest.settled_index).get("charts", ""))
+    return Lookback.from_bytes(stores.journal.blobs.get(digest)) if digest else Lookback()
 
 
 def _too_new() -> list[Silence]:
@@ -189,16 +201,6 @@ def _scanner(
         groups=[known[name].group for name in names],
         rate=policy.budget.campaign_rate,
     )
-
-
-def _trail(stores: Stores, dataset: str, result: WindowResult, state: PanelState) -> Floats:
-    """``(windows, sources, statistics)`` deviations that the charts look at, newest last."""
-    past = panel_of(stores, dataset, last=TRAIL - 1)
-    before = np.full((len(past.windows), *result.residual.shape), np.nan)
-    rows = [state.sources.index(name) for name in past.sources]
-    columns = [state.statistics.index(name) for name in past.statistics]
-    before[:, np.array(rows, dtype=int)[:, None], np.array(columns, dtype=int)] = past.deviations
-    return np.concatenate([before, result.residual[None]])
 
 
 def _alarms(

@@ -79,10 +79,12 @@ def _open_window(
 def _settle(stores: Stores, policy: Policy, window: Window) -> Settlement:
     screened = _screen(stores, policy, window)
     judged = Judged(screened, tuple(decide(one, policy) for one in screened.evidence))
-    panel = _accepted_panel(stores, screened, judged)
-    payloads = stores.journal.blobs.put(screened.across.memory.to_bytes())
-    publish = _to_publish(judged)
-    document = _settlement_document(policy, window, judged, panel, payloads, publish)
+    states: dict[str, Json] = {
+        "panel": _accepted_panel(stores, screened, judged),
+        "charts": stores.journal.blobs.put(screened.lookback.to_bytes()),
+        "payloads": stores.journal.blobs.put(screened.across.memory.to_bytes()),
+    }
+    document = _settlement_document(policy, window, judged, _to_publish(judged)) | states
     stores.journal.record(
         [
             *(
@@ -126,6 +128,7 @@ def _screen(stores: Stores, policy: Policy, window: Window) -> Screened:
         () if vouched else found.campaigns(),
         found.silences,
         found.panel.scanner,
+        found.panel.lookback,
         found.across,
     )
 
@@ -238,13 +241,8 @@ def _verdict_document(evidence: Evidence, verdict: Verdict) -> dict[str, Json]:
     return document | evidence_document(evidence)
 
 
-def _settlement_document(  # noqa: PLR0917 - the parts of one record
-    policy: Policy,
-    window: Window,
-    judged: Judged,
-    panel: str,
-    payloads: str,
-    publish: list[Json],
+def _settlement_document(
+    policy: Policy, window: Window, judged: Judged, publish: list[Json]
 ) -> dict[str, Json]:
     lasts = dt.timedelta(days=policy.window.days * policy.window.probation)
     until = (dt.date.fromisoformat(window.name) + lasts).isoformat() if policy.window.days else ""
@@ -262,8 +260,6 @@ def _settlement_document(  # noqa: PLR0917 - the parts of one record
         "watch": [*sorted(watch)],
         "probation": [*sorted(beside)],
         "until": until,
-        "panel": panel,
-        "payloads": payloads,
         "influence": to_json(judged.screened.across.influence),
         "dominance": list(judged.screened.across.dominance),
         "publish": publish,

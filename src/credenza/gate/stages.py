@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from credenza.campaigns.lookback import Lookback
     from credenza.campaigns.panel import PanelScanner
     from credenza.core.types import Batch, Campaign, Silence, Verdict
     from credenza.gate.across import AcrossWindow
@@ -35,6 +36,7 @@ class Screened:
 
     Attributes:
         panel: the campaign scan after this window, before acceptance; None: it did not run.
+        lookback: what control charts look back on from the next window.
         across: what the comparison of its sources gave.
     """
 
@@ -44,6 +46,7 @@ class Screened:
     campaigns: tuple[Campaign, ...]
     silences: tuple[Silence, ...]
     panel: PanelScanner | None
+    lookback: Lookback
     across: AcrossWindow
 
 
