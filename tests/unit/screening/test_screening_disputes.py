@@ -11,6 +11,7 @@ from scipy import special
 
 from credenza.core.types import Scores
 from credenza.screening.builtin import DETECTORS
+from credenza.screening.crowd import above_the_crowd
 from credenza.screening.disputes import Disputes, disputes_of
 from credenza.screening.features import label as label_module
 from credenza.screening.features.own_rates import at_own_rates
@@ -29,10 +30,18 @@ class Senders:
     """Twenty sources whose labels are foretold well; some may relabel rows."""
 
     def __init__(
-        self, seed: int, *, balance: float = 0.0, noise: float = 0.0, hard: float = 0.0
+        self,
+        seed: int,
+        *,
+        balance: float = 0.0,
+        noise: float = 0.0,
+        hard: float = 0.0,
+        sizes: float = 0.0,
     ) -> None:
         rng = np.random.default_rng(seed)
-        self.source = np.repeat(np.arange(SOURCES), ROWS)
+        share = np.exp(rng.normal(0, sizes, SOURCES))
+        sent = np.maximum((SOURCES * ROWS * share / share.sum()).astype(int), 30)
+        self.source = np.repeat(np.arange(SOURCES), sent)
         n = len(self.source)
         own = rng.normal(0, balance, SOURCES)[self.source]
         width = np.exp(rng.normal(0, hard, SOURCES))[self.source]
@@ -82,19 +91,39 @@ def test_sources_that_move_a_tenth_of_one_class_into_the_other_are_named() -> No
     assert found >= 3
 
 
-def test_an_accomplice_is_asked_for_less_than_the_first() -> None:
+def test_who_relabels_is_asked_only_in_ways_that_somebody_does() -> None:
     by_way = np.ones((3, SOURCES))
-    by_way[1, 4], by_way[2, 6] = 4e-4, 4e-4
-    assert not Disputes(by_way, np.zeros(0, bool), 0.0).named(FDR).any()
-    by_way[1, 5] = 1e-8
-    named = Disputes(by_way, np.zeros(0, bool), 0.0).named(FDR)
-    assert set(np.flatnonzero(named).tolist()) == {4, 5}
+    by_way[1, 4], by_way[2, 6] = 1e-3, 1e-3
+    nothing = np.zeros(0, bool)
+    assert not Disputes(by_way, np.array([1.0, 0.1, 0.1]), nothing, 0.0).named(FDR).any()
+    named = Disputes(by_way, np.array([1.0, 1e-4, 0.1]), nothing, 0.0).named(FDR)
+    assert set(np.flatnonzero(named).tolist()) == {4}
 
 
-@pytest.mark.parametrize("unlike", [{}, {"balance": 1.0}, {"hard": 0.5}, {"noise": 1.0}])
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        {},
+        {"balance": 1.0},
+        {"hard": 0.5},
+        {"noise": 1.0},
+        {"sizes": 1.2},
+        {"balance": 1.0, "hard": 0.5, "sizes": 1.0},
+    ],
+)
 def test_honest_sources_unlike_each_other_are_not_named(unlike: dict[str, float]) -> None:
     naming = sum(bool(Senders(seed, **unlike).named()) for seed in range(4))
     assert naming == 0
+
+
+def test_a_source_of_hard_rows_has_a_wide_error_and_is_not_named() -> None:
+    senders = Senders(5)
+    mine = senders.source == 7
+    unsure = senders.expected[mine] * 0.2 + 0.4
+    senders.expected[mine] = unsure
+    senders.labels[mine] = (senders.rng.random(mine.sum()) < unsure[:, 1]).astype(np.int64)
+    assert 7 not in senders.named()
+    assert senders.p_values()[7] > 0.01
 
 
 def test_a_source_with_sharper_labels_than_all_others_is_not_named() -> None:
@@ -108,6 +137,48 @@ def test_disputes_are_blind_to_what_most_sources_do() -> None:
     senders = Senders(2)
     senders.relabel(list(range(15)), 0.05)
     assert not senders.named() & set(range(15))
+
+
+def test_disputes_are_blind_to_relabelling_where_honest_labels_differ_more() -> None:
+    senders = Senders(2, noise=1.0)
+    senders.relabel([3, 4, 5], 0.05)
+    assert not senders.named()
+
+
+def test_of_three_sources_none_is_named_for_there_is_no_crowd() -> None:
+    senders = Senders(6)
+    few: Bools = senders.source < 3
+    senders.relabel([1], 0.5)
+    labels, expected = senders.labels[few], senders.expected[few]
+    once: Ints = np.arange(few.sum())
+    found = disputes_of(expected, labels, senders.source[few], once, 3)
+    assert not found.named(FDR).any()
+    assert (found.p_values == 1.0).all()
+
+
+def test_estimates_lie_above_the_crowd_whatever_their_order_and_unit() -> None:
+    rng = np.random.default_rng(7)
+    error = np.full(12, 0.01)
+    estimate = rng.normal(0.0, error)
+    estimate[3] = 0.2
+    alone, together = above_the_crowd(estimate, error)
+    assert alone.argmin() == 3
+    assert max(alone[3], together) < 1e-3 < np.delete(alone, 3).min()
+    turned = above_the_crowd(estimate[::-1] + 0.3, error)
+    assert np.allclose(turned.alone[::-1], alone)
+    assert np.isclose(turned.together, together)
+
+
+def test_a_wide_crowd_makes_the_same_height_less_surprising() -> None:
+    rng = np.random.default_rng(8)
+    error, own = np.full(20, 0.01), rng.exponential(1.0, 20)
+    heights = []
+    for spread in (0.0, 0.02, 0.06):
+        estimate = rng.normal(spread * own, error)
+        estimate[0] = np.median(estimate) + 0.15
+        heights.append(above_the_crowd(estimate, error).alone[0])
+    assert heights == sorted(heights)
+    assert heights[0] < 1e-4 < heights[2]
 
 
 def test_own_rates_give_each_source_the_labels_it_has() -> None:
