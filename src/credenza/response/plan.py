@@ -112,37 +112,19 @@ def read_plan(data: bytes) -> Plan:
     """
     found = strict_json(data, max_bytes=MAX_PLAN_BYTES)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or set(found) != _FIELDS:
-        raise UsageError(
-            "bad-plan",
-            "this is no plan of this version of credenza",
-            why=f"a plan has exactly the fields {', '.join(sorted(_FIELDS))}",
-            fix="draw one up with `credenza recover plan`",
-        )
+        fields = ", ".join(sorted(_FIELDS))
+        why = f"a plan has exactly the fields {fields}"
+        raise _bad("this is no plan of this version of credenza", why)
     rows = decoded(_Rows, {"rows": found["rows"]}, "the plan").rows
     finding, size = found["finding"], found["size"]
     if not isinstance(size, int) or not isinstance(finding, int | None):
-        raise UsageError(
-            "bad-plan",
-            "the plan's finding and size are no numbers",
-            why="both are written by `recover plan`",
-            fix="draw the plan up again",
-        )
+        raise _bad("the plan's finding and size are no numbers", "both are entries of the ledger")
     steps = found["steps"]
     if not isinstance(steps, list) or not steps:
-        raise UsageError(
-            "bad-plan",
-            "the plan has no steps",
-            why="a way back is a list of steps",
-            fix="draw the plan up again",
-        )
+        raise _bad("the plan has no steps", "a way back is a list of steps")
     suspicion = found["suspicion"]
     if not isinstance(suspicion, dict):
-        raise UsageError(
-            "bad-plan",
-            "the plan says of no one what is suspected",
-            why="a recovery takes out what is under suspicion",
-            fix="draw the plan up again",
-        )
+        raise _bad("the plan names no suspicion", "a recovery takes out what is suspected")
     return Plan(
         decoded(Suspicion, suspicion, "the suspicion"),
         rows,
@@ -150,6 +132,10 @@ def read_plan(data: bytes) -> Plan:
         size,
         tuple(_step(one) for one in steps),
     )
+
+
+def _bad(what: str, why: str) -> UsageError:
+    return UsageError("bad-plan", what, why=why, fix="draw one up with `credenza recover plan`")
 
 
 def check(plan: Plan, job: Job) -> None:

@@ -82,6 +82,35 @@ def train_run(stores: Stores, claimed: TrainingRun) -> TrainingRun:
 
 def run_event(stores: Stores, claimed: TrainingRun) -> tuple[TrainingRun, Event]:
     """The run with whole digests, and the event that records it; see ``train_run``."""
+    _check(claimed)
+    with stores.journal.catalog.snapshot() as index:
+        releases = tuple(row.digest for row in index.find(ReleaseRow))
+        models = tuple(row.model for row in index.find(TrainingRunRow))
+    run = TrainingRun(
+        claimed.run,
+        claimed.model,
+        tuple(sorted(release_digest(name, releases) for name in claimed.releases)),
+        tuple(sorted(beginning(name, models, "model", fix=MODELS) for name in claimed.bases)),
+        claimed.verified,
+        claimed.tags,
+    )
+    document: dict[str, Json] = {
+        "run": run.run,
+        "model": run.model,
+        "releases": list(run.releases),
+        "bases": list(run.bases),
+        "verified": run.verified,
+        "tags": {str(key): str(value) for key, value in run.tags.items()},
+    }
+    return run, Event("train-run", document)
+
+
+def _check(claimed: TrainingRun) -> None:
+    """Whether the claim can be recorded.
+
+    Raises:
+        UsageError: its name, its model or what it came from is not said as it must be.
+    """
     if not _NAME.match(claimed.run):
         raise UsageError(
             "bad-run-name",
@@ -103,26 +132,6 @@ def run_event(stores: Stores, claimed: TrainingRun) -> tuple[TrainingRun, Event]
             why="lineage runs from rows to models through one of them",
             fix="add --release, --on or --base",
         )
-    with stores.journal.catalog.snapshot() as index:
-        releases = tuple(row.digest for row in index.find(ReleaseRow))
-        models = tuple(row.model for row in index.find(TrainingRunRow))
-    run = TrainingRun(
-        claimed.run,
-        claimed.model,
-        tuple(sorted(release_digest(name, releases) for name in claimed.releases)),
-        tuple(sorted(beginning(name, models, "model", fix=MODELS) for name in claimed.bases)),
-        claimed.verified,
-        claimed.tags,
-    )
-    document: dict[str, Json] = {
-        "run": run.run,
-        "model": run.model,
-        "releases": list(run.releases),
-        "bases": list(run.bases),
-        "verified": run.verified,
-        "tags": {str(key): str(value) for key, value in run.tags.items()},
-    }
-    return run, Event("train-run", document)
 
 
 def training_runs(stores: Stores) -> list[TrainingRun]:

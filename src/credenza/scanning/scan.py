@@ -97,13 +97,7 @@ def scan(
         NotFoundError: no such file, column or detector.
         UntrustedError: a file is refused.
     """
-    if not 0 < fdr < 1:
-        raise UsageError(
-            "bad-fdr",
-            f"fdr is {fdr}, not between 0 and 1",
-            why="it is the expected share of false discoveries",
-            fix="use --fdr 0.05",
-        )
+    _check_fdr(fdr)
     many = map(_names, (text, image, embedding, interactions))
     asked = Asked(label, source, time, id, *many)
     parts = _parts(detectors, seed)
@@ -120,13 +114,21 @@ def scan(
         prepared = dataclasses.replace(prepared, view=view)
     applicable = sum(not lacking(prepared.view, part) for part in parts)
     tell.expect(1 + len(asked_encoders) + applicable)
-    kept = [
-        Remembered(part, folder if _is_ours(part) else None, version("credenza"), tell)
-        for part in parts
-    ]
+    release = version("credenza")
+    kept = [Remembered(one, folder if _is_ours(one) else None, release, tell) for one in parts]
     screening = screen(prepared.view, kept, fdr=fdr, only_applicable=detectors is None)
     tell.finish()
     return told(prepared, screening, fdr)
+
+
+def _check_fdr(fdr: float) -> None:
+    if not 0 < fdr < 1:
+        raise UsageError(
+            "bad-fdr",
+            f"fdr is {fdr}, not between 0 and 1",
+            why="it is the expected share of false discoveries",
+            fix="use --fdr 0.05",
+        )
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -122,13 +122,7 @@ class Incidents:
         begun = self._begun(batch=batch, campaign=campaign, siem=siem, sources=sources)
         begun |= {"rows": self._rows_of(batch, rows)} if rows else {}
         dataset = str(begun.pop("dataset", "")) or dataset
-        if not dataset:
-            raise UsageError(
-                "no-dataset",
-                "an incident is about a dataset",
-                why="what it holds, rolls back and reports is of one dataset",
-                fix="add --dataset",
-            )
+        _check_dataset(dataset)
         book = find_playbook(playbook, VERBS.keys(), own)
         return self._opened(
             {
@@ -385,4 +379,14 @@ def _check_words(title: str, by: str) -> None:
             "an incident needs a title and somebody who opens it",
             why="the postmortem names both",
             fix="add a title and --by NAME",
+        )
+
+
+def _check_dataset(dataset: str) -> None:
+    if not dataset:
+        raise UsageError(
+            "no-dataset",
+            "an incident is about a dataset",
+            why="what it holds, rolls back and reports is of one dataset",
+            fix="add --dataset",
         )
