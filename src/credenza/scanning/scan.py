@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from credenza.core.errors import UsageError
 from credenza.core.guest import detector_flaw
-from credenza.core.text import quote
+from credenza.core.text import quote, tick
 from credenza.scanning.columns import Asked
 from credenza.scanning.inputs import read
 from credenza.scanning.prepare import prepare
@@ -111,7 +111,10 @@ def scan(
         from credenza.scanning.encode import encoded  # noqa: PLC0415 - an extra
 
         view = encoded(prepared.view, asked_encoders, folder, tell)
-        prepared = dataclasses.replace(prepared, view=view)
+        added = [name for name in view.facets if name not in prepared.view.facets]
+        said = f"{', '.join(map(tick, added))} was read by a pretrained network"
+        notices = (*prepared.notices, said)
+        prepared = dataclasses.replace(prepared, view=view, notices=notices)
     applicable = sum(not lacking(prepared.view, part) for part in parts)
     tell.expect(1 + len(asked_encoders) + applicable)
     release = version("credenza")

@@ -101,6 +101,7 @@ def test_a_scan_reads_texts_as_vectors_once_and_finds_them_again(tmp_path: Path)
             progress=lambda step: steps.append(step.doing),
         )
         assert len(result.rows["score"]) == 40
+        assert "`minilm(text)` was read by a pretrained network" in result.notices
     assert steps[:3] == ["reading", "minilm(text)", "knn-disagreement"]
     assert [path.name for path in tmp_path.glob("minilm-*.npy")] != []
 
