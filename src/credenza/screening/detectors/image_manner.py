@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.core.text import quote, tick
-from credenza.core.types import Finding, Role, Scores, Unit
-from credenza.screening.features.beliefs import both_beliefs, labelled_pictures
+from credenza.screening.features.beliefs import both_beliefs
 from credenza.screening.features.contradictions import crowds_of
 from credenza.screening.features.image import content_hash
 from credenza.screening.features.image_manner import manner, shared_manners
+from credenza.screening.features.picture_groups import (
+    PictureGroups,
+    group_finding,
+)
 from credenza.screening.features.table import mix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.types import Floats, Ints, View
+    from credenza.core.types import Finding, Floats, Ints, View
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.image import Images
     from credenza.screening.features.image_manner import SharedManner
-
-SHOWN_ROWS = 8
+    from credenza.screening.features.label import Labels
 
 
 @dataclass(frozen=True, slots=True)
-class ImageManner:
+class ImageManner(PictureGroups):
     """Rows that contradict one label and were all made in a manner of their own.
 
     A warp, or a trigger made for each picture, leaves no pixel and no pattern that carriers
@@ -61,31 +63,13 @@ class ImageManner:
         """The detector's name."""
         return "image-manner"
 
-    @property
-    def needs(self) -> frozenset[Role]:
-        """Pictures and their labels."""
-        return frozenset({Role.IMAGE, Role.LABEL})
-
-    def score(self, view: View) -> Scores:
-        """-log10 p of the manner that a row shares, 0 elsewhere.
-
-        Raises:
-            UnassessedError: the view has no pictures, or no labels that are classes.
-        """
-        labels, every = labelled_pictures(view)
-        values = np.zeros(view.table.num_rows)
-        if not every:
-            return Scores(values, is_evidence=True)
+    def groups(self, view: View, labels: Labels, every: list[Images]) -> Iterator[Finding]:
+        """Manners that rows which contradict a label share."""
         learners = both_beliefs(view, labels)
-        findings: list[Finding] = []
         for images in every:
             points, half = manner(images), mix(content_hash(images), 44) % 2
             for shared, beliefs in self._named(images, view, learners, points, half):
-                score = -max(shared.log_p, -690.0) / np.log(10)
-                values[shared.rows] = np.maximum(values[shared.rows], score)
-                findings.append(self._finding(images, view, beliefs, shared))
-        findings.sort(key=lambda finding: finding.p_value)
-        return Scores(values, tuple(findings), is_evidence=True)
+                yield self._finding(images, view, beliefs, shared)
 
     def _named(
         self, images: Images, view: View, learners: list[Beliefs], points: Floats, half: Ints
@@ -115,7 +99,6 @@ class ImageManner:
         self, images: Images, view: View, beliefs: Beliefs, shared: SharedManner
     ) -> Finding:
         rows = shared.rows
-        sources = tuple(sorted({str(s) for s in view.source[rows]}))
         label = beliefs.classes[shared.label]
         height, width, _ = images.shape
         exhibits: dict[str, object] = {
@@ -124,19 +107,13 @@ class ImageManner:
             "box": {"row": 0, "column": 0, "height": height, "width": width},
             "change": np.round(shared.change, 2).tolist(),
             "label": label,
-            "carriers": len(rows),
             "beyond": round(shared.beyond, 1),
             "sharing": shared.sharing,
             "expected": round(shared.expected, 2),
-            "sources": list(sources),
-            "example_rows": rows[:SHOWN_ROWS].tolist(),
         }
         sentence = (
             f"{len(rows)} pictures in {tick(images.column)} that contradict their label "
             f"{quote(label)} were made in a manner of their own: {shared.said()} than honest "
             f"pictures; {shared.sharing} lie as far out where {shared.expected:.1g} would"
         )
-        p_value, claimed = float(max(np.exp(shared.log_p), 1e-300)), tuple(rows.tolist())
-        return Finding(
-            self.name, Unit.GROUP, sources, p_value, sentence, exhibits, claimed, names_rows=True
-        )
+        return group_finding(self.name, view, rows, sentence, exhibits, log_p=shared.log_p)

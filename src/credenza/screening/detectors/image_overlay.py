@@ -9,17 +9,19 @@ import numpy as np
 from scipy import stats
 
 from credenza.core.text import quote, tick
-from credenza.core.types import Finding, Role, Scores, Unit
-from credenza.screening.features.beliefs import labelled_pictures
 from credenza.screening.features.image import coarse, grid
 from credenza.screening.features.image_labels import out_of_fold_by_outline, picture_codes
+from credenza.screening.features.picture_groups import (
+    PictureGroups,
+    group_finding,
+)
 from credenza.screening.features.table import mix
 from credenza.screening.features.waves import amplitudes, detached, waves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.types import Bools, Floats, Ints, View
+    from credenza.core.types import Bools, Finding, Floats, Ints, View
     from credenza.screening.features.image import Images, Singles
     from credenza.screening.features.label import Labels
     from credenza.screening.features.waves import Wave
@@ -33,7 +35,6 @@ CONTRADICTS = 0.1
 MOST = 0.6
 LEAST_RATE = 0.05
 FEWEST_ROWS = 50
-SHOWN_ROWS = 8
 SHOWN_CELLS = 8
 
 
@@ -68,7 +69,7 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageOverlay:
+class ImageOverlay(PictureGroups):
     """Rows of one label that share a faint pattern over the whole picture, and the wrong label.
 
     A blended trigger changes every pixel by a few grey levels: too little to see, but the
@@ -112,43 +113,22 @@ class ImageOverlay:
         """The detector's name."""
         return "image-overlay"
 
-    @property
-    def needs(self) -> frozenset[Role]:
-        """Pictures and their labels."""
-        return frozenset({Role.IMAGE, Role.LABEL})
-
-    def score(self, view: View) -> Scores:
-        """-log10 p of the overlay that a row carries, 0 elsewhere.
-
-        Raises:
-            UnassessedError: the view has no pictures, or no labels that are classes.
-        """
-        labels, every = labelled_pictures(view)
-        values = np.zeros(view.table.num_rows)
-        if not every:
-            return Scores(values, is_evidence=True)
+    def groups(self, view: View, labels: Labels, every: list[Images]) -> Iterator[Finding]:
+        """Overlays under wrong labels, and waves under any."""
         expected = out_of_fold_by_outline(view, labels.codes, len(labels.classes))
         own = labels.probability_of_own(expected)
         doubt = np.where(labels.codes >= 0, np.maximum(expected.max(axis=1) - own, 0.0), 0.0)
         half = mix(picture_codes(view), 38) % 2
-        findings: list[Finding] = []
+        codes = np.where(view.trusted, -1, labels.codes)
         for images in every:
             whitened, whitening = _whitened(images, labels.codes, doubt)
             far = _distances(whitened, labels.codes, doubt, half)
-            height, width = grid(images, _cells(images))
-            along = amplitudes(whitened, whitening, (height, width), images.shape[2])
-            codes = np.where(view.trusted, -1, labels.codes)
-            named = self._named(far, labels.codes, doubt, ~view.trusted)
-            told = [_of_overlay(images, labels, found) for found in named]
-            found_waves = waves(along, (height, width), codes, half, self.fdr / 10)
-            told += [_of_wave(wave) for wave in found_waves]
-            for one in told:
-                score = -max(one.log_p, -690.0) / float(np.log(10))
-                values[one.rows] = np.maximum(values[one.rows], score)
-                name = labels.classes[one.label]
-                findings.append(_finding(self.name, images.column, view, name, one))
-        findings.sort(key=lambda finding: finding.p_value)
-        return Scores(values, tuple(findings), is_evidence=True)
+            size = grid(images, _cells(images))
+            along = amplitudes(whitened, whitening, size, images.shape[2])
+            for found in self._named(far, labels.codes, doubt, ~view.trusted):
+                yield _finding(self.name, images, view, labels, _of_overlay(images, labels, found))
+            for wave in waves(along, size, codes, half, self.fdr / 10):
+                yield _finding(self.name, images, view, labels, _of_wave(wave))
 
     def _named(self, far: Floats, codes: Ints, doubt: Floats, tested: Bools) -> Iterator[Overlay]:
         present = np.unique(codes[codes >= 0])
@@ -267,19 +247,8 @@ def _of_wave(wave: Wave) -> _Told:
     return _Told(wave.label, wave.rows, wave.log_p, exhibits, words)
 
 
-def _finding(detector: str, column: str, view: View, label: str, told: _Told) -> Finding:
-    rows = told.rows
-    sources = tuple(sorted({str(s) for s in view.source[rows]}))
-    exhibits = {
-        "column": column,
-        **told.exhibits,
-        "label": label,
-        "carriers": len(rows),
-        "sources": list(sources),
-        "example_rows": rows[:SHOWN_ROWS].tolist(),
-    }
-    sentence = f"{len(rows)} pictures in {tick(column)} labelled {quote(label)} {told.words}"
-    p_value, claimed = float(max(np.exp(told.log_p), 1e-300)), tuple(rows.tolist())
-    return Finding(
-        detector, Unit.GROUP, sources, p_value, sentence, exhibits, claimed, names_rows=True
-    )
+def _finding(detector: str, images: Images, view: View, labels: Labels, told: _Told) -> Finding:
+    label, column = labels.classes[told.label], images.column
+    exhibits = {"column": column, **told.exhibits, "label": label}
+    sentence = f"{len(told.rows)} pictures in {tick(column)} labelled {quote(label)} {told.words}"
+    return group_finding(detector, view, told.rows, sentence, exhibits, log_p=told.log_p)

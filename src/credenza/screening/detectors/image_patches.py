@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from credenza.core.text import quote, tick
-from credenza.core.types import Finding, Role, Scores, Unit
+from credenza.core.types import Role, Scores
 from credenza.screening.features.beliefs import Beliefs
 from credenza.screening.features.contradictions import TOP
 from credenza.screening.features.drawn import recurring_shapes
@@ -21,12 +21,13 @@ from credenza.screening.features.image_patches import (
     keys_at,
     sightings,
 )
+from credenza.screening.features.picture_groups import group_finding
 from credenza.screening.fuse import reject_log_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.types import Bools, Ints, View
+    from credenza.core.types import Bools, Finding, Ints, View
     from credenza.screening.features.image import Images
     from credenza.screening.features.image_patches import Sightings
 
@@ -36,7 +37,6 @@ FEW_GROUPS = 10
 TAIL = 0.05
 NEED = 6.0
 SPREAD = 2.0
-SHOWN_ROWS = 8
 ASKED = 256
 NEIGHBOURS = 10
 COMMON = 0.5
@@ -352,7 +352,6 @@ def _finding(
 ) -> Finding:
     height, width = one.shape.size
     patch = images.pixels[one.rows[0], one.row : one.row + height, one.column : one.column + width]
-    sources = sorted({str(s) for s in view.source[one.rows]})
     label = beliefs.classes[one.label] if beliefs is not None and one.label >= 0 else None
     exhibits: dict[str, object] = {
         "column": images.column,
@@ -360,13 +359,10 @@ def _finding(
         "box": {"row": one.row, "column": one.column, "height": height, "width": width},
         "pixels": patch.tolist(),
         "brightness": round(float(patch.mean()), 1),
-        "carriers": len(one.rows),
         "elsewhere": one.elsewhere,
         "near": one.near,
         "label": label,
         "disagreeing": one.disagreeing,
-        "sources": sources,
-        "example_rows": one.rows[:SHOWN_ROWS].tolist(),
     }
     place = describe_place(one.row, one.column, (height, width), images.shape)
     labelled = f"all labelled {quote(label)}; " if label is not None else ""
@@ -376,13 +372,4 @@ def _finding(
         f"{one.disagreeing} labels contradict their picture; {one.near} others show nearly "
         f"the same there, and {one.elsewhere} the same a few pixels away"
     )
-    return Finding(
-        detector,
-        Unit.GROUP,
-        tuple(sources),
-        float(max(np.exp(one.log_p), 1e-300)),
-        sentence,
-        exhibits,
-        tuple(one.rows.tolist()),
-        names_rows=True,
-    )
+    return group_finding(detector, view, one.rows, sentence, exhibits, log_p=one.log_p)

@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.core.text import quote, tick
-from credenza.core.types import Finding, Role, Scores, Unit
-from credenza.screening.features.beliefs import both_beliefs, labelled_pictures
+from credenza.screening.features.beliefs import both_beliefs
+from credenza.screening.features.picture_groups import (
+    PictureGroups,
+    group_finding,
+)
 from credenza.screening.features.roamers import roamers
 from credenza.screening.features.stamps import stamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.types import Ints, View
+    from credenza.core.types import Finding, Ints, View
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.image import Images
+    from credenza.screening.features.label import Labels
     from credenza.screening.features.roamers import Roamer
     from credenza.screening.features.stamps import Stamp
 
-SHOWN_ROWS = 8
-
 
 @dataclass(frozen=True, slots=True)
-class ImageStamps:
+class ImageStamps(PictureGroups):
     """Pixels, or small patterns, that pictures with a contradicted label share.
 
     A trigger need not be compact: a slanted line, a frame, a grid, or five lone pixels. Rows
@@ -65,29 +67,12 @@ class ImageStamps:
         """The detector's name."""
         return "image-stamps"
 
-    @property
-    def needs(self) -> frozenset[Role]:
-        """Pictures and their labels."""
-        return frozenset({Role.IMAGE, Role.LABEL})
-
-    def score(self, view: View) -> Scores:
-        """-log10 p of the stamp that a row carries, 0 elsewhere.
-
-        Raises:
-            UnassessedError: the view has no pictures, or no labels that are classes.
-        """
-        labels, every = labelled_pictures(view)
-        values = np.zeros(view.table.num_rows)
-        if not every:
-            return Scores(values, is_evidence=True)
+    def groups(self, view: View, labels: Labels, every: list[Images]) -> Iterator[Finding]:
+        """Stamps, those that move too, and their carriers."""
         both = both_beliefs(view, labels)
-        findings: list[Finding] = []
         for images in every:
             for stamp, beliefs, rows in self._named(images, view, both):
-                values[rows] = np.maximum(values[rows], -stamp.log_p / np.log(10))
-                findings.append(self._finding(images, view, beliefs, stamp, rows))
-        findings.sort(key=lambda finding: finding.p_value)
-        return Scores(values, tuple(findings), is_evidence=True)
+                yield self._finding(images, view, beliefs, stamp, rows)
 
     def _named(
         self, images: Images, view: View, learners: list[Beliefs]
@@ -115,19 +100,15 @@ class ImageStamps:
         self, images: Images, view: View, beliefs: Beliefs, stamp: Stamp | Roamer, rows: Ints
     ) -> Finding:
         top, left, height, width = stamp.box(images, rows)
-        sources = sorted({str(s) for s in view.source[rows]})
         label = beliefs.classes[stamp.label]
         exhibits: dict[str, object] = {
             "column": images.column,
             **stamp.exhibits(images),
             "box": {"row": top, "column": left, "height": height, "width": width},
             "label": label,
-            "carriers": len(rows),
             "contradicting": int(beliefs.disagrees[rows].sum()),
             "sharing": stamp.sharing,
             "expected": round(stamp.expected, 2),
-            "sources": sources,
-            "example_rows": rows[:SHOWN_ROWS].tolist(),
         }
         sentence = (
             f"{len(rows)} pictures in {tick(images.column)} labelled {quote(label)} "
@@ -135,8 +116,4 @@ class ImageStamps:
             f"{top + height - 1}, column {left + width - 1}; {exhibits['contradicting']} labels "
             f"contradict their picture, where {stamp.expected:.1g} would by chance"
         )
-        p_value = float(max(np.exp(stamp.log_p), 1e-300))
-        subjects, claimed = tuple(sources), tuple(rows.tolist())
-        return Finding(
-            self.name, Unit.GROUP, subjects, p_value, sentence, exhibits, claimed, names_rows=True
-        )
+        return group_finding(self.name, view, rows, sentence, exhibits, log_p=stamp.log_p)
