@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from credenza.core.errors import UntrustedError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -64,3 +68,17 @@ def test_other_rows_words_days_or_senders_are_batches_of_their_own(
     ]
     assert len({one.batch for one in told}) == len(told)
     assert not any(one.is_repeat for one in told)
+
+
+def test_whoever_may_not_send_is_refused_and_learns_of_no_earlier_batch(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    file = sources.write(sources.table(sources.names[0], 0))
+    submit(workspace, sources, file)
+    with pytest.raises(UntrustedError) as refused:
+        submit(workspace, sources, file, key=sources.keys[sources.names[1]])
+    assert refused.value.code == "wrong-key"
+    workspace.freeze_source(sources.names[0], "its key may be stolen")
+    with pytest.raises(UntrustedError) as refused:
+        submit(workspace, sources, file)
+    assert refused.value.code == "source-frozen"

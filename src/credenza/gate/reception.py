@@ -19,7 +19,7 @@ from credenza.gate.stores import table_bytes
 from credenza.gate.windows import window_of
 from credenza.profiling.kernel import profile
 from credenza.provenance.manifest import decode_manifest, file_name
-from credenza.provenance.verify import signed_by, verify
+from credenza.provenance.verify import entitled, signed_by, verify
 from credenza.store.rows import BatchRow, HeadRow
 
 if TYPE_CHECKING:
@@ -78,19 +78,25 @@ def receipt_of(row: BatchRow, *, is_repeat: bool = False) -> Receipt:
     )
 
 
-def earlier(stores: Stores, manifest: Manifest, *, dated: bool) -> BatchRow | None:
+def earlier(stores: Stores, envelope: bytes, *, dated: bool) -> BatchRow | None:
     """The newest batch in which the same source handed in the very same files.
 
     A job that runs again after its answer was lost would else count its rows twice. Blind
     to the same rows in another file or from another source; the campaign scan is not.
+    Whoever may not send has none, and so learns of none: ``receive`` refuses it.
 
     Args:
         stores: whose batches.
-        manifest: of the files at hand.
-        dated: whether they were also collected in the same days. A feed that did not
+        envelope: signed, of the files at hand.
+        dated: whether they must be collected in the same days, too. A feed that did not
             change sends the same file for another week.
     """
     stores.journal.lock()
+    try:
+        _, batch = entitled(envelope, roster(stores), at_s=stores.journal.now_s())
+    except UntrustedError:
+        return None
+    manifest = batch.manifest
     with stores.journal.catalog.snapshot() as index:
         alike = index.find(
             BatchRow,

@@ -74,16 +74,31 @@ def verify(
             ``read`` refuses, ``records-mismatch``, ``schema-digest``, ``row-root``,
             ``missing-label``.
     """
-    source, signed = signed_by(envelope, roster)
-    manifest = decode_manifest(signed.payload)
-    _check_standing(source, manifest)
-    _check_mandate(source, manifest, at_s)
-    batch = Batch(sha256_hex(envelope), manifest, envelope, signed.keyids)
+    source, batch = entitled(envelope, roster, at_s=at_s)
+    manifest = batch.manifest
     _check_place(batch, dataset, heads.get((source.id, dataset), (0, "")))
     _check_files(manifest, files, source)
     table = read({file.name: files[file.name] for file in manifest.files}, source.limits)
     _check_rows(manifest, table)
     return Verified(batch, table)
+
+
+def entitled(envelope: bytes, roster: Roster, *, at_s: int) -> tuple[Source, Batch]:
+    """A source that may send this batch, as far as its keys, standing and mandate say.
+
+    Args:
+        envelope: as received.
+        roster: the registered sources.
+        at_s: now, in seconds since the epoch: keys lapse.
+
+    Raises:
+        UntrustedError: the first of what ``verify`` raises, up to ``out-of-scope``.
+    """
+    source, signed = signed_by(envelope, roster)
+    manifest = decode_manifest(signed.payload)
+    _check_standing(source, manifest)
+    _check_mandate(source, manifest, at_s)
+    return source, Batch(sha256_hex(envelope), manifest, envelope, signed.keyids)
 
 
 def signed_by(data: bytes, roster: Roster) -> tuple[Source, dsse.Signed]:

@@ -15,7 +15,6 @@ from credenza.gate.reception import Receipt, earlier, receipt_of, receive, recei
 from credenza.gate.windows import date_of, instant_of
 from credenza.provenance.intake.sandbox import read_sandboxed
 from credenza.provenance.keys import new_key, save_key
-from credenza.provenance.manifest import decode_manifest
 from credenza.provenance.sign import sign_batch
 from credenza.store.rows import BatchRow, HeadRow
 from credenza.workspace.datasets import Datasets
@@ -139,12 +138,11 @@ class Gate(Opened):
             licence=licence,
             provenance=provenance,
         )
-        manifest = decode_manifest(dsse.parse(envelope).payload)
-        before = None if again else earlier(self._stores, manifest, dated=collected is not None)
-        if before is not None:
-            return receipt_of(before, is_repeat=True)
         for other in others:
             envelope = dsse.cosign(envelope, key_of(other).private)
+        before = None if again else earlier(self._stores, envelope, dated=collected is not None)
+        if before is not None:
+            return receipt_of(before, is_repeat=True)
         terms: dict[str, Json] = {
             "source": source,
             "dataset": dataset,
