@@ -73,6 +73,7 @@ credenza review admit BATCH --reason "checked with the airline"
 credenza review reject BATCH --reason "labels were flipped"
 credenza review reopen BATCH --reason "a mistake"
 credenza review expire
+credenza dataset list
 credenza dataset log flights
 credenza dataset show flights
 credenza dataset rollback flights 1 --reason "a partner was hacked"

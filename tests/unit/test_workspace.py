@@ -114,6 +114,15 @@ def test_an_edited_policy_is_recorded_before_it_is_used(
     assert workspace.log.audit().problems == ()
 
 
+def test_every_dataset_is_listed_with_its_newest_version(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    assert workspace.datasets.all() == []
+    sources.play(workspace, range(2))
+    assert workspace.datasets.all() == [workspace.datasets.version("trips")]
+    assert workspace.datasets.all()[0].number == 2
+
+
 def test_a_recalled_release_is_on_the_list_for_verifiers(
     workspace: Workspace, sources: SourceSimulator, tmp_path: Path
 ) -> None:

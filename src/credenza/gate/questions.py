@@ -155,6 +155,13 @@ def waiting(stores: Stores, rule: WindowRule, dataset: str) -> Waiting:
     return Waiting(len(windows), ends)
 
 
+def newest_versions(stores: Stores) -> list[Version]:
+    """The newest version of every dataset, by the dataset's name."""
+    with stores.journal.catalog.snapshot() as index:
+        newest = {row.dataset: row for row in index.find(VersionRow)}  # a key's order: oldest first
+    return [_version(row) for _, row in sorted(newest.items())]
+
+
 def versions(stores: Stores, dataset: str) -> list[Version]:
     """Versions of a dataset, oldest first.
 
@@ -168,12 +175,13 @@ def versions(stores: Stores, dataset: str) -> list[Version]:
             "no-such-dataset",
             f"no dataset is called {dataset!r}",
             why="nothing was admitted to it yet",
-            fix="submit batches for it, and settle their windows",
+            fix="submit batches for it, and settle their windows; `credenza dataset list` has all",
         )
-    return [
-        Version(row.dataset, row.number, row.rows, row.batches, row.rationale, row.parent)
-        for row in rows
-    ]
+    return [_version(row) for row in rows]
+
+
+def _version(row: VersionRow) -> Version:
+    return Version(row.dataset, row.number, row.rows, row.batches, row.rationale, row.parent)
 
 
 def version(stores: Stores, dataset: str, number: int | None) -> Version:

@@ -28,6 +28,10 @@ class Datasets:
         self._stores = stores
         self._warrants = warrants
 
+    def all(self) -> list[Version]:
+        """Every dataset, as its newest version."""
+        return questions.newest_versions(self._stores)
+
     def log(self, dataset: str) -> list[Version]:
         """Versions of a dataset, oldest first."""
         return questions.versions(self._stores, dataset)

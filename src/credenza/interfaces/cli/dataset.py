@@ -21,6 +21,22 @@ def command() -> None:
     """Versions of a dataset: look, check out, roll back."""
 
 
+@command.use_case("list", examples=("credenza dataset list",))
+def list_datasets(home: Path | None) -> Answer:
+    """List all datasets, each with its newest version."""
+    with open_workspace(home) as workspace:
+        found = workspace.datasets.all()
+
+    def show(screen: Screen) -> None:
+        screen.table(
+            ("dataset", "version", "rows"),
+            [(one.dataset, one.number, f"{one.rows:,}") for one in found],
+        )
+        screen.line(count(len(found), "dataset"))
+
+    return Answer("credenza.datasets/1", {"datasets": [jsonable(one) for one in found]}, show)
+
+
 @command.use_case("log", examples=("credenza dataset log flights",))
 @click.argument("dataset")
 def log(home: Path | None, dataset: str) -> Answer:
