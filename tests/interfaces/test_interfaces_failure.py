@@ -177,3 +177,32 @@ def test_a_file_that_is_no_text_is_the_callers_mistake(
     (tmp_path / "picture").write_bytes(bytes(range(256)))
     assert main(["log", "verify", str(tmp_path / "picture"), "--trust", "ab" * 32]) == 2
     assert "error[not-text]: a file that was given is not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "why", "fix"),
+    [
+        (
+            "demo --attack skwe",
+            "--attack: What the hostile feeds do to 5 % of their rows.",
+            "run `credenza demo --help`",
+        ),
+        (
+            "submit no.csv",
+            "it was taken for FILES of `credenza submit`",
+            "run `credenza submit --help`",
+        ),
+        (
+            "init --key",
+            "`credenza init` takes --debug, --json, --key",
+            "run `credenza init --help`",
+        ),
+    ],
+)
+def test_a_wrong_word_is_answered_with_what_why_and_fix(
+    line: str, why: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    what, *rest = capsys.readouterr().err.splitlines()
+    assert what.startswith("error[bad-usage]: ")
+    assert rest == [f"  why: {why}", f"  fix: {fix}"]

@@ -57,6 +57,14 @@ class UseCase(click.Command):
         if self.epilog:
             formatter.write(f"\n{self.epilog}\n")
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words; what cannot be read says of which command it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as wrong:
+            wrong.ctx = wrong.ctx or ctx
+            raise
+
     def invoke(self, ctx: click.Context) -> int:
         """Run, show, and say the exit code; no exception but click's leaves."""
         as_json: bool = ctx.params.pop("as_json")
