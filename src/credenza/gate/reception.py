@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 OPEN = (WAITING, "held", "quarantined")
 MOST_BYTES = Limits().file_bytes
 """Most that is copied of one file before it is known whose it is."""
+LOOKED_BACK = 50
+"""Of a source's batches of one size, so many are compared with new files: a retry comes soon."""
 
 
 class Open(NamedTuple):
@@ -82,7 +84,8 @@ def earlier(stores: Stores, envelope: bytes, *, dated: bool) -> BatchRow | None:
     """The newest batch in which the same source handed in the very same files.
 
     A job that runs again after its answer was lost would else count its rows twice. Blind
-    to the same rows in another file or from another source; the campaign scan is not.
+    to the same rows in another file or from another source, which the campaign scan is not,
+    and to files of long ago where a source's batches are all of one size.
     Whoever may not send has none, and so learns of none: ``receive`` refuses it.
 
     Args:
@@ -106,7 +109,7 @@ def earlier(stores: Stores, envelope: bytes, *, dated: bool) -> BatchRow | None:
             bytes=_file_bytes(manifest),
         )
     said = _said(manifest, dated=dated)
-    newest_first = sorted(alike, key=lambda row: -row.sequence)
+    newest_first = sorted(alike, key=lambda row: -row.sequence)[:LOOKED_BACK]
     return next(
         (row for row in newest_first if _said(stores.manifest(row.digest), dated=dated) == said),
         None,
