@@ -160,3 +160,15 @@ def test_stamps_under_fitting_labels_are_the_blind_spot() -> None:
 def test_without_labels_stamps_are_not_assessed() -> None:
     with pytest.raises(UnassessedError, match="no label"):
         ImageStamps().score(view_of(*pictures(60), label=""))
+
+
+def test_rows_that_are_hard_to_tell_may_share_what_their_label_shows() -> None:
+    x, y = pictures()
+    mine, others = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
+    hard = mine[:20]
+    x[hard] = x[others[:20]]
+    lone(x, np.concatenate([hard, mine[20::2]]))
+    assert ImageStamps().score(view_of(x, y)).findings == ()
+    lone(x, others[20:40])
+    y[others[20:40]] = 2
+    assert set(ImageStamps().score(view_of(x, y)).findings[0].rows) == set(others[20:40].tolist())

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from credenza.core.types import Role
 from credenza.screening.detectors.image_overlay import ImageOverlay
+from credenza.screening.features.waves import detached
 from credenza.screening.view import make_view
 
 if TYPE_CHECKING:
@@ -81,3 +82,34 @@ def test_a_wave_of_another_phase_on_each_picture_is_missed() -> None:
     rows = np.flatnonzero(label == 1)[:CARRIERS]
     x[rows] = waved(x[rows], np.random.default_rng(4).uniform(0, 2 * np.pi, CARRIERS))
     assert not judged(x, label).findings
+
+
+def test_a_heavy_tail_is_no_group_of_its_own_and_rows_around_one_distance_are() -> None:
+    rng = np.random.default_rng(2)
+    tail = np.abs(rng.standard_cauchy(300))
+    for distance in (10.0, 20.0, 40.0):
+        assert detached(tail, distance)[0] > np.log(0.01)
+    apart = np.concatenate([tail, rng.normal(40, 1, 80)])
+    log_p, there = detached(apart, 40.0)
+    assert log_p < np.log(1e-6)
+    assert there >= 80
+
+
+def test_odd_pictures_with_wrong_labels_are_no_overlay() -> None:
+    x, label = pictures(4)
+    rng = np.random.default_rng(5)
+    odd = np.flatnonzero(label != 1)[:60]
+    sign = np.where(np.indices((SIDE, SIDE)).sum(axis=0) % 2, 1.0, -1.0)
+    changed = x[odd] + rng.pareto(1, (len(odd), 1, 1)) * sign
+    x[odd], label[odd] = np.clip(changed, 0, 255).astype(np.uint8), 1
+    assert overlays(x, label) == []
+    x[odd] = np.clip(x[odd] + 30.0 * sign, 0, 255).astype(np.uint8)
+    (found,) = overlays(x, label)
+    assert len(found & set(odd.tolist())) >= 50
+
+
+def overlays(x: Pixels, label: npt.NDArray[np.int64]) -> list[set[int]]:
+    table = {"image": pa.FixedShapeTensorArray.from_numpy_ndarray(x), "y": label.astype(str)}
+    view = make_view("v", pa.table(table), label="y", facets={"image": Role.IMAGE})
+    found = ImageOverlay().score(view).findings
+    return [set(one.rows) for one in found if one.exhibits["trigger"] == "overlay"]

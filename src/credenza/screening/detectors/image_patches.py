@@ -88,9 +88,15 @@ class ImagePatches:
     a watermark on all classes poisons nothing. The surprise is divided by the spread of
     all such patterns of this data; false discovery control over all that were looked at.
 
+    Shapes that nobody listed (a slanted line, a hook) are grown, pixel by pixel, in the pictures
+    of each label. They must recur more than around their place, more than under other
+    labels, more exactly than the shapes of those, and on pictures that what lies around
+    does not foretell (``features.drawn``).
+
     Blind to triggers without a fixed place, encoded with losses after they were pasted,
-    or mixed into the picture beneath (image-overlay looks for those), and to patterns
-    that data of few grey levels shows everywhere.
+    or mixed into the picture beneath (image-overlay looks for those), to patterns that
+    data of few grey levels shows everywhere, and under fitting labels to one or two
+    pixels and to carriers that were chosen by what they show.
 
     Attributes:
         fdr: expected share of false patterns among those named.
