@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
 
 from credenza.core.text import quote
 from credenza.core.types import Finding, Unit
@@ -23,6 +24,8 @@ FLOOR = 0.02
 MAX_CLASSES = 6
 ANYBODY = 0.4
 EACH = 0.04
+SUREST = 0.05
+LEAST_CHANCE = 0.003
 DOUBTFUL = 0.1
 FEWEST_ROWS = 10
 FEWEST_SOURCES = 4
@@ -124,11 +127,13 @@ def disputes_of(expected: Floats, codes: Ints, source: Ints, once: Ints, sources
     own = adjusted[np.arange(len(codes)), np.maximum(codes, 0)]
     doubtful = (own <= DOUBTFUL) & (codes >= 0)
     by_way, anybody = [], []
-    for estimate, error in _wrong_labels(adjusted[rows], codes[rows], source[rows], sources):
+    for found in _wrong_labels(adjusted[rows], codes[rows], source[rows], sources):
         p_values, together = np.ones(sources), 1.0
-        tested = np.flatnonzero((n >= FEWEST_ROWS) & (error <= 1.0))
+        tested = np.flatnonzero((n >= FEWEST_ROWS) & (found[1] <= 1.0))
         if len(tested) >= FEWEST_SOURCES:
-            p_values[tested], together = above_the_crowd(estimate[tested], error[tested])
+            estimate, error, skew = (values[tested] for values in found)
+            alone, together = above_the_crowd(estimate, error)
+            p_values[tested] = np.maximum(alone, _skewed_tail(estimate, error, skew))
         by_way.append(p_values)
         anybody.append(together)
     share = np.bincount(source[rows], weights=doubtful[rows], minlength=sources) / np.maximum(n, 1)
@@ -138,8 +143,8 @@ def disputes_of(expected: Floats, codes: Ints, source: Ints, once: Ints, sources
 
 def _wrong_labels(
     p: Floats, codes: Ints, source: Ints, sources: int
-) -> Iterator[tuple[Floats, Floats]]:
-    """For each way to relabel, each source's share of wrong labels and its error."""
+) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """For each way to relabel, each source's share of wrong labels, its error and skewness."""
     at, k = np.arange(len(p)), p.shape[1]
     # Of very many sources and classes, what rates explain is asked of all sources at once.
     is_few = sources * k * k <= MOST_CELLS
@@ -168,29 +173,28 @@ def _wrong_labels(
         # Probabilities are not quite right, which the middle source shows.
         scale = float(np.median(seen / variance[variance > SMALLEST])) if len(seen) else 1.0
         error = np.sqrt(variance * max(scale, SMALLEST)) / effect
-        yield _unskewed(told / effect, error, skew), error
+        yield told / effect, error, skew
 
 
 def _ways(p: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Each way to relabel: evidence by row and label, and to which labels rows are moved."""
+    """Each way to relabel: evidence by row and label, and to which labels rows are moved.
+
+    Learners that were taught by wrong labels foretell them at their usual rate of any row, so
+    evidence is weighed as if the least chance of each label were none.
+    """
     k = p.shape[1]
-    others = (1.0 - p) / (k - 1)
-    yield np.log1p(WRONG * (others / np.maximum(p, 1e-6) - 1.0)), others
+    sure = np.maximum(p - np.quantile(p, SUREST, axis=0), LEAST_CHANCE)
+    sure /= sure.sum(axis=1, keepdims=True)
+    yield np.log1p(WRONG * ((1.0 - sure) / (k - 1) / sure - 1.0)), (1.0 - p) / (k - 1)
     shares = p.mean(axis=0)
     for label in np.argsort(-shares, kind="stable")[:MAX_CLASSES]:
         share = min(0.5, WRONG / max(1.0 - shares[label], 1e-6))
         target = (np.arange(k) == label).astype(np.float64)[None, :]
-        yield np.log1p(share * (target / np.maximum(p, 1e-6) - 1.0)), target
+        yield np.log1p(share * (target / sure - 1.0)), target
 
 
-def _unskewed(estimate: Floats, error: Floats, skew: Floats) -> Floats:
-    """Estimates whose heights above the middle are as rare as a normal error's would be.
-
-    Contradictions are rare events, so few rows make sums of them that are skewed. Below
-    the middle estimates stay as they are: there the skewed tail is the short one.
-    """
-    middle = float(np.median(estimate))
+def _skewed_tail(estimate: Floats, error: Floats, skew: Floats) -> Floats:
+    """Chance of so high an estimate were all sources one: of rare events few sum up skewed."""
     skew = np.clip(skew, LEAST_SKEW, MOST_SKEW)
-    z = np.maximum(estimate - middle, 0.0) / error
-    normal = 6.0 / skew * (np.cbrt(1.0 + skew * z / 2.0) - 1.0) + skew / 6.0
-    return np.where(z > 0.0, middle + error * np.minimum(normal, z), estimate)
+    z = np.maximum(estimate - np.median(estimate), 0.0) / error
+    return np.asarray(special.ndtr(-6.0 / skew * (np.cbrt(1.0 + skew * z / 2.0) - 1.0) - skew / 6))
