@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from credenza.core.text import quote
 from credenza.core.types import Finding, Unit
@@ -32,6 +31,7 @@ FEWEST_SOURCES = 4
 SMALLEST = 1e-9
 MOST_CELLS = 20_000_000
 LEAST_SKEW, MOST_SKEW = 0.01, 2.0
+NO_ERROR = 4.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,13 +127,11 @@ def disputes_of(expected: Floats, codes: Ints, source: Ints, once: Ints, sources
     own = adjusted[np.arange(len(codes)), np.maximum(codes, 0)]
     doubtful = (own <= DOUBTFUL) & (codes >= 0)
     by_way, anybody = [], []
-    for found in _wrong_labels(adjusted[rows], codes[rows], source[rows], sources):
+    for estimate, error in _wrong_labels(adjusted[rows], codes[rows], source[rows], sources):
         p_values, together = np.ones(sources), 1.0
-        tested = np.flatnonzero((n >= FEWEST_ROWS) & (found[1] <= 1.0))
+        tested = np.flatnonzero((n >= FEWEST_ROWS) & (error <= 1.0))
         if len(tested) >= FEWEST_SOURCES:
-            estimate, error, skew = (values[tested] for values in found)
-            alone, together = above_the_crowd(estimate, error)
-            p_values[tested] = np.maximum(alone, _skewed_tail(estimate, error, skew))
+            p_values[tested], together = above_the_crowd(estimate[tested], error[tested])
         by_way.append(p_values)
         anybody.append(together)
     share = np.bincount(source[rows], weights=doubtful[rows], minlength=sources) / np.maximum(n, 1)
@@ -143,8 +141,8 @@ def disputes_of(expected: Floats, codes: Ints, source: Ints, once: Ints, sources
 
 def _wrong_labels(
     p: Floats, codes: Ints, source: Ints, sources: int
-) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """For each way to relabel, each source's share of wrong labels, its error and skewness."""
+) -> Iterator[tuple[Floats, Floats]]:
+    """For each way to relabel, each source's share of wrong labels and its error."""
     at, k = np.arange(len(p)), p.shape[1]
     # Of very many sources and classes, what rates explain is asked of all sources at once.
     is_few = sources * k * k <= MOST_CELLS
@@ -173,7 +171,7 @@ def _wrong_labels(
         # Probabilities are not quite right, which the middle source shows.
         scale = float(np.median(seen / variance[variance > SMALLEST])) if len(seen) else 1.0
         error = np.sqrt(variance * max(scale, SMALLEST)) / effect
-        yield told / effect, error, skew
+        yield _unskewed(told / effect, error, skew), error
 
 
 def _ways(p: Floats) -> Iterator[tuple[Floats, Floats]]:
@@ -193,8 +191,17 @@ def _ways(p: Floats) -> Iterator[tuple[Floats, Floats]]:
         yield np.log1p(share * (target / sure - 1.0)), target
 
 
-def _skewed_tail(estimate: Floats, error: Floats, skew: Floats) -> Floats:
-    """Chance of so high an estimate were all sources one: of rare events few sum up skewed."""
+def _unskewed(estimate: Floats, error: Floats, skew: Floats) -> Floats:
+    """Estimates whose heights above the middle are as rare as a normal error's would be.
+
+    Contradictions are rare events, so few rows make sums of them that are skewed. Below
+    the middle, where the tail is short, estimates stay as they are; of heights that errors
+    reach less than once in a million the rest is no error and is kept.
+    """
+    middle = np.median(estimate)
     skew = np.clip(skew, LEAST_SKEW, MOST_SKEW)
-    z = np.maximum(estimate - np.median(estimate), 0.0) / error
-    return np.asarray(special.ndtr(-6.0 / skew * (np.cbrt(1.0 + skew * z / 2.0) - 1.0) - skew / 6))
+    z = np.maximum(estimate - middle, 0.0) / error
+    normal = 6.0 / skew * (np.cbrt(1.0 + skew * z / 2.0) - 1.0) + skew / 6.0
+    highest = 2.0 / skew * ((1.0 + skew * (NO_ERROR - skew / 6.0) / 6.0) ** 3 - 1.0)
+    height = np.where(z <= highest, np.minimum(normal, z), NO_ERROR + z - highest)
+    return np.where(z > 0.0, middle + error * height, estimate)
