@@ -193,6 +193,7 @@ def _spoken(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         "column-drift": ("drift", policy.outcomes.drift),
         "reconcile": ("disagreement", policy.outcomes.disagreement),
         "source-diversity": ("diversity", policy.outcomes.diversity),
+        "rows": ("together", policy.outcomes.together),
     }
     for finding in evidence.findings:
         if finding.detector in rules:

@@ -36,6 +36,7 @@ SETTING = {
     "watched": "watched",
     "same-source": "same_source",
     "rows": "rows",
+    "together": "together",
     "drift": "drift",
     "disagreement": "disagreement",
     "diversity": "diversity",

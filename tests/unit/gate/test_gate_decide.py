@@ -72,6 +72,16 @@ def test_a_shared_payload_goes_to_a_person_and_is_quarantined_once_it_names() ->
     assert (split.outcome, split.quarantined_rows) == (Outcome.ADMIT, (1, 2))
 
 
+def test_rows_that_are_odd_only_together_hold_their_batch() -> None:
+    sentence = "73 of 1000 rows of feed-a are among the 1 % least like trusted rows"
+    finding = Finding("rows", Unit.SOURCE, ("feed-a",), 1e-14, sentence, rows=(1, 2))
+    verdict = decide(replace(CLEAN, findings=(finding,)), POLICY)
+    assert verdict.outcome is Outcome.HOLD
+    assert [(r.rule, r.sentence) for r in verdict.reasons] == [("together", sentence)]
+    noted = replace(POLICY, outcomes=Outcomes(together=Outcome.ADMIT))
+    assert decide(replace(CLEAN, findings=(finding,)), noted).outcome is Outcome.ADMIT
+
+
 def test_disagreement_keeps_rows_out_and_a_broken_cap_holds() -> None:
     said = Finding("reconcile", Unit.GROUP, ("feed-a",), 0.01, "it says 9, others say 5", rows=(4,))
     verdict = decide(replace(CLEAN, findings=(said,), flagged_rows=(4,)), POLICY)
