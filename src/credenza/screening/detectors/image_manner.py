@@ -55,7 +55,7 @@ class ImageManner(PictureGroups):
         test is ours.
     """
 
-    level: float = 1e-6
+    level: float = 1e-9
     min_carriers: int = 10
 
     @property
