@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Verdict
+from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Unit, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,11 +193,19 @@ def _spoken(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         "column-drift": ("drift", policy.outcomes.drift),
         "reconcile": ("disagreement", policy.outcomes.disagreement),
         "source-diversity": ("diversity", policy.outcomes.diversity),
-        "rows": ("together", policy.outcomes.together),
     }
     for finding in evidence.findings:
         if finding.detector in rules:
             yield Reason(*rules[finding.detector], finding.sentence)
+
+
+def _together(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
+    """Rows that are odd as a crowd; those that are kept out anyway no longer speak for the rest."""
+    flagged = set(evidence.flagged_rows)
+    for finding in evidence.findings:
+        is_crowd = finding.detector == "rows" and finding.unit is Unit.SOURCE
+        if is_crowd and 2 * len(flagged.intersection(finding.rows)) < len(finding.rows):
+            yield Reason("together", policy.outcomes.together, finding.sentence)
 
 
 def _silence(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
@@ -237,6 +245,7 @@ RULES: tuple[Callable[[Evidence, Policy], Iterator[Reason]], ...] = (
     _lanes,
     _rows,
     _spoken,
+    _together,
     _silence,
     _late,
     _probation,

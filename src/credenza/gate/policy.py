@@ -191,8 +191,9 @@ class Outcomes:
         common_cause: most sources moved together; removed from the scan, and noted.
         watched: a campaign named or suspected it earlier, and nobody cleared it.
         rows: it has flagged rows; ADMIT lets the batch pass without them.
-        together: no row of it need be flagged, but too many of its source's rows in the window
-            are unlike trusted ones, or carry labels that nobody else's rows like them do.
+        together: too many of its source's rows in the window are unlike trusted ones, or
+            carry labels that nobody else's rows like them do, and most of them are not
+            flagged one by one, which would keep them out.
         drift: its columns drift from trusted data.
         disagreement: rows say something else than other sources of the same key; ADMIT
             lets the batch pass without them.

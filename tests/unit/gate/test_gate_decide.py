@@ -78,6 +78,8 @@ def test_rows_that_are_odd_only_together_hold_their_batch() -> None:
     verdict = decide(replace(CLEAN, findings=(finding,)), POLICY)
     assert verdict.outcome is Outcome.HOLD
     assert [(r.rule, r.sentence) for r in verdict.reasons] == [("together", sentence)]
+    split = decide(replace(CLEAN, findings=(finding,), flagged_rows=(2,)), POLICY)
+    assert (split.outcome, split.quarantined_rows) == (Outcome.ADMIT, (2,))
     noted = replace(POLICY, outcomes=Outcomes(together=Outcome.ADMIT))
     assert decide(replace(CLEAN, findings=(finding,)), noted).outcome is Outcome.ADMIT
 

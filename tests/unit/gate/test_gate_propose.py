@@ -25,7 +25,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "diversity": {"findings": (Finding("source-diversity", Unit.SOURCE, (), 0.01, "too much"),)},
     "late": {"late": True},
     "source": {"alarms": (Alarm("source", "it moved"),)},
-    "together": {"findings": (Finding("rows", Unit.SOURCE, ("a",), 0.001, "odd together"),)},
+    "together": {"findings": (Finding("rows", Unit.SOURCE, ("a",), 0.001, "odd", rows=(1,)),)},
     "drift": {"findings": (Finding("column-drift", Unit.BATCH, (), 0.01, "it drifted"),)},
     "silence": {"silences": (Silence("duplicates", "too few rows"),)},
 }
