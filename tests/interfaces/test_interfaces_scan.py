@@ -94,15 +94,15 @@ def test_exit_codes_say_clean_found_and_not_assessed(
     assert run("clean.parquet", "--detectors", "knn-disagreement", "--label", "")[0] == 4
 
 
-def test_errors_are_three_lines_on_stderr_with_their_code(
+def test_errors_say_what_why_and_fix_on_stderr_with_their_code(
     run: Callable[..., tuple[int, str, str]],
 ) -> None:
     code, out, err = run("nowhere.parquet")
     assert (code, out) == (2, "")
-    assert err.splitlines()[-2:] == [
-        'error[no-such-file]: there is no "nowhere.parquet"',
-        "  fix: check the path",
-    ]
+    what, why, fix = err.splitlines()[-3:]
+    assert what == 'error[no-such-file]: there is no "nowhere.parquet"'
+    assert why.startswith("  why: ")
+    assert fix == "  fix: check the path"
     Path("bad.parquet").write_bytes(b"PAR1 and no more")
     assert run("bad.parquet")[0] == 3
     assert run("clean.parquet", "--label", "nothing")[0] == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,7 +133,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     by_rank = ready & (sd == 0).all(axis=0)
     z = np.where(by_rank, normal_scores.scores(state.shapes, deviation), deviation)
     usual = _usual(state, sd)
-    speaks = ready / _members_of(state.groups)[:, None]
+    speaks = _voices(ready, state.groups)
     shift, fit = common_cause.fit_causes(z, state.loadings, speaks, usual[0])
     rest = common_cause.remove(z, fit, usual[0])
     residual = np.where(ready, rest / common_cause.turbulence(rest / usual[0], ready), np.nan)
@@ -254,10 +254,13 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
     return u
 
 
-def _members_of(groups: tuple[str, ...]) -> Floats:
-    """``(S,)`` how many sources each one's group has; they speak for the rest as one."""
-    size = Counter(groups)
-    return np.array([size[name] if name else 1 for name in groups], dtype=np.float64)
+def _voices(ready: Bools, groups: tuple[str, ...]) -> Floats:
+    """``(S, P)`` weight of each source that is ready: those of one group speak as one."""
+    voices = ready.astype(np.float64)
+    for name in {group for group in groups if group}:
+        members = [place for place, group in enumerate(groups) if group == name]
+        voices[members] /= np.maximum(voices[members].sum(axis=0), 1.0)
+    return voices
 
 
 def _kinds(families: tuple[str, ...]) -> list[Evidence]:
