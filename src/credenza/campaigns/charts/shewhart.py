@@ -59,4 +59,6 @@ class Shewhart:
 def _kth_largest_of_last(side: Floats, k: int, among: int) -> Floats:
     padded = np.concatenate([np.zeros((among - 1, *side.shape[1:])), side])
     views = np.lib.stride_tricks.sliding_window_view(padded, among, axis=0)
+    if k == among:
+        return np.asarray(views.min(axis=-1))
     return np.asarray(np.sort(views, axis=-1)[..., among - k])
