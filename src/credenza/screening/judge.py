@@ -13,7 +13,8 @@ from credenza.screening.calibrate import drift_factor, e_from_p, mondrian_p
 from credenza.screening.disputes import disputes_of
 from credenza.screening.features.label import classes_of, expected_of, labels_of
 from credenza.screening.features.label_noise import LabelNoise
-from credenza.screening.features.table import content_of, row_hash, source_codes
+from credenza.screening.features.moved import moved_log_odds
+from credenza.screening.features.table import columns_of, content_of, row_hash, source_codes
 from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
 
 if TYPE_CHECKING:
@@ -162,12 +163,17 @@ def _rank_p(values: Floats) -> Floats:
 
 
 def surprise_of(view: View) -> list[Floats]:
-    """One score a row: the odds that its label was put on it; none where none is foretold."""
+    """One score a row: the odds that its label was put on it; none where none is foretold.
+
+    Where there are vectors, the odds that its vector was moved are added: a row that stands
+    where no label has any has no other that its own contradicts.
+    """
     if view.expected is None:
         return []
     labels = labels_of(view)
     log_p = np.log(np.maximum(expected_of(view, labels), CLOSEST_P))
-    return [LabelNoise.of(log_p, labels.codes).odds(labels.codes)]
+    put = LabelNoise.of(log_p, labels.codes).odds(labels.codes)
+    return [np.logaddexp(put, moved_log_odds(view)) if columns_of(view, Role.EMBEDDING) else put]
 
 
 def q_values(e: Floats, tested: Bools) -> Floats:

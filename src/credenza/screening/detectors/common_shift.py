@@ -10,19 +10,15 @@ from scipy import stats
 
 from credenza.core.types import Role, Scores
 from credenza.screening.features.encoding import points_of
+from credenza.screening.features.moved import whitened
 from credenza.screening.features.table import mix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from credenza.core.types import Bools, Floats, View
-    from credenza.screening.features.encoding import Points
+    from credenza.core.types import Floats, View
 
-DIMENSIONS = 512
 FEWEST = 50
-TRIMMED = 0.15
-ROUNDS = 3
-FLOOR = 1e-3
 OUTER = 0.25
 MOST_OUTER = 1_000
 ALIKE = 0.4
@@ -76,7 +72,7 @@ class CommonShift:
         classes = list(points.by_class(FEWEST))
         values = np.zeros(len(points.matrix))
         if len(classes) > 1:
-            white = _whitened(points)
+            white = whitened(points)
             half = mix(points.content, 55) & 1
             bar = np.log(self.level / (2 * CANDIDATES * len(classes)))
             for mine in classes:
@@ -91,24 +87,6 @@ class CommonShift:
                             score = -np.log10(_share_beyond(along, away))
                             values[mine[far]] = np.maximum(values[mine[far]], score[far])
         return Scores(points.in_rows(values), is_evidence=True)
-
-
-def _whitened(points: Points) -> Floats:
-    """``(n, d)`` vectors less their label's median, in which central rows vary alike all ways."""
-    matrix = points.leading(DIMENSIONS).astype(np.float64)
-    for value in np.unique(points.classes):
-        mine = points.classes == value
-        matrix[mine] -= np.median(matrix[mine], axis=0)
-    central: Bools = np.ones(len(matrix), dtype=bool)
-    white = matrix
-    for _ in range(ROUNDS):
-        spread, axes = np.linalg.eigh(matrix[central].T @ matrix[central] / central.sum())
-        # Directions in which central rows hardly vary would blow up rounding.
-        spread = np.maximum(spread, max(FLOOR * float(spread[-1]), 1e-12))
-        white = matrix @ (axes / np.sqrt(spread))
-        far = (white**2).sum(axis=1)
-        central = far <= np.quantile(far, 1.0 - TRIMMED)
-    return white
 
 
 def _directions(white: Floats) -> Iterator[tuple[Floats, float]]:

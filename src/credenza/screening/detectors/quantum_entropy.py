@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.core.types import Role, Scores
-from credenza.screening.features.encoding import points_of, principal
+from credenza.screening.features.embedding import principal
+from credenza.screening.features.encoding import points_of
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats, View

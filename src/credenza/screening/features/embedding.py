@@ -129,3 +129,12 @@ def vector_codes(vectors: Floats) -> Ints:
             part = bits[start : start + BLOCK_ROWS].astype(np.int64)
             found[start : start + BLOCK_ROWS] = (part * weights).sum(axis=1)
     return mix(found, 24)
+
+
+def principal(matrix: Floats, dimensions: int) -> Floats:
+    """``(n, <= dimensions)`` scores on the leading principal components, unchanged if few."""
+    if matrix.shape[1] <= dimensions:
+        return matrix
+    centred = matrix - matrix.mean(axis=0)
+    _, axes = np.linalg.eigh(np.asarray(centred.T @ centred, dtype=np.float64))
+    return np.asarray(centred @ axes[:, ::-1][:, :dimensions].astype(np.float32))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from scipy import special
 
 from credenza.core.types import Role
-from credenza.screening.features.embedding import vector_codes, vectors_of
+from credenza.screening.features.embedding import principal, vector_codes, vectors_of
 from credenza.screening.features.image import coarse, content_hash, images_of
 from credenza.screening.features.label import classes_of
 from credenza.screening.features.table import (
@@ -107,15 +107,6 @@ def points_of(view: View, roles: tuple[Role, ...] = KNOWN_ROLES) -> Points:
     if not blocks:
         raise NotApplicableError("there is no column that tells rows apart")
     return Points(np.hstack(blocks), order, classes[order], source[order], content[order])
-
-
-def principal(matrix: Floats, dimensions: int) -> Floats:
-    """``(n, <= dimensions)`` scores on the leading principal components, unchanged if few."""
-    if matrix.shape[1] <= dimensions:
-        return matrix
-    centred = matrix - matrix.mean(axis=0)
-    _, axes = np.linalg.eigh(np.asarray(centred.T @ centred, dtype=np.float64))
-    return np.asarray(centred @ axes[:, ::-1][:, :dimensions].astype(np.float32))
 
 
 def _content(view: View, roles: tuple[Role, ...]) -> Ints:

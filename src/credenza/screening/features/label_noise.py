@@ -71,8 +71,9 @@ class LabelNoise:
     def odds(self, codes: Ints) -> Floats:
         """``(n,)`` log odds that a row's label was put on it, the lowest where it is missing.
 
-        A targeted attack puts one label: contradictions of a label weigh more where it is
-        put more than twice as often as the median label, for its size.
+        Where labels are put at all, each is as likely as another, but that a targeted attack
+        puts one: contradictions of a label weigh more where it is put more than twice as
+        often as the median label, for its size.
         """
         known = codes[codes >= 0]
         size = np.bincount(known, minlength=len(self.put)) / max(len(known), 1)
@@ -80,7 +81,9 @@ class LabelNoise:
         usual = EXCESS * np.median(share[size > 0]) if len(known) else np.inf
         excess = np.log(np.maximum(share / usual, 1.0))
         at = np.maximum(codes, 0)
-        found = excess[at] - self.log_p[np.arange(len(codes)), at]
+        whole = float(np.clip(self.put.sum(), 1e-9, 1.0 - 1e-9))
+        prior = np.log(whole / (1.0 - whole) / len(self.put))
+        found = prior + excess[at] - self.log_p[np.arange(len(codes)), at]
         return np.where(codes < 0, found.min(initial=0.0), found)
 
 
