@@ -11,7 +11,7 @@ from credenza.core.text import quote, tick
 from credenza.screening.features.beliefs import both_beliefs
 from credenza.screening.features.contradictions import crowds_of
 from credenza.screening.features.image import content_hash
-from credenza.screening.features.image_manner import manner, shared_manners
+from credenza.screening.features.image_manner import manner, shared_manners, tempered
 from credenza.screening.features.picture_groups import (
     PictureGroups,
     group_finding,
@@ -76,19 +76,13 @@ class ImageManner(PictureGroups):
     ) -> Iterator[tuple[SharedManner, Beliefs]]:
         """Manners, by whose beliefs; one a label, for learners agree on most rows."""
         tested = ~view.trusted & images.present
-        found = [
-            (shared, beliefs)
-            for beliefs in learners
-            for shared in shared_manners(
-                points,
-                beliefs,
-                crowds_of(images, beliefs, tested, self.min_carriers),
-                tested,
-                half,
-                learners=len(learners),
-            )
-            if shared.log_p < np.log(self.level) and len(shared.rows)
-        ]
+        found: list[tuple[SharedManner, Beliefs]] = []
+        for beliefs in learners:
+            crowds = crowds_of(images, beliefs, tested, self.min_carriers)
+            looks = len(crowds) * len(learners)
+            every = list(shared_manners(points, beliefs, crowds, tested, half, looks=looks))
+            found += [(shared, beliefs) for shared in tempered(every, len(beliefs.classes))]
+        found = [one for one in found if one[0].log_p < np.log(self.level) and len(one[0].rows)]
         known: set[int] = set()
         for shared, beliefs in sorted(found, key=lambda one: one[0].log_p):
             if shared.label not in known:

@@ -9,12 +9,15 @@ import numpy as np
 
 from credenza.core.text import quote, tick
 from credenza.screening.features.beliefs import both_beliefs
+from credenza.screening.features.contradictions import Honest
+from credenza.screening.features.image import twins
+from credenza.screening.features.image_surroundings import TOLD, told_by_rest, uncovered
 from credenza.screening.features.picture_groups import (
     PictureGroups,
     group_finding,
 )
 from credenza.screening.features.roamers import roamers
-from credenza.screening.features.stamps import stamps
+from credenza.screening.features.stamps import AGREE, stamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from credenza.screening.features.label import Labels
     from credenza.screening.features.roamers import Roamer
     from credenza.screening.features.stamps import Stamp
+
+
+TOLD_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,13 @@ class ImageStamps(PictureGroups):
     out, blocks and lines of three or four pixels, are counted too, wherever they lie in a
     tile, in a quarter of the width or the whole picture (``features.roamers``).
 
-    Blind to clean-label stamps, to those whose brightness differs from picture to picture or
-    that move and were encoded with losses, to lone pixels between the grid that is looked
-    at in pictures of more than 50,000 cells, and to stamps so frequent that the labels
-    foretold agree with them.
+    A stamp leaves the rest of the picture as it was. Where the rest tells the carriers from
+    honest pictures that show the same, they are pictures of a kind, and nothing is named.
+
+    Blind to clean-label stamps, to those on rows that were chosen by what they show, to those
+    whose brightness differs from picture to picture or that move and were encoded with losses,
+    to lone pixels between the grid that is looked at in pictures of more than 50,000 cells, and
+    to stamps so frequent that the labels foretold agree with them.
 
     Attributes:
         level: chance that any stamp is named on clean rows.
@@ -92,7 +101,8 @@ class ImageStamps(PictureGroups):
                 break
             of_label = np.flatnonzero(tested & (beliefs.codes == stamp.label))
             rows = stamp.flagged(images, of_label, beliefs.disagrees)
-            if (~claimed[rows]).sum() > len(rows) / 2:
+            is_new = (~claimed[rows]).sum() > len(rows) / 2
+            if is_new and not _is_natural(stamp, images, rows, beliefs):
                 claimed[rows] = True
                 yield stamp, beliefs, rows
 
@@ -117,3 +127,24 @@ class ImageStamps(PictureGroups):
             f"contradict their picture, where {stamp.expected:.1g} would by chance"
         )
         return group_finding(self.name, view, rows, sentence, exhibits, log_p=stamp.log_p)
+
+
+def _is_natural(stamp: Stamp | Roamer, images: Images, rows: Ints, beliefs: Beliefs) -> bool:
+    """Whether what lies around tells the carriers from honest pictures that show the same.
+
+    Pictures of a kind of their own, hard to tell and alike, share pixels too: dresses that
+    look like trousers have the gap between the legs. But all else in them is of that
+    kind, while a stamp leaves all else as it was. Honest pictures are easier to tell
+    than stamped ones, so that many of the latter are told a little, and that is let be.
+    """
+    carriers = rows[beliefs.disagrees[rows]]
+    honest = Honest.of(images, beliefs).rows
+    alike = honest[np.isin(beliefs.shown[honest], beliefs.shown[carriers])]
+    every = np.concatenate([carriers, alike])
+    every = every[np.argsort(twins(images)[every], kind="stable")]
+    # A stamp may be more than what was grown or noted of it.
+    shown = images.pixels[carriers]
+    agree = (shown == np.median(shown, axis=0)).mean(axis=0) >= AGREE
+    around = uncovered(images, every, agree | stamp.covered(images, rows))
+    told = told_by_rest(around, np.isin(every, carriers), beliefs.shown[every])
+    return told.share > TOLD_SHARE and told.deviations > TOLD

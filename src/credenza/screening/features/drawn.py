@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from credenza.screening.features.contradictions import PRIOR, SPREAD, TOP, log_tail
 from credenza.screening.features.image import TWIN_CELLS, coarse, untouched
@@ -20,13 +19,14 @@ from credenza.screening.features.image_patches import (
     standing_out,
     windows,
 )
+from credenza.screening.features.image_surroundings import TOLD, told_by_rest
 from credenza.screening.features.table import mix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from credenza.core.types import Bools, Floats, Ints
-    from credenza.screening.features.image import Images, Pixels, Singles
+    from credenza.screening.features.image import Images, Pixels
     from credenza.screening.features.image_patches import Bytes
 
 GATE = 0.15
@@ -35,9 +35,6 @@ AGREE = 0.95
 USUAL = 0.5
 TELLING = 3
 MOST_EXACT = 0.9
-RIDGE = 0.1
-# Standard deviations of the rank sum; of stamps put by chance one in a thousand is lost.
-TOLD = 3.1
 # Nearly every drawn shape has two pixels that touch.
 PAIRS = tuple(
     Shape("pair", cells)
@@ -62,17 +59,15 @@ class _Seen:
     Attributes:
         images: the pictures.
         out: ``(n, h, w)`` by how much each pixel stands out.
-        contrast: range of brightness in use.
     """
 
     images: Images
     out: Bytes
-    contrast: float
 
     @classmethod
     def of(cls, images: Images) -> _Seen:
         """All of them."""
-        return cls(images, standing_out(images), images.contrast())
+        return cls(images, standing_out(images))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,14 +147,16 @@ def recurring_shapes(
         for one in shapes[place]:
             at = (one.row, one.column)
             pattern = pattern_at(one.shape, images.pixels[one.rows[0]], at)
-            there, _ = alike(one.shape, images.pixels[rows], pattern, at, seen.contrast)
+            there, _ = alike(one.shape, images.pixels[rows], pattern, at, seen.images.contrast)
             usual = max(
                 one.elsewhere,
                 one.near * exactly / (1 - exactly),
                 len(among) * (there.sum() - len(one.rows)) / beside,
             )
             outside = untouched(images, *at, one.shape.size)
-            if not _belongs(around[fits][:, outside], np.isin(fits, one.rows)):
+            is_one_kind = np.zeros(len(fits), np.int64)
+            told = told_by_rest(around[fits][:, outside], np.isin(fits, one.rows), is_one_kind)
+            if told.deviations <= TOLD:
                 found.append((one, max(1.0, SPREAD * usual)))
     return found, sum(map(len, shapes))
 
@@ -174,7 +171,7 @@ def _drawn(seen: _Seen, among: Ints, least: int) -> Iterator[Drawn]:
     it. Only pixels that stand out from what lies two steps around them are looked at. The most
     surprising of many always looks so: how surprising a shape is must be judged by others.
     """
-    pixels, out, gate = seen.images.pixels[among], seen.out[among], GATE * seen.contrast
+    pixels, out, gate = seen.images.pixels[among], seen.out[among], GATE * seen.images.contrast
     pairs = _strange(pixels, out, gate, least)
     shows = np.stack([pairs.shown(pixels, out, gate, away) for away in ((0, 0), *AWAY)])
     row, column = pairs.row[:, 0], pairs.column[:, 0]
@@ -198,13 +195,13 @@ def _met(seen: _Seen, among: Ints, cells: Ints, example: int) -> Drawn:
     shape = Shape(f"shape of {len(cells)} pixels", inside, (GATE,))
     pixels = seen.images.pixels[among]
     pattern = pattern_at(shape, seen.images.pixels[example], (top, left))
-    exact, near = alike(shape, pixels, pattern, (top, left), seen.contrast)
+    exact, near = alike(shape, pixels, pattern, (top, left), seen.images.contrast)
     high, wide = pixels.shape[1] - shape.size[0], pixels.shape[2] - shape.size[1]
     counts = [0] * ELSEWHERE_RANK
     for down, across in ASIDE:
         place = top + down, left + across
         if 0 <= place[0] <= high and 0 <= place[1] <= wide:
-            there, _ = alike(shape, pixels, pattern, place, seen.contrast)
+            there, _ = alike(shape, pixels, pattern, place, seen.images.contrast)
             counts.append(int((there & ~exact).sum()))
     elsewhere = sorted(counts)[-ELSEWHERE_RANK]
     return Drawn(shape, top, left, among[exact], elsewhere, int(near.sum()))
@@ -285,32 +282,3 @@ def _grown(shows: Bools, seed: int, near: Bools, least: int) -> tuple[Bools, lis
             return mine[0], features
         log_p, mine = float(after[one]), mine & shows[:, :, one]
         features.append(one)
-
-
-def _belongs(around: Singles, carries: Bools) -> bool:
-    """Whether what lies around tells who carries a shape: nature's goes with the rest, a stamp not.
-
-    Ridge regression on each half of the pictures foretells the other; a stamp put on rows drawn
-    by chance is foretold no better than by chance. Blind where carriers were chosen by
-    what they show.
-
-    Args:
-        around: ``(r, d)`` what lies around, of pictures of one kind.
-        carries: ``(r,)`` who carries it.
-    """
-    ranked = []
-    for part in (0, 1):
-        taught, asked = np.arange(part, len(carries), 2), np.arange(1 - part, len(carries), 2)
-        centre = around[taught].mean(axis=0)
-        points = (around[taught] - centre).astype(np.float64)
-        gram = points.T @ points
-        gram += (RIDGE * np.trace(gram) / max(len(gram), 1) + 1e-9) * np.eye(len(gram))
-        weight = np.linalg.solve(gram, points.T @ (carries[taught] - carries[taught].mean()))
-        ranked.append((stats.rankdata((around[asked] - centre) @ weight), carries[asked]))
-    over, spread = 0.0, 0.0
-    for rank, here in ranked:
-        mine, others = int(here.sum()), int((~here).sum())
-        # Wilcoxon's rank sum, its mean and its variance.
-        over += float(rank[here].sum()) - mine * (len(rank) + 1) / 2
-        spread += mine * others * (len(rank) + 1) / 12
-    return over > TOLD * np.sqrt(spread) and spread > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ TWIN_CELLS = 8
 TWIN_LEVELS = 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, so that its contrast is counted once
 class Images:
     """A column of pictures of one size.
 
@@ -54,10 +55,11 @@ class Images:
         step = max(1, BLOCK_BYTES // (4 * max(1, int(np.prod(self.shape)))))
         yield from (slice(start, min(n, start + step)) for start in range(0, n, step))
 
+    @cached_property
     def contrast(self) -> float:
         """Range of brightness in use, in [1, 255]: between the .1 and 99.9 % of the pixels."""
-        flat = self.pixels.reshape(-1)
-        counts = np.bincount(flat, minlength=256).cumsum()
+        blocks = (np.bincount(self.pixels[rows].ravel(), minlength=256) for rows in self.blocks())
+        counts = sum(blocks, np.zeros(256, np.int64)).cumsum()
         if counts[-1] == 0:
             return 255.0
         low, high = np.searchsorted(counts, [0.001 * counts[-1], 0.999 * counts[-1]])

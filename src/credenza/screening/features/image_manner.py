@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,7 +104,7 @@ def shared_manners(
     tested: Bools,
     half: Ints,
     *,
-    learners: int,
+    looks: int,
 ) -> Iterator[SharedManner]:
     """What rows that contradict a label have in common in the way they are made.
 
@@ -122,7 +122,7 @@ def shared_manners(
         crowds: rows that contradict each label, distinct pictures.
         tested: ``(n,)`` rows under test.
         half: ``(n,)`` 0 or 1, by content.
-        learners: how many times this is asked.
+        looks: labels and learners that are asked.
 
     Complexity:
         O(n · d²) a label.
@@ -142,7 +142,25 @@ def shared_manners(
             far[here] = _along(points[here], points, points[mine].mean(axis=0), weights)
         else:
             wrong = np.flatnonzero(beliefs.disagrees & tested & (beliefs.codes == crowd.label))
-            yield _measured(far, points, crowd, wrong, references, looks=len(crowds) * learners)
+            yield _measured(far, points, crowd, wrong, references, looks=looks)
+
+
+def tempered(found: Sequence[SharedManner], labels: int) -> Iterator[SharedManner]:
+    """The same, each with its log p divided by how surprising the other labels' manners are.
+
+    Pictures of a label come in kinds, and a kind that is hard to tell has a manner of its
+    own: tiles of a photograph that are all sky. How much so differs from data to data, and
+    the median of the other labels tells, as long as fewer than half of them were attacked.
+
+    Args:
+        found: one a label, by one learner.
+        labels: how many there are; those without a manner surprise nobody.
+    """
+    for one in found:
+        others = [-other.log_p for other in found if other is not one]
+        others += [0.0] * max(0, labels - 1 - len(others))
+        scale = float(np.median(others)) / np.log(2) if others else 1.0
+        yield replace(one, log_p=one.log_p / max(1.0, scale))
 
 
 def _references(beliefs: Beliefs, crowd: Crowd) -> list[Floats]:

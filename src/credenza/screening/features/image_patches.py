@@ -160,7 +160,7 @@ def sightings(images: Images, rows: Ints, units: Ints, least: int) -> Iterator[S
         O(windows) to read, and a sort of the windows that stand out.
     """
     pixels = images.pixels[rows]
-    out, contrast = standing_out(images)[rows], images.contrast()
+    out, contrast = standing_out(images)[rows], images.contrast
     for shape in SHAPES:
         if shape.size[0] > images.shape[0] or shape.size[1] > images.shape[1]:
             continue

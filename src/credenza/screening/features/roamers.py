@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 GATE = 0.08
 HONEST_ROWS = 5_000
+MARGIN = 2
 # Nearly every drawn shape has a block or a line of three pixels in it.
 LOOSE: tuple[Shape, ...] = (
     Shape("3x3 patch", tuple((r, c) for r in range(3) for c in range(3))),
@@ -134,6 +135,15 @@ class Roamer:
         top, left = int(row.min()), int(column.min())
         high, wide = shape.size
         return top, left, int(row.max()) - top + high, int(column.max()) - left + wide
+
+    def covered(self, images: Images, rows: Ints) -> Bools:
+        """``(h, w, c)`` what it may lie on, with what the first mark may be a part of."""
+        top, left, height, width = self.box(images, rows)
+        found = np.zeros(images.shape, bool)
+        found[max(0, top - MARGIN) : top + height + MARGIN][
+            :, max(0, left - MARGIN) : left + width + MARGIN
+        ] = True
+        return found
 
     def exhibits(self, images: Images) -> dict[str, object]:  # noqa: ARG002 - as of stamps
         """What it is."""
@@ -291,7 +301,7 @@ def _sighted(
 ) -> Iterator[tuple[Shape, Sighted]]:
     """For each shape: key, row, column and place among ``rows`` of windows that stand out."""
     part = replace(images, pixels=images.pixels[rows], present=images.present[rows])
-    out, gate = standing_out(part), GATE * images.contrast()
+    out, gate = standing_out(part), GATE * images.contrast
     for shape in shapes:
         keys, places, pictures, _ = windows(shape, part.pixels, out, gate)
         row, column = np.divmod(places, images.shape[1] - shape.size[1] + 1)

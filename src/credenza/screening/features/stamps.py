@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from credenza.screening.features.contradictions import (
     MOST,
@@ -88,6 +89,12 @@ class Stamp:
         down, across = self._places(images)
         top, left = int(down.min()), int(across.min())
         return top, left, int(down.max()) - top + 1, int(across.max()) - left + 1
+
+    def covered(self, images: Images, rows: Ints) -> Bools:  # noqa: ARG002 - as of roamers
+        """``(h, w, c)`` what it lies on."""
+        found = np.zeros(images.shape, bool)
+        found.reshape(-1)[self.cells] = True
+        return found
 
     def exhibits(self, images: Images) -> dict[str, object]:
         """What it is."""
@@ -177,14 +184,22 @@ def _sharing(seen: _Seen, cells: Ints, crowds: list[Crowd], step: int) -> tuple[
         codes = value[seen.honest.rows] + seen.honest.shown * levels
         by_class = np.bincount(codes, minlength=levels * classes).reshape(classes, levels)
         tests += int(by_class.any(axis=0).sum())
+        usual = _nearly(by_class, step)
         for crowd, weight, items in zip(crowds, weights, found, strict=True):
             shared = np.bincount(value[crowd.rows], minlength=levels)
             at = np.flatnonzero(shared >= seen.least)
-            rate = matched(weight, by_class[:, at])
+            rate = matched(weight, usual[:, at])
             for one in np.flatnonzero(shared[at] > rate):
                 log_p = float(log_tail(shared[at[one]], rate[one]))
                 items.append((int(cell), int(at[one]), log_p))
     return max(tests, 1) * len(crowds), [_top(items) for items in found]
+
+
+def _nearly(by_class: Ints, step: int) -> Ints:
+    """``(k, v)`` how many show each value or one beside it: nature does not tell these apart."""
+    if step > 1:
+        return by_class
+    return np.asarray(ndimage.convolve1d(by_class, np.ones(3, np.int64), axis=1, mode="constant"))
 
 
 def _top(found: list[tuple[int, int, float]]) -> _Items:
@@ -197,7 +212,8 @@ def _top(found: list[tuple[int, int, float]]) -> _Items:
 def _stamp(seen: _Seen, crowd: Crowd, items: _Items, step: int, log_tests: float) -> Stamp:
     """What the rows have in common that share the least likely of the values."""
     wrong = seen.flat[np.ix_(crowd.rows, items.cells)] // step == items.values
-    usual = seen.flat[np.ix_(seen.honest.rows, items.cells)] // step == items.values
+    shown_by = seen.flat[np.ix_(seen.honest.rows, items.cells)] // step
+    usual = np.maximum(shown_by, items.values) - np.minimum(shown_by, items.values) <= (step == 1)
     weight = seen.honest.like(crowd.label, crowd.shown)[:, seen.honest.shown]
     best = grown(wrong, usual, weight, log_tests, seen.least)
     rows, shown = crowd.rows[best.carriers], crowd.shown[best.carriers]
