@@ -9,6 +9,8 @@ from credenza.core.types import Role, View
 from credenza.screening.builtin import DETECTORS
 from credenza.screening.detectors.common_shift import CommonShift
 from credenza.screening.features.embedding import as_column
+from credenza.screening.features.moved import moved_log_odds
+from credenza.screening.features.vector_labels import out_of_fold_by_vectors
 from credenza.screening.run import screen
 from credenza.screening.view import make_view
 
@@ -60,8 +62,46 @@ def test_clean_labels_have_no_common_shift_and_flipped_rows_stand_where_others_d
     assert moved[::20].sum() >= 0.9 * moved.sum()
 
 
-def test_rows_that_moved_each_their_own_way_are_the_blind_spot() -> None:
+def strays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     points, label = vectors()
     rows = np.flatnonzero(label == 1)[:40]
     points[rows] += 8.0 * np.stack([way(seed) for seed in range(40)])
+    return points, label, np.isin(np.arange(len(label)), rows)
+
+
+def test_rows_that_moved_each_their_own_way_are_the_blind_spot_of_a_common_shift() -> None:
+    points, label, _ = strays()
     assert not CommonShift().score(view_of(points, label)).values.any()
+
+
+def test_rows_that_moved_each_their_own_way_lead_the_ranking_of_a_scan() -> None:
+    points, label, bad = strays()
+    view = view_of(points, label)
+    assert roc_auc_score(bad, np.exp(moved_log_odds(view))) > 0.99
+    found = screen(view, [DETECTORS.make("neighbour-labels")])
+    assert roc_auc_score(bad, found.row_scores) > 0.99
+    assert not found.flagged.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_nobody_moved_have_no_odds_to_speak_of(seed: int) -> None:
+    odds = moved_log_odds(view_of(*vectors(seed)))
+    assert odds.max() < np.log(2.0)
+    assert (odds == -np.inf).mean() > 0.8
+
+
+def test_moved_rows_are_hidden_where_they_are_more_than_the_outermost() -> None:
+    points, label = vectors()
+    rows = np.flatnonzero(label == 1)[:300]
+    points[rows] += 8.0 * np.stack([way(seed) for seed in range(300)])
+    bad = np.isin(np.arange(len(label)), rows)
+    assert (moved_log_odds(view_of(points, label))[bad] < 0.0).mean() > 0.5
+
+
+def test_neighbours_foretell_a_label_of_two_clusters_that_no_plane_sets_apart() -> None:
+    rng = np.random.default_rng(4)
+    corner = rng.integers(0, 4, 600)
+    points = np.stack([corner % 2, corner // 2], axis=1) * 6.0 + rng.normal(size=(600, 2))
+    label = np.isin(corner, (0, 3)).astype(np.int64)
+    expected = out_of_fold_by_vectors(view_of(points, label), label, 2)
+    assert (expected.argmax(axis=1) == label).mean() > 0.97

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, Ints, View
 
 FOLDS = 5
+SOURCE_FOLDS = 10
 FIT_ROWS = 40_000
 LETTER_ROWS = 200_000
 MAX_LEVELS = 250
@@ -44,10 +45,12 @@ def foretold(view: View, codes: Ints, classes: int) -> Floats:
     """``(n, classes)`` probabilities of each label for rows that the learners have not seen.
 
     Boosted trees read numbers and categories; naive Bayes and a logistic regression read
-    words and word pairs, another logistic regression reads letters. Rows of a fold, which
-    are whole sources when there are three or more, are foretold by learners of the other
-    folds, from a sample of 40,000 rows. The learners' log probabilities are added with
-    weights that make the known labels most likely, which also calibrates them.
+    words and word pairs, another logistic regression reads letters. Rows of a fold are
+    foretold by learners of the other folds, from a sample of 40,000 rows. Folds are whole
+    sources when there are three or more; of 20 sources two share one, for an honest source
+    that shared its fold with hostile ones would be foretold by cleaner learners than the
+    others and look like them. The learners' log probabilities are added with weights that
+    make the known labels most likely, which also calibrates them.
 
     Trusted rows teach alone where there are 200 of them. Otherwise blind to what is in
     every fold: a trigger of many sources is learnt.
@@ -209,6 +212,6 @@ def _pooled(by_learner: list[Floats], codes: Ints, rows: Ints) -> Floats:
 def _folds(view: View) -> Ints:
     source, names = source_codes(view)
     if len(names) >= 3:
-        return source % FOLDS
+        return source % SOURCE_FOLDS
     # Rows of one or two sources are dealt by content, so that copies share a fold.
     return mix(row_hash(content_of(view), len(source)), 5) % FOLDS
