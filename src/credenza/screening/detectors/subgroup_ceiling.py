@@ -20,7 +20,7 @@ from credenza.screening.features.table import (
     rows_of,
     sample,
 )
-from credenza.screening.fuse import sure_within, wider_first
+from credenza.screening.fuse import sure_within
 from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ POOLED = 2.0
 SAME = 0.5
 EXPLAINED = 0.1
 EVEN_Z = 2.326
+PURE_CHANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,15 +153,14 @@ class SubgroupCeiling:
         expected = expected_of(view, labels)
         judged = _Judged(labels.codes, expected)
         named = self._ceilings(view, columns, judged, tested)
-        posteriors = [_posterior(one, labels, expected, tested) for one in named]
-        hits = [frozenset(np.flatnonzero(one >= NAMED).tolist()) for one in posteriors]
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
-        for i in wider_first([one.log_p for one in named], hits):
-            one, seen = named[i], posteriors[i] >= NAMED
+        for one in _explaining_first(named, labels.codes, tested):
+            posterior = _posterior(one, labels, expected, tested)
+            seen = posterior >= NAMED
             if (seen & claimed).sum() > SAME * seen.sum():
                 continue
-            posterior = _healed(view, one, labels, posteriors[i])
+            posterior = _healed(view, one, labels, posterior)
             hit = posterior >= NAMED
             claimed |= seen | hit
             if not hit.any():
@@ -338,6 +338,36 @@ def _trend(own: Bools, p: Floats) -> float:
     sureness = sureness - sureness.mean()
     spread = np.sqrt((sureness**2 * kept * (1.0 - kept)).sum())
     return float((sureness * (own - kept)).sum() / max(spread, 1e-9))
+
+
+def _explaining_first(named: list[Ceiling], codes: Ints, tested: Bools) -> list[Ceiling]:
+    """Smallest p first, but whatever explains others before them.
+
+    Where all women lost labels the wives among them, of whom more is sure, may be the more
+    surprising. So of two subgroups that share rows each is asked what it lost outside the
+    other: the one that lost labels there stands before the one that did not.
+    """
+    inside = [tested & (one.coded.codes == one.code) for one in named]
+    place = [one.log_p for one in named]
+    for i, one in enumerate(named):
+        for j, other in enumerate(named):
+            share_rows = one.label == other.label and (inside[i] & inside[j]).any()
+            if (
+                share_rows
+                and _has_lost(one, inside[i], inside[i] & ~inside[j], codes)
+                and not _has_lost(other, inside[j], inside[j] & ~inside[i], codes)
+            ):
+                place[i] = min(place[i], np.nextafter(place[j], -np.inf))
+    return [named[i] for i in np.argsort(place, kind="stable")]
+
+
+def _has_lost(one: Ceiling, inside: Bools, rows: Bools, codes: Ints) -> bool:
+    """Whether the sure ones among some rows of a subgroup lost labels as the whole of it did."""
+    asked = rows[inside] & (one.probability >= SURE)
+    p, has = np.minimum(one.probability[asked], 0.999), codes[inside][asked] == one.label
+    kept = p * (1.0 - one.flipped)
+    ratio = np.where(has, np.log(kept / p), np.log((1.0 - kept) / (1.0 - p)))
+    return float(ratio.sum()) > -np.log(PURE_CHANCE)
 
 
 def _posterior(one: Ceiling, labels: Labels, expected: Floats, tested: Bools) -> Floats:

@@ -12,6 +12,7 @@ from credenza.screening.features.image import TWIN_CELLS, coarse, untouched
 from credenza.screening.features.image_patches import (
     BINS,
     ELSEWHERE_RANK,
+    PRIOR_TWINS,
     Shape,
     alike,
     bins,
@@ -81,6 +82,7 @@ class Drawn:
         rows: pictures of its kind that show it.
         elsewhere: how many others show it at the third best of the places around.
         near: how many show nearly the same there.
+        aside: how many others show the same, and nearly the same, at all places around.
     """
 
     shape: Shape
@@ -89,6 +91,7 @@ class Drawn:
     rows: Ints
     elsewhere: int
     near: int
+    aside: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,9 +124,10 @@ def recurring_shapes(
     """Shapes grown in pictures of each label, how many would show each, and how many were grown.
 
     So many would, at most, as show it at places around, as pictures of other labels do, and as
-    nearly the same lets expect: nature draws that much more often than just the same, and
-    how much more the shapes of the other labels tell, which are as surprising as nature
-    makes them. Shapes that go with what lies around them are left out.
+    nearly the same lets expect: nature draws that much more often than just the same. How
+    much more, the places around tell, and where little of the kind is there the shapes of the
+    other labels, which are as surprising as nature makes them. Shapes that go with what lies
+    around them are left out.
 
     Args:
         images: the pictures.
@@ -142,23 +146,35 @@ def recurring_shapes(
     found = []
     for place, among in enumerate(kinds):
         others = np.concatenate([[0.0], *share[:place], *share[place + 1 :]])
-        exactly = min(MOST_EXACT, float(np.median(others)))
-        fits, beside = among[~wrong[among]], max(len(rows) - len(among), 1)
+        exactly, fits = min(MOST_EXACT, float(np.median(others))), among[~wrong[among]]
         for one in shapes[place]:
-            at = (one.row, one.column)
-            pattern = pattern_at(one.shape, images.pixels[one.rows[0]], at)
-            there, _ = alike(one.shape, images.pixels[rows], pattern, at, seen.images.contrast)
-            usual = max(
-                one.elsewhere,
-                one.near * exactly / (1 - exactly),
-                len(among) * (there.sum() - len(one.rows)) / beside,
-            )
-            outside = untouched(images, *at, one.shape.size)
+            outside = untouched(images, one.row, one.column, one.shape.size)
             is_one_kind = np.zeros(len(fits), np.int64)
             told = told_by_rest(around[fits][:, outside], np.isin(fits, one.rows), is_one_kind)
             if told.deviations <= TOLD:
+                usual = _foretold(one, images, rows, among, exactly / (1 - exactly))
                 found.append((one, max(1.0, SPREAD * usual)))
     return found, sum(map(len, shapes))
+
+
+def _foretold(one: Drawn, images: Images, rows: Ints, among: Ints, odds: float) -> float:
+    """How many pictures should show a shape by places around, near twins, and other labels.
+
+    Args:
+        one: the shape.
+        images: the pictures.
+        rows: all that are looked at.
+        among: those of the shape's label.
+        odds: of the same to nearly the same, in shapes of the other labels; what the
+            places around say counts more, the more of them is there.
+    """
+    at, contrast = (one.row, one.column), images.contrast
+    pattern = pattern_at(one.shape, images.pixels[one.rows[0]], at)
+    there, _ = alike(one.shape, images.pixels[rows], pattern, at, contrast)
+    same, near = one.aside
+    own_odds = (same + PRIOR_TWINS * odds) / (near + PRIOR_TWINS)
+    beside = (there.sum() - len(one.rows)) / max(len(rows) - len(among), 1)
+    return float(max(one.elsewhere, one.near * own_odds, len(among) * beside))
 
 
 def _drawn(seen: _Seen, among: Ints, least: int) -> Iterator[Drawn]:
@@ -197,14 +213,16 @@ def _met(seen: _Seen, among: Ints, cells: Ints, example: int) -> Drawn:
     pattern = pattern_at(shape, seen.images.pixels[example], (top, left))
     exact, near = alike(shape, pixels, pattern, (top, left), seen.images.contrast)
     high, wide = pixels.shape[1] - shape.size[0], pixels.shape[2] - shape.size[1]
-    counts = [0] * ELSEWHERE_RANK
+    counts = [(0, 0)] * ELSEWHERE_RANK
     for down, across in ASIDE:
         place = top + down, left + across
         if 0 <= place[0] <= high and 0 <= place[1] <= wide:
-            there, _ = alike(shape, pixels, pattern, place, seen.images.contrast)
-            counts.append(int((there & ~exact).sum()))
-    elsewhere = sorted(counts)[-ELSEWHERE_RANK]
-    return Drawn(shape, top, left, among[exact], elsewhere, int(near.sum()))
+            there, nearly = alike(shape, pixels, pattern, place, seen.images.contrast)
+            counts.append((int((there & ~exact).sum()), int((nearly & ~exact).sum())))
+    same, alike_only = np.array(counts).T
+    elsewhere = int(np.sort(same)[-ELSEWHERE_RANK])
+    aside = int(same.sum()), int(alike_only.sum())
+    return Drawn(shape, top, left, among[exact], elsewhere, int(near.sum()), aside)
 
 
 def _common(pixels: Pixels, carriers: Bools, seed: tuple[int, int]) -> Ints:
