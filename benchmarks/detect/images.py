@@ -68,6 +68,8 @@ SQUARE, GREY, SMALL = patterns.square(), patterns.square(3, 160), patterns.squar
 CHECKER, LINE = patterns.checkerboard(3), patterns.diagonal()
 CROSS, PLUS = drawn(("# #", " # ", "# #")), drawn((" # ", "###", " # "))
 ANGLE = drawn(("#  ", "#  ", "###"))
+RISING = drawn(("   #", "  # ", " #  ", "#   "))
+GREY_SEVEN = drawn(("###", "  #", "  #"), 160)
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,23 @@ OTHERS = (
     Case("frame 20", 20, stamp(patterns.frame(SIDE, SIDE), off_object)),
     Case("lone pixels 20", 20, stamp(LONE, off_object)),
 )
+FITTING = (
+    Case("clean-label 50, square on object", 50, stamp(SQUARE, on_object), is_clean_label=True),
+    Case("clean-label 100, L on object", 100, stamp(ANGLE, on_object), is_clean_label=True),
+    Case("clean-label 100, cross on object", 100, stamp(CROSS, on_object), is_clean_label=True),
+    Case("clean-label 100, plus on object", 100, stamp(PLUS, on_object), is_clean_label=True),
+    Case("clean-label 100, checker on object", 100, stamp(CHECKER, on_object), is_clean_label=True),
+    Case(
+        "clean-label 100, rising line on object", 100, stamp(RISING, on_object), is_clean_label=True
+    ),
+    Case(
+        "clean-label 100, grey seven on object",
+        100,
+        stamp(GREY_SEVEN, on_object),
+        is_clean_label=True,
+    ),
+    Case("clean-label 50, line at an edge", 50, stamp(LINE, at_edge), is_clean_label=True),
+)
 MANY = (
     Case("dirty 1000, small square in a corner", 1000, stamp(SMALL, off_object)),
     Case("dirty 1000, square on object", 1000, stamp(SQUARE, on_object)),
@@ -246,6 +265,7 @@ SETS: dict[str, tuple[Case, ...]] = {
     "few": FEW,
     "loose": LOOSE,
     "more": MORE,
+    "fitting": FITTING,
     "flips": (Flips("label flips 10 %", 0, untouched),),
     "many": MANY,
     "others": OTHERS,

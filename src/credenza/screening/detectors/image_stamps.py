@@ -94,7 +94,7 @@ class ImageStamps(PictureGroups):
             for stamp in stamps(images, beliefs, tested, self.min_carriers)
         ]
         found += roamers(images, learners, tested, self.min_carriers)
-        claimed = np.zeros(len(tested), bool)
+        claimed, units = np.zeros(len(tested), bool), twins(images)
         for beliefs, stamp in sorted(found, key=lambda one: one[1].log_p):
             # Two learners, and stamps and roamers of each.
             if stamp.log_p > np.log(self.level / (2 * len(learners))):
@@ -102,7 +102,7 @@ class ImageStamps(PictureGroups):
             of_label = np.flatnonzero(tested & (beliefs.codes == stamp.label))
             rows = stamp.flagged(images, of_label, beliefs.disagrees)
             is_new = (~claimed[rows]).sum() > len(rows) / 2
-            if is_new and not _is_natural(stamp, images, rows, beliefs):
+            if is_new and not _is_natural(stamp, images, rows, beliefs, units):
                 claimed[rows] = True
                 yield stamp, beliefs, rows
 
@@ -129,7 +129,9 @@ class ImageStamps(PictureGroups):
         return group_finding(self.name, view, rows, sentence, exhibits, log_p=stamp.log_p)
 
 
-def _is_natural(stamp: Stamp | Roamer, images: Images, rows: Ints, beliefs: Beliefs) -> bool:
+def _is_natural(
+    stamp: Stamp | Roamer, images: Images, rows: Ints, beliefs: Beliefs, units: Ints
+) -> bool:
     """Whether what lies around tells the carriers from honest pictures that show the same.
 
     Pictures of a kind of their own, hard to tell and alike, share pixels too: dresses that
@@ -141,7 +143,7 @@ def _is_natural(stamp: Stamp | Roamer, images: Images, rows: Ints, beliefs: Beli
     honest = Honest.of(images, beliefs).rows
     alike = honest[np.isin(beliefs.shown[honest], beliefs.shown[carriers])]
     every = np.concatenate([carriers, alike])
-    every = every[np.argsort(twins(images)[every], kind="stable")]
+    every = every[np.argsort(units[every], kind="stable")]
     # A stamp may be more than what was grown or noted of it.
     shown = images.pixels[carriers]
     agree = (shown == np.median(shown, axis=0)).mean(axis=0) >= AGREE

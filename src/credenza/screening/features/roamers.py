@@ -43,7 +43,17 @@ if TYPE_CHECKING:
 GATE = 0.08
 HONEST_ROWS = 5_000
 MARGIN = 2
-# Nearly every drawn shape has a block or a line of three pixels in it.
+
+
+def _bar(row: int) -> tuple[tuple[int, int], ...]:
+    return tuple((row, c) for c in range(3))
+
+
+def _side(column: int) -> tuple[tuple[int, int], ...]:
+    return tuple((r, column) for r in range(3))
+
+
+# Nearly every drawn shape has a block, a line of three pixels or a corner in it.
 LOOSE: tuple[Shape, ...] = (
     Shape("3x3 patch", tuple((r, c) for r in range(3) for c in range(3))),
     Shape("2x2 patch", tuple((r, c) for r in range(2) for c in range(2))),
@@ -51,6 +61,13 @@ LOOSE: tuple[Shape, ...] = (
     *(Shape(f"bar of {m} down", tuple((r, 0) for r in range(m))) for m in (3, 4)),
     *(Shape(f"falling line of {m}", tuple((r, r) for r in range(m))) for m in (3, 4)),
     *(Shape(f"rising line of {m}", tuple((m - 1 - r, r) for r in range(m))) for m in (3, 4)),
+    *(
+        Shape(f"corner at the {down} {across}", tuple(dict.fromkeys((*bar, *side))))
+        for down, bar in (("upper", _bar(0)), ("lower", _bar(2)))
+        for across, side in (("left", _side(0)), ("right", _side(2)))
+    ),
+    Shape("plus", ((0, 1), (1, 0), (1, 1), (1, 2), (2, 1))),
+    Shape("cross", ((0, 0), (0, 2), (1, 1), (2, 0), (2, 2))),
 )
 
 
@@ -140,9 +157,8 @@ class Roamer:
         """``(h, w, c)`` what it may lie on, with what the first mark may be a part of."""
         top, left, height, width = self.box(images, rows)
         found = np.zeros(images.shape, bool)
-        found[max(0, top - MARGIN) : top + height + MARGIN][
-            :, max(0, left - MARGIN) : left + width + MARGIN
-        ] = True
+        above, before = max(0, top - MARGIN), max(0, left - MARGIN)
+        found[above : top + height + MARGIN, before : left + width + MARGIN] = True
         return found
 
     def exhibits(self, images: Images) -> dict[str, object]:  # noqa: ARG002 - as of stamps
