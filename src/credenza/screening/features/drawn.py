@@ -36,6 +36,7 @@ AGREE = 0.95
 USUAL = 0.5
 TELLING = 3
 MOST_EXACT = 0.9
+CLOSER = 8
 # Nearly every drawn shape has two pixels that touch.
 PAIRS = tuple(
     Shape("pair", cells)
@@ -171,10 +172,12 @@ def _foretold(one: Drawn, images: Images, rows: Ints, among: Ints, odds: float) 
     at, contrast = (one.row, one.column), images.contrast
     pattern = pattern_at(one.shape, images.pixels[one.rows[0]], at)
     there, _ = alike(one.shape, images.pixels[rows], pattern, at, contrast)
+    # Of what differs by hardly more than noise, nature has no less than of just the same.
+    _, twins = alike(one.shape, images.pixels[among], pattern, at, contrast / CLOSER)
     same, near = one.aside
     own_odds = (same + PRIOR_TWINS * odds) / (near + PRIOR_TWINS)
     beside = (there.sum() - len(one.rows)) / max(len(rows) - len(among), 1)
-    return float(max(one.elsewhere, one.near * own_odds, len(among) * beside))
+    return float(max(one.elsewhere, one.near * own_odds, twins.sum(), len(among) * beside))
 
 
 def _drawn(seen: _Seen, among: Ints, least: int) -> Iterator[Drawn]:
