@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import bdtrc
 
 from credenza.campaigns import shared
-from credenza.campaigns.self_calibrate import LEAST_WINDOWS, tail_p
+from credenza.campaigns.self_calibrate import LEAST_WINDOWS, TAIL_WINDOWS
 from credenza.core.types import Campaign
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ SAME_ROWS = 0.5
 CONTRADICTED_P = 1e-4
 MEMBER_U = 6.9
 """Nats: one honest source in a thousand bears a mark as often by chance."""
+ROW_U = 3.0
+"""Nats: a tenth row from a source, where one in two thousand is expected of a thousand."""
+SUPPOSED = 4
+"""Windows beside the accepted ones in which honest sources sent something alike."""
 MISFIT = 0.05
 
 
@@ -226,16 +230,21 @@ def _units(senders: Senders) -> shared.Units:
 def _habit_p(history: Sequence[float], score: float) -> float:
     """Against the largest scores of accepted windows; 0 while there are too few.
 
-    Where no window ever shared anything, their scores say nothing of how large a harmless
-    one is. A score is in nats, so one more window that exceeds them by a nat is supposed:
-    less than that is noise in whatever data.
+    Their upper tail is taken for exponential, with the predictive chance. What two honest
+    sources send alike by coincidence comes in bursts that a short history has not seen, so
+    the tail is never narrower than what one row is worth, and some windows are supposed
+    that exceed the usual by that.
     """
     if len(history) < LEAST_WINDOWS:
         return 0.0
-    past = np.asarray(history, dtype=np.float64)
-    if past.max() == past.min():
-        past = np.append(past, past.max() + 1.0)
-    return tail_p(past, score)
+    past = np.sort(np.asarray(history, dtype=np.float64))
+    usual = float(past[-1 - min(len(past) // 2, TAIL_WINDOWS)])
+    over = past[past > usual] - usual
+    if score <= usual:
+        return float((1 + np.sum(past >= score)) / (len(past) + 1))
+    told = len(over) + SUPPOSED
+    worth = max(float(over.sum()), ROW_U * len(over)) + ROW_U * SUPPOSED
+    return (len(over) + 1) / (len(past) + 1) * (1 + (score - usual) / worth) ** -told
 
 
 def _members(

@@ -142,11 +142,15 @@ def rank(counted: Counted, units: Units) -> Ranking:
     """For each mark the best k units, 2 ≤ k ≤ half of all, and how improbable they are.
 
     Each unit is held against the largest of several rates: that of the units outside the
-    claim; in each epoch that of all familiar rows, and its own; for a pair of values also
-    what the unit would show if it combined the two freely. So what is popular explains
-    itself, and so does what a source sent before or sends much of anyway. The most
-    improbable unit does not count (one source alone is no campaign), and the ways to
-    choose k are subtracted.
+    claim and of those in it that bear the mark more often; in each epoch that of all
+    familiar rows, and its own; for a pair of values also what the unit would show if it
+    combined the two freely. So what is popular explains itself, and so does what a source
+    sent before or sends much of anyway. The most improbable unit does not count (one source
+    alone is no campaign), and the ways to choose k are subtracted.
+
+    The second of a claim is judged knowing the first, the third knowing both: the chain
+    rule. At the rate of outsiders alone eight rows that fall on four units by chance would
+    be four independent wonders.
     """
     size, width = len(counted.total), len(units.rows)
     most = min(MOST_UNITS, max(2, int((units.rows > 0).sum()) // 2))
@@ -254,12 +258,14 @@ def _rank_some(found: Ranking, at: Ints, cells: Ints, usual: Floats, units: Unit
     n = np.take_along_axis(np.where(is_heavy, cells, 0), order, axis=1)
     size = units.rows[order]
     own = np.take_along_axis(usual, order, axis=1)
-    others = cells.sum(axis=1)[:, None] - np.cumsum(n, axis=1) + HALF_A_ROW
-    rate = others / (units.rows.sum() - np.cumsum(size, axis=1) + 1)
+    in_claim, sent = np.cumsum(n, axis=1), np.cumsum(size, axis=1)
+    outside = cells.sum(axis=1)[:, None] - in_claim + HALF_A_ROW
+    outside_sent = units.rows.sum() - sent + 1
     best, best_k = np.zeros(len(at)), np.zeros(len(at), dtype=np.int64)
     for k in range(2, most + 1):
-        expected = size[:, :k] * np.maximum(own[:, :k], rate[:, k - 1, None])
-        u = excess(n[:, :k], expected)
+        before, before_sent = (in_claim - n)[:, :k], (sent - size)[:, :k]
+        rate = (outside[:, k - 1, None] + before) / (outside_sent[:, k - 1, None] + before_sent)
+        u = excess(n[:, :k], size[:, :k] * np.maximum(own[:, :k], rate))
         score = u.sum(axis=1) - u.max(axis=1) - _ways(len(units.rows), k)
         better = (n[:, k - 1] >= LEAST_ROWS) & (score > best)
         best, best_k = np.where(better, score, best), np.where(better, k, best_k)

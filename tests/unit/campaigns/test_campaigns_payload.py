@@ -209,7 +209,7 @@ def test_sources_with_a_habit_of_sharing_need_to_share_more() -> None:
     usual = scan(table, source, honest(0)).top
     habit = tuple(usual * part for part in np.linspace(0.5, 1.2, 20))
     assert not scan(table, source, honest(0), history=habit).payloads
-    assert scan(table, source, honest(0), history=tuple(np.linspace(1, 5, 20))).payloads
+    assert scan(table, source, honest(0), history=tuple(np.linspace(0, 1, 20))).payloads
 
 
 def test_labels_against_the_expectation_name_the_senders_and_copies_do_not() -> None:

@@ -45,14 +45,29 @@ def test_the_best_claim_is_that_of_trying_every_set_of_units(seed: int) -> None:
         for chosen in combinations(range(UNITS), k):
             if min(cells[list(chosen)]) < 2:
                 continue
-            others = np.delete(cells, chosen).sum() + 0.5
-            rate = others / (200 * (UNITS - k) + 1)
-            u = [float(shared.excess(cells[[c]], np.array([200 * rate]))[0]) for c in chosen]
+            # Each is judged knowing the outsiders and the members that bear it more often.
+            n, sent, u = np.delete(cells, chosen).sum() + 0.5, 200 * (UNITS - k) + 1, []
+            for c in sorted(chosen, key=lambda c: -cells[c]):
+                u.append(float(shared.excess(cells[[c]], np.array([200 * n / sent]))[0]))
+                n, sent = n + cells[c], sent + 200
             score = sum(u) - max(u) - log(comb(UNITS, k))
             if score > best:
                 best, members = score, chosen
     assert ranking.score[0] == pytest.approx(best)
     assert set(ranking.units[0, : ranking.k[0]].tolist()) == set(members)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_fall_by_chance_on_the_same_few_units_score_next_to_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    marks = np.repeat(np.arange(500), 8)
+    of = rng.integers(0, 20, len(marks))
+    table = pa.table({"mark": [f"v{mark}" for mark in marks]})
+    counted = shared.count(table, table.slice(0, 0), {"mark": Role.CATEGORY}, "")
+    rows = np.bincount(of, minlength=20).astype(float)
+    units = shared.Units(of, of[:0], of[:0], rows, np.zeros((0, 20)))
+    # Nats: the best of 500 marks would exceed ln 500 by ln 20 in one world of twenty.
+    assert shared.rank(counted, units).score.max() < np.log(500 * 20)
 
 
 def test_ordinary_windows_cost_a_few_draws_and_a_clear_payload_all_of_them() -> None:
