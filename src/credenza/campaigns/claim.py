@@ -19,15 +19,11 @@ SCALES = (1.0, 0.3, 0.1, 0.03)
 """Weight of the newest window: a jump, a few windows, a slow ramp, a creeping one."""
 CELLS = 2 * len(SCALES)
 """Scores that each statistic has: by scale and direction."""
-FALSE_SHARE = 0.03
+FALSE_SHARE = 0.1
 """Honest sources among the named ones that are accepted on average."""
-NAMED_U = 3.0
-"""Nobody is named who moved less where two did: it is an accusation."""
-FAINT_SHARE = 0.2
-"""The same where fewer than two moved as far, but several together too far for chance: two of
-them are named, the furthest."""
-LEAST_PART = 1 / 3
-"""Of the middle of the named, that each of them has moved; whoever moved less is suspected."""
+MOST_PART = 3 / 4
+"""Of the sources: where more left their past together, that is a common cause, and those who
+did not follow it are the odd ones."""
 SUSPECTED_U = 2.5
 """Among 26, one in six windows: enough to be looked at with the others, no more."""
 
@@ -66,13 +62,14 @@ def claim(
 ) -> PanelCampaign | None:
     """Who moved; None where fewer than two sources stand out, which is no campaign.
 
-    Naming is by each source's own deviation and not by the scan's best k, which stops
-    where the next source adds nothing to the claim. Where those who stand out have not
-    left their own past while the rest of the sources did, the rest is what moved: more
-    than half of the sources look like the common cause.
+    Naming is by each source's own deviation in the average that stood out, and not by the
+    scan's best k, which stops where the next source adds nothing to the claim. That several
+    moved is known by then, so that none has to stand by itself. Where those who stand out
+    have not left their own past while the rest of the sources did, the rest is what moved:
+    more than half of the sources look like the common cause. Of nearly all it is one.
 
-    Blind to members that moved less than ``SUSPECTED_U`` so far: a later window or the
-    row tests have to find these.
+    Blind to members that hardly moved so far: a later window or the row tests have to find
+    these.
 
     Args:
         u: ``(K, S)`` averages of the statistic in standard units, by scale; NaN = absent.
@@ -83,12 +80,14 @@ def claim(
     """
     scale, direction = found
     sign = found_sign = 1 - 2 * direction
-    evidence = _evidence(u * sign, scale)
-    members = _members(evidence)
-    if len(members) >= 2 and _others_moved(evidence, own * sign, members):
-        sign = -sign
-        evidence = np.nan_to_num(own * sign, nan=-np.inf)
-        members = _members(evidence)
+    moved = np.nan_to_num(u[scale] * sign, nan=-np.inf)
+    # Whoever leapt or came lately is seen in the faster averages, too.
+    evidence = np.maximum(moved, np.nan_to_num(u[:2] * sign, nan=-np.inf).max(axis=0))
+    members = _members(moved)
+    left = np.nan_to_num(-own * sign, nan=-np.inf)
+    others = _members(left)
+    if 2 <= len(others) <= MOST_PART * len(own) and _others_moved(evidence, own * sign, members):
+        sign, evidence, members = -sign, left, others
     if len(members) < 2:
         return None
     suspected = np.setdiff1d(np.flatnonzero(evidence >= SUSPECTED_U), members)
@@ -105,39 +104,19 @@ def claim(
     )
 
 
-def _evidence(u: Floats, scale: int) -> Floats:
-    """``(S,)`` whoever leapt or came lately is seen in the faster averages, too."""
-    return np.asarray(np.nan_to_num(np.maximum(u[:2].max(axis=0), u[scale]), nan=-np.inf))
-
-
-def _members(evidence: Floats) -> Ints:
-    """Sources to name, with few honest ones among them on average.
-
-    Where the scan stands on several that moved a little each, as at the end of a ramp, two
-    may not have moved as far as an accusation asks. They are a campaign nevertheless; but
-    only the two furthest of them are named.
-    """
-    members = _beyond(evidence, FALSE_SHARE, NAMED_U)
-    if len(members) >= 2:
-        return members
-    faint = _beyond(evidence, FAINT_SHARE, 0.0)
-    return np.sort(faint[np.argsort(-evidence[faint], kind="stable")[:2]])
-
-
-def _beyond(evidence: Floats, false_share: float, least: float) -> Ints:
-    """The more sources stand out, the less far each has to: Benjamini-Hochberg."""
-    p = np.minimum(2 * ndtr(-evidence), 1.0)
-    order = np.argsort(p)
+def _members(moved: Floats) -> Ints:
+    """The more sources stand out, the less far each has to: Benjamini-Hochberg, one-sided."""
+    p = ndtr(-moved)
+    order = np.argsort(p, kind="stable")
     rank = np.arange(1, len(p) + 1)
-    good = np.flatnonzero(p[order] <= false_share * rank / max(1, np.isfinite(evidence).sum()))
-    if len(good) == 0:
-        return np.zeros(0, dtype=np.int64)
-    named = order[: good[-1] + 1]
-    return np.sort(named[evidence[named] >= max(least, LEAST_PART * np.median(evidence[named]))])
+    good = np.flatnonzero(p[order] <= FALSE_SHARE * rank / max(1, np.isfinite(moved).sum()))
+    return np.sort(order[: good[-1] + 1]) if len(good) else np.zeros(0, dtype=np.int64)
 
 
 def _others_moved(evidence: Floats, own: Floats, members: Ints) -> bool:
     """Whether not those who stand out left their own past, but the rest of the sources did."""
+    if len(members) == 0:
+        return False
     rest = np.delete(own, members)
     rest = rest[np.isfinite(rest)]
     far = 0.5 * np.median(evidence[members])

@@ -66,6 +66,29 @@ def loading(loadings: Loadings) -> Floats:
     return np.asarray((loadings.cross + RIDGE) / (loadings.power + RIDGE))
 
 
+def voices(ready: Bools, groups: tuple[str, ...], strayed: Floats) -> Floats:
+    """``(S, P)`` how much each source says of what all do; 0 = nothing.
+
+    Sources of one group speak as one. And whoever has been away from the fit for a while
+    does not speak for those who are not: while a source drifts, the others would be fitted
+    to it a little in every window, and what is left of that in their averages looks as if
+    they moved together. Where that leaves fewer than half, all speak.
+
+    Args:
+        ready: ``(S, P)`` who may speak.
+        groups: of each source; "" = alone.
+        strayed: ``(S, P)`` how far the slow averages had gone before this window, in
+            standard units.
+    """
+    speaks = ready.astype(np.float64)
+    for name in {group for group in groups if group}:
+        members = [place for place, group in enumerate(groups) if group == name]
+        speaks[members] /= np.maximum(speaks[members].sum(axis=0), 1.0)
+    heard = speaks * np.clip((BREAK - strayed) / (BREAK - BEND), 0.0, 1.0)
+    enough = 2 * (heard > 0).sum(axis=0) >= ready.sum(axis=0)
+    return np.where(enough, heard, speaks)
+
+
 def fit_causes(
     z: Floats, loadings: Loadings, speaks: Floats, usual: Floats
 ) -> tuple[Floats, Floats]:

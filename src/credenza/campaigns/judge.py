@@ -31,6 +31,8 @@ WARM_UP = 6
 """Accepted windows before residuals are scored."""
 SOURCE_U = 4.5
 FAR = 12.0
+SLOW = slice(2, None)
+"""Of ``SCALES``: averages in which a source is away for good, and not for a storm."""
 SLOW_FAR = 4.0
 """What lasts need not be far: beyond this an average takes a leap for a leap."""
 
@@ -81,36 +83,66 @@ class WindowResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A judged window: what was given, what is said of it, and what may be learnt.
+class Measured:
+    """How far each source is from its own past.
 
     Attributes:
         values: ``(S, P)`` season removed, 0 where absent.
         sd: ``(S, P)`` sampling errors.
         seen: ``(S, P)``.
-        reach: ``(S, P)`` largest step that may be learnt.
+        ready: ``(S, P)`` seen, and with history enough to be scored.
+        usual: ``(S, P)`` what each usually shows, season included.
+        scale: ``(S, P)`` one standard unit.
         deviation: ``(S, P)`` standard units, common cause included.
         by_rank: ``(S, P)`` where these were taken for normal scores.
         z: ``(S, P)`` the deviations, as normal scores where no sampling error is known.
-        usual: ``(S, P)`` what is usually left of them without the common causes.
+    """
+
+    values: Floats
+    sd: Floats
+    seen: Bools
+    ready: Bools
+    usual: Floats
+    scale: Floats
+    deviation: Floats
+    by_rank: Bools
+    z: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What the common causes leave of a window.
+
+    Attributes:
+        usual: ``(K, S, P)`` how far each average usually goes.
+        shift: ``(P,)`` shift that most sources share.
+        fit: ``(S, P)`` of all common causes.
+        residual: ``(S, P)`` what is left; NaN = absent or unknown.
         averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
         u: ``(K, S, P)`` averages in standard units; NaN = absent.
+    """
+
+    usual: Floats
+    shift: Floats
+    fit: Floats
+    residual: Floats
+    averages: Floats
+    u: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judged window: what was given, what is said of it, and what may be learnt.
+
+    Attributes:
         scores: ``(C,)`` scores by scale, direction and statistic.
         verdict: of the past scores on these, before ``self_calibrate.honest``.
     """
 
     result: WindowResult
     given: tuple[Floats, Floats, Bools]
-    values: Floats
-    sd: Floats
-    seen: Bools
-    reach: Floats
-    deviation: Floats
-    by_rank: Bools
-    z: Floats
-    usual: Floats
-    averages: Floats
-    u: Floats
+    measured: Measured
+    left: Remainder
     scores: Floats
     verdict: self_calibrate.Verdict
 
@@ -122,6 +154,21 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
         state: what the windows before left.
         given: ``(S, P)`` values, their sampling errors, and which were seen.
     """
+    measured = _measured(state, given)
+    left = _without_causes(state, measured)
+    scores = scan(left.u, state.groups, reach_of(state.families)).ravel()
+    verdict = self_calibrate.judge(
+        state.history,
+        state.recent,
+        scores,
+        _kinds(state.families),
+        _attention(state.families),
+    )
+    result = _result(state, measured, left, verdict)
+    return Judgement(result, given, measured, left, scores, verdict)
+
+
+def _measured(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Measured:
     values, sd, seen = given
     levels = state.levels
     season = seasons.offsets(state.seasons, state.windows)
@@ -132,66 +179,56 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     # A sampling error says how far is far; without one only the panel's past does.
     by_rank = ready & (sd == 0).all(axis=0)
     z = np.where(by_rank, normal_scores.scores(state.shapes, deviation), deviation)
-    usual = _usual(state, sd)
-    speaks = _voices(ready, state.groups)
-    shift, fit = common_cause.fit_causes(z, state.loadings, speaks, usual[0])
-    rest = common_cause.remove(z, fit, usual[0])
-    residual = np.where(ready, rest / common_cause.turbulence(rest / usual[0], ready), np.nan)
-    shared = np.where(by_rank, normal_scores.deviations(state.shapes, fit), fit)
+    return Measured(x, sd, seen, ready, levels.mean + season, scale, deviation, by_rank, z)
+
+
+def _without_causes(state: PanelState, own: Measured) -> Remainder:
+    usual = _usual(state, own.sd)
+    strayed = np.abs(state.averages[SLOW] / usual[SLOW]).max(axis=0)
+    speaks = common_cause.voices(own.ready, state.groups, strayed)
+    shift, fit = common_cause.fit_causes(own.z, state.loadings, speaks, usual[0])
+    rest = common_cause.remove(own.z, fit, usual[0])
+    turbulence = common_cause.turbulence(rest / usual[0], own.ready)
+    residual = np.where(own.ready, rest / turbulence, np.nan)
     averages = _averages(state.averages, residual)
-    u = averages / usual
-    reach = reach_of(state.families)
-    cells = scan(u, state.groups, reach)
-    scores = cells.ravel()
-    verdict = self_calibrate.judge(
-        state.history,
-        state.recent,
-        scores,
-        _kinds(state.families),
-        _attention(state.families),
-    )
-    *found, top = (int(place) for place in np.unravel_index(verdict.top, cells.shape))
+    return Remainder(usual, shift, fit, residual, averages, averages / usual)
+
+
+def _result(
+    state: PanelState, own: Measured, left: Remainder, verdict: self_calibrate.Verdict
+) -> WindowResult:
     honest = self_calibrate.honest(state.chances, verdict.chance)
     history = len(state.history)
     p_value = max(honest, self_calibrate.finest(history))
-    campaign = None
-    if honest <= state.rate:
-        campaign = claim(
-            np.clip(u[:, :, top], -reach[top], reach[top]),
-            np.where(ready, deviation, np.nan)[:, top],
-            (found[0], found[1]),
-            top,
-            p_value,
-        )
-    result = WindowResult(
+    shared = np.where(own.by_rank, normal_scores.deviations(state.shapes, left.fit), left.fit)
+    return WindowResult(
         t=state.windows,
         p_value=p_value,
         surprise=-float(np.log(max(honest, 1e-300))),
-        campaign=campaign,
-        source_alarms=_source_alarms(residual),
-        residual=residual,
-        averages=u,
-        common_shift=shift,
-        expected=levels.mean + season + scale * shared,
-        scale=scale,
+        campaign=_claimed(state, own, left, verdict.top, p_value) if honest <= state.rate else None,
+        source_alarms=_source_alarms(left.residual),
+        residual=left.residual,
+        averages=left.u,
+        common_shift=left.shift,
+        expected=own.usual + own.scale * shared,
+        scale=own.scale,
         history=history,
         alarms_so_far=state.alarms / max(1, state.judged),
     )
-    return Judgement(
-        result,
-        given,
-        x,
-        sd,
-        seen,
-        standardise.CLIP * scale,
-        deviation,
-        by_rank,
-        z,
-        usual[0],
-        averages,
-        u,
-        scores,
-        verdict,
+
+
+def _claimed(
+    state: PanelState, own: Measured, left: Remainder, top: int, p_value: float
+) -> PanelCampaign | None:
+    """What the score at place ``top`` of all is of."""
+    scale, direction, statistic = np.unravel_index(top, (len(SCALES), 2, len(state.statistics)))
+    reach = reach_of(state.families)[statistic]
+    return claim(
+        np.clip(left.u[:, :, statistic], -reach, reach),
+        np.where(own.ready, own.deviation, np.nan)[:, statistic],
+        (int(scale), int(direction)),
+        int(statistic),
+        p_value,
     )
 
 
@@ -252,15 +289,6 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
         u[members] = np.nan
         u[members[0]] = np.where(np.isneginf(furthest), np.nan, one)
     return u
-
-
-def _voices(ready: Bools, groups: tuple[str, ...]) -> Floats:
-    """``(S, P)`` weight of each source that is ready: those of one group speak as one."""
-    voices = ready.astype(np.float64)
-    for name in {group for group in groups if group}:
-        members = [place for place, group in enumerate(groups) if group == name]
-        voices[members] /= np.maximum(voices[members].sum(axis=0), 1.0)
-    return voices
 
 
 def _kinds(families: tuple[str, ...]) -> list[Evidence]:

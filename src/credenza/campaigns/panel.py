@@ -221,48 +221,62 @@ def _checked(
     return np.where(seen, x, 0.0), np.where(seen, sd, 0.0), seen
 
 
-def _learn(state: PanelState, own: Judgement, taken: Bools, *, ordinary: bool) -> PanelState:
+def _learn(state: PanelState, judged: Judgement, taken: Bools, *, ordinary: bool) -> PanelState:
     """The state after a window of which ``taken`` ``(S,)`` may teach."""
+    own, left, campaign = judged.measured, judged.left, judged.result.campaign
     mask = own.seen & taken[:, None]
     known = mask & (state.levels.count > 0)
-    spoke = np.isfinite(own.u[0])
-    campaign = own.result.campaign
-    claimed = [] if campaign is None else [*campaign.sources, *campaign.suspected]
-    chances, scores = state.chances, own.scores
-    judged = own.result.history >= self_calibrate.LEAST_WINDOWS
-    # Of one long alarm only the beginning counts: it is one event.
-    begun = not (campaign and state.alarming)
-    if begun and (ordinary or taken[claimed].all()):
-        if judged:
-            chances = self_calibrate.remember(chances, own.verdict.chance)
-    elif (spoke & ~taken[:, None]).any():
-        ours = np.where(taken[None, :, None], own.u, np.nan)
-        scores = scan(ours, state.groups, reach_of(state.families)).ravel()
-    history = state.history
-    if (spoke & taken[:, None]).any():
-        history = self_calibrate.extend(history, scores)
+    spoke = np.isfinite(left.residual)
+    reach = standardise.CLIP * own.scale
+    claimable = judged.result.history >= self_calibrate.LEAST_WINDOWS
+    chances, history = _calibrated(state, judged, taken, ordinary=ordinary)
     return replace(
         state,
         windows=state.windows + 1,
-        judged=state.judged + judged,
+        judged=state.judged + claimable,
         alarms=state.alarms + (campaign is not None),
         alarming=campaign is not None,
         levels=standardise.update(state.levels, own.values, own.sd, mask),
         loadings=common_cause.update(
-            state.loadings, own.z, own.result.common_shift, known, spoke, own.usual
+            state.loadings, own.z, left.shift, known, spoke, left.usual[0]
         ),
         seasons=seasons.update(
             state.seasons,
             state.windows,
-            np.clip(own.values - state.levels.mean, -own.reach, own.reach),
+            np.clip(own.values - state.levels.mean, -reach, reach),
             known,
         ),
         wander=standardise.track_wander(
-            state.wander, own.averages, judged_windows(state.levels.count) + 1, mask
+            state.wander, left.averages, judged_windows(state.levels.count) + 1, mask
         ),
-        averages=np.where(spoke, own.averages, state.averages),
-        recent=np.stack([state.recent[1], own.scores]),
+        averages=np.where(spoke, left.averages, state.averages),
+        recent=np.stack([state.recent[1], judged.scores]),
         history=history,
         chances=chances,
         shapes=normal_scores.update(state.shapes, own.deviation, own.by_rank & taken[:, None]),
     )
+
+
+def _calibrated(
+    state: PanelState, judged: Judgement, taken: Bools, *, ordinary: bool
+) -> tuple[Floats, Floats]:
+    """Chances and scores of ordinary windows after this one.
+
+    A claim that holds somebody says nothing of ordinary windows: of such a one only what the
+    accepted sources did among themselves is learnt.
+    """
+    campaign, left = judged.result.campaign, judged.left
+    claimed = [] if campaign is None else [*campaign.sources, *campaign.suspected]
+    spoke = np.isfinite(left.residual)
+    chances, history, scores = state.chances, state.history, judged.scores
+    # Of one long alarm only the beginning counts: it is one event.
+    begun = not (campaign and state.alarming)
+    if begun and (ordinary or taken[claimed].all()):
+        if judged.result.history >= self_calibrate.LEAST_WINDOWS:
+            chances = self_calibrate.remember(chances, judged.verdict.chance)
+    elif (spoke & ~taken[:, None]).any():
+        among = np.where(taken[None, :, None], left.u, np.nan)
+        scores = scan(among, state.groups, reach_of(state.families)).ravel()
+    if (spoke & taken[:, None]).any():
+        history = self_calibrate.extend(history, scores)
+    return chances, history

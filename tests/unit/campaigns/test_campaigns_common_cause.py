@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from credenza.campaigns.common_cause import Loadings, fit_causes, new_loadings, update
+from credenza.campaigns.common_cause import Loadings, fit_causes, new_loadings, update, voices
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
@@ -95,3 +95,26 @@ def test_sources_of_one_voice_do_not_pull_the_shift_of_all() -> None:
     once[:6] /= 6
     pulled = fit_causes(z, new_loadings(*z.shape), each, usual)[0]
     assert (fit_causes(z, new_loadings(*z.shape), once, usual)[0] < pulled / 3).all()
+
+
+def test_who_has_been_away_for_a_while_does_not_speak_for_the_others() -> None:
+    ready, strayed = np.ones((SOURCES, 1), dtype=bool), np.zeros((SOURCES, 1))
+    strayed[:3, 0] = 1.9, 3.0, 4.0
+    assert voices(ready, ("",) * SOURCES, strayed)[:4, 0].tolist() == [1.0, 0.5, 0.0, 1.0]
+
+
+def test_where_most_have_strayed_all_speak() -> None:
+    """Blind: half of the sources that drift apart for long are the common cause themselves."""
+    ready, strayed = np.ones((SOURCES, 1), dtype=bool), np.zeros((SOURCES, 1))
+    strayed[:11] = 5.0
+    assert voices(ready, ("",) * SOURCES, strayed).all()
+
+
+def test_a_group_has_one_voice_and_who_is_absent_none() -> None:
+    ready, strayed = np.ones((SOURCES, 1), dtype=bool), np.zeros((SOURCES, 1))
+    ready[5] = False
+    groups = ("one",) * 6 + ("",) * (SOURCES - 6)
+    speaks = voices(ready, groups, strayed)[:, 0]
+    assert speaks[:5] == pytest.approx(0.2)
+    assert speaks[5] == 0
+    assert speaks[6:] == pytest.approx(1.0)
