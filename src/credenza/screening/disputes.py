@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 WRONG = 0.05
 FLOOR = 0.02
 MAX_CLASSES = 6
-ANYBODY = 0.4
-EACH = 0.04
+ANYBODY = 0.6
+EACH = 0.1
 SUREST = 0.05
 LEAST_CHANCE = 0.003
 DOUBTFUL = 0.1
@@ -61,7 +61,7 @@ class Disputes:
 
         Both are chances, not shares of the named, for who is named is accused. Ways to
         relabel, and numbers of those who may act, see nearly the same labels, so their
-        Bonferroni sum is asked for two fifths of ``fdr``; a source, for a 25th of it.
+        Bonferroni sum is asked for three fifths of ``fdr``; a source, for a tenth of it.
         """
         told = len(self.by_way) * self.anybody <= fdr * ANYBODY
         return np.asarray((self.by_way[told] <= fdr * EACH).any(axis=0))
