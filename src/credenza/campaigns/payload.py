@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from credenza.campaigns.self_calibrate import LEAST_WINDOWS, TAIL_WINDOWS
 from credenza.core.types import Campaign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -160,25 +161,42 @@ def find_payloads(
         return NOTHING
     top = float(ranking.score[new[0]])
     drawn = shared.draw(counted, units, top, np.random.default_rng(seed))
-    found: list[Payload] = []
-    taken = np.zeros(window.num_rows, dtype=bool)
-    for mark in new:
+
+    def chance(mark: int) -> float:
         score = float(ranking.score[mark])
-        p_value = max(shared.chance(drawn, score), _habit_p(history, score))
-        if p_value > rate or len(found) == MOST_PAYLOADS:
-            break
+        return max(shared.chance(drawn, score), _habit_p(history, score))
+
+    def sent_by(mark: int) -> dict[str, _Member]:
         rates = shared.expected_rates(counted, units, ranking, mark)
-        members = _members(counted, units, senders, mark, rates)
-        bearers = np.concatenate([own.rows for own in members.values()] or [taken.nonzero()[0][:0]])
-        is_told = len(bearers) and taken[bearers].mean() >= SAME_ROWS  # in other words
-        if is_told or len({int(units.of[own.rows[0]]) for own in members.values()}) < 2:
+        return _members(counted, units, senders, mark, rates)
+
+    likely = takewhile(lambda mark: chance(mark) <= rate, new)
+    apart = _told_once(((mark, sent_by(mark)) for mark in likely), units, window.num_rows)
+    found = []
+    for mark, members in islice(apart, MOST_PAYLOADS):
+        score = float(ranking.score[mark])
+        claim = _Claim(words[mark], score, chance(mark), len(history), name)
+        found.append(_payload(claim, members, _labels(window, members, label, expectation)))
+    return PayloadScan(tuple(found), top, chance(new[0]))
+
+
+def _told_once(
+    marks: Iterable[tuple[int, dict[str, _Member]]], units: shared.Units, rows: int
+) -> Iterator[tuple[int, dict[str, _Member]]]:
+    """Marks of two units and more that are not, in other words, one that came before."""
+    taken = np.zeros(rows, dtype=bool)
+    for mark, members in marks:
+        if len({int(units.of[own.rows[0]]) for own in members.values()}) < 2:
             continue
-        taken[bearers] = True
-        claim = _Claim(words[mark], score, p_value, len(history), name)
-        labels = _labels(window, bearers, label, expectation)
-        found.append(_payload(claim, members, labels))
-    p_top = max(shared.chance(drawn, top), _habit_p(history, top))
-    return PayloadScan(tuple(found), top, p_top)
+        bearers = _bearers(members)
+        if taken[bearers].mean() < SAME_ROWS:
+            taken[bearers] = True
+            yield mark, members
+
+
+def _bearers(members: Mapping[str, _Member]) -> Ints:
+    """Their rows that bear the mark, in order."""
+    return np.sort(np.concatenate([own.rows for own in members.values()]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +285,7 @@ def _payload(
     claim: _Claim, members: Mapping[str, _Member], labels: Mapping[str, object]
 ) -> Payload:
     is_named = float(str(labels.get("p_value", 1.0))) <= CONTRADICTED_P
-    moved = {
+    sources = {
         name: {
             "before": own.usual,
             "after": len(own.rows) / own.sent,
@@ -277,20 +295,14 @@ def _payload(
         }
         for name, own in members.items()
     }
-    who = tuple(moved)
-    u = np.array([own.u for own in members.values()])
-    without = {
-        name: float(np.delete(u, place).sum() - np.delete(u, place).max())
-        for place, name in enumerate(who)
-    }
-    bearers = np.sort(np.concatenate([own.rows for own in members.values()]))
+    who, bearers = tuple(members), _bearers(members)
     evidence = {
         "mark": claim.mark,
         "rows": len(bearers),
         "labels": labels,
-        "sources": moved,
+        "sources": sources,
         "score": claim.score,
-        "score_without": without,
+        "score_without": _without_each(members),
         "history_windows": claim.history,
     }
     campaign = Campaign(
@@ -307,12 +319,26 @@ def _payload(
     return Payload(claim.mark, tuple(bearers.tolist()), campaign)
 
 
+def _without_each(members: Mapping[str, _Member]) -> dict[str, float]:
+    """The evidence that is left without a source and without the strongest of the others."""
+    u = np.array([own.u for own in members.values()])
+    rest = (np.delete(u, place) for place in range(len(u)))
+    return {
+        name: float(own.sum() - own.max(initial=0.0))
+        for name, own in zip(members, rest, strict=True)
+    }
+
+
 def _labels(
-    window: pa.Table, bearers: Ints, label: str, expectation: Expectation | None
+    window: pa.Table,
+    members: Mapping[str, _Member],
+    label: str,
+    expectation: Expectation | None,
 ) -> dict[str, object]:
     """The commonest label of the bearers, its share, the share expected, and the chance."""
     if not label:
         return {}
+    bearers = _bearers(members)
     own = np.array([str(value) for value in window.column(label).take(bearers).to_pylist()])
     values, counts = np.unique(own, return_counts=True)
     common = str(values[int(np.argmax(counts))])
