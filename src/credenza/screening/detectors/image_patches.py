@@ -73,6 +73,24 @@ class Pasted:
     log_p: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What one shape and gate made suspect.
+
+    Attributes:
+        suspects: patterns more frequent than what they were compared with.
+        borrows: whether it takes the scale of other looks where it has few suspects.
+    """
+
+    suspects: list[Pasted]
+    borrows: bool = True
+
+    def without(self, found: list[Pasted]) -> _Look:
+        """The suspects that are no part of what was found."""
+        kept = [one for one in self.suspects if not _is_part(one, found)]
+        return replace(self, suspects=kept)
+
+
 @dataclass(frozen=True, slots=True)
 class ImagePatches:
     """Patterns that recur at one place of many pictures, where nature does not repeat itself.
@@ -150,33 +168,36 @@ class ImagePatches:
         rows = _sought(images, units, ~view.trusted)
         if len(rows) < self.min_carriers:
             return []
-        looks: list[list[Pasted]] = []
+        looks: list[_Look] = []
         looked_at = 0
         for seen in sightings(images, rows, units, self.min_carriers):
             groups = np.flatnonzero(seen.count >= self.min_carriers)
             looked_at += len(groups)
-            looks.append([one for g in groups for one in _suspect(seen, int(g), images, beliefs)])
+            of_all = [_suspect(seen, int(g), images, beliefs) for g in groups]
+            looks.append(_Look([one for some in of_all for one in some]))
         suspects, grown = _drawn(images, rows, units, beliefs, self.min_carriers)
-        looks.append(suspects)
+        # Each was compared with its own twins, with places around and with other labels.
+        looks.append(_Look(suspects, borrows=False))
         looked_at += TOP * grown
         kept: list[Pasted] = []
         # What is named is put aside, so that one attacker does not set the scale for another.
         while found := self._rejected(looks, looked_at):
             kept += found
-            looks = [[one for one in some if not _is_part(one, found)] for some in looks]
+            looks = [look.without(found) for look in looks]
         strongest = sorted(kept, key=lambda one: (one.log_p, one.row, one.column, one.shape.name))
         merged = _merged([_widened(one, images, view, beliefs) for one in strongest])
         return [one for one in merged if not _is_natural(one, images, rows, beliefs)]
 
-    def _rejected(self, looks: list[list[Pasted]], looked_at: int) -> list[Pasted]:
+    def _rejected(self, looks: list[_Look], looked_at: int) -> list[Pasted]:
         """Patterns that stand out from the recurrences of this data."""
-        scales = [_scale(suspects) for suspects in looks]
-        # A look with few groups knows its own scale badly, and borrows from the widest.
-        least = float(np.sqrt(max(scales, default=1.0)))
+        scales = [_scale(look.suspects) for look in looks]
+        # A look with few groups does not know its scale, and borrows from the widest.
+        borrowed = float(np.sqrt(max((scale for scale in scales if scale), default=1.0)))
         found = [
-            replace(one, log_p=one.log_p - one.surprise / max(scale, least))
-            for scale, suspects in zip(scales, looks, strict=True)
-            for one in suspects
+            replace(one, log_p=one.log_p - one.surprise / (scale or usual))
+            for scale, look in zip(scales, looks, strict=True)
+            for usual in (borrowed if look.borrows else 1.0,)
+            for one in look.suspects
         ]
         log_p = np.array([one.log_p for one in found])
         is_in = reject_log_p(log_p, self.fdr, looked_at)
@@ -277,8 +298,8 @@ def _is_part(one: Pasted, others: list[Pasted]) -> bool:
     return any(2 * np.isin(one.rows, other.rows).sum() >= len(one.rows) for other in others)
 
 
-def _scale(suspects: list[Pasted]) -> float:
-    """Scale of the upper tail of the surprises of one shape and gate, at least 1.
+def _scale(suspects: list[Pasted]) -> float | None:
+    """Scale of the upper tail of the surprises of one shape and gate, at least 1; None of few.
 
     What is named must stand out from the recurrences of *this* data. Patterns with the
     same carriers count once, and the largest is left out, so that a trigger does not
@@ -289,7 +310,7 @@ def _scale(suspects: list[Pasted]) -> float:
         if not _is_part(one, apart):
             apart.append(one)
     if len(apart) < FEW_GROUPS:
-        return 1.0
+        return None
     rank = 1 + int(TAIL * len(apart))
     return max(1.0, apart[rank].surprise / float(np.log(len(apart) / rank)))
 
