@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
-from credenza.campaigns.claim import SCALES, PanelCampaign, without
+from credenza.campaigns.claim import SCALES, SUSPECTED_U, PanelCampaign, without
 from credenza.campaigns.scan import berk_jones
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ACCUSED_U = 3.3
 """Among 26 honest sources one lies as far by chance in 80 windows: enough to be held to it."""
+MOVED_U = 3.0
+"""Whoever moved less beside sources on watch is not even suspected: somebody always does."""
 HONEST_KINDS = frozenset({"novelty", "shape", "structure"})
 """Kinds of statistics in which honest sources change together and for good."""
 PURSUED_U = 2.8
@@ -48,11 +50,12 @@ def accuse(found: PanelCampaign, family: str, watched: Collection[int] = ()) -> 
     that is a fair price; but a gate remembers whom it named, and in a year of claims the
     few add up. So it names
 
-    - who moved by ``ACCUSED_U`` or more, and only where two did: one is no campaign;
+    - who moved by ``ACCUSED_U`` or more, and only where two did: one is no campaign. The
+      others are suspected from ``SUSPECTED_U`` on, and the two furthest anyway;
     - beside sources that are on watch already, nobody else: these go on moving, held as
       they are, and whoever is near them in some later week stands on their evidence. There
-      the other members of the claim are suspected, and whoever only came near them is not:
-      week after week somebody does;
+      who moved by ``MOVED_U`` is suspected, and whoever only came near is not: week after
+      week somebody does;
     - nobody who only changed what they send: timetables, product lines and sensors change
       for honest reasons, together and for good. Labels that contradict what was expected,
       and repeated rows, accuse.
@@ -66,13 +69,15 @@ def accuse(found: PanelCampaign, family: str, watched: Collection[int] = ()) -> 
     if len(far) < 2 or family in HONEST_KINDS:
         far = []
     before = [at for at in far if found.sources[at] in watched]
-    near = () if before else found.suspected
+    moved = zip(found.sources, found.evidence, strict=True)
+    bar = MOVED_U if before else min((SUSPECTED_U, *sorted(found.evidence)[-2:]))
+    near = {source for source, evidence in moved if evidence >= bar}
     far = before or far
     named = tuple(found.sources[at] for at in far)
     return replace(
         found,
         sources=named,
-        suspected=tuple(sorted({*near, *found.sources} - set(named))),
+        suspected=tuple(sorted(near.union(() if before else found.suspected) - set(named))),
         without=tuple(found.without[at] for at in far),
         evidence=tuple(found.evidence[at] for at in far),
     )

@@ -33,6 +33,9 @@ SOURCE_U = 4.5
 FAR = 12.0
 SLOW = slice(2, None)
 """Of ``SCALES``: averages in which a source is away for good, and not for a storm."""
+ALONE_U = 3.0
+AHEAD = 1.0
+"""Standard units by which a source has gone further than any other, and so by itself."""
 SLOW_FAR = 4.0
 """What lasts need not be far: beyond this an average takes a leap for a leap."""
 
@@ -120,6 +123,7 @@ class Remainder:
         residual: ``(S, P)`` what is left; NaN = absent or unknown.
         averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
         u: ``(K, S, P)`` averages in standard units; NaN = absent.
+        asked: ``(2, S, P)`` who is asked by the scan, up and down.
     """
 
     usual: Floats
@@ -128,6 +132,7 @@ class Remainder:
     residual: Floats
     averages: Floats
     u: Floats
+    asked: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     """
     measured = _measured(state, given)
     left = _without_causes(state, measured)
-    scores = scan(left.u, state.groups, reach_of(state.families)).ravel()
+    scores = scan(left.u, left.asked, state.groups, reach_of(state.families)).ravel()
     verdict = self_calibrate.judge(
         state.history,
         state.recent,
@@ -184,14 +189,33 @@ def _measured(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Measure
 
 def _without_causes(state: PanelState, own: Measured) -> Remainder:
     usual = _usual(state, own.sd)
-    strayed = np.abs(state.averages[SLOW] / usual[SLOW]).max(axis=0)
+    before = state.averages / usual
+    strayed = np.abs(before[SLOW]).max(axis=0)
     speaks = common_cause.voices(own.ready, state.groups, strayed)
     shift, fit = common_cause.fit_causes(own.z, state.loadings, speaks, usual[0])
     rest = common_cause.remove(own.z, fit, usual[0])
     turbulence = common_cause.turbulence(rest / usual[0], own.ready)
     residual = np.where(own.ready, rest / turbulence, np.nan)
     averages = _averages(state.averages, residual)
-    return Remainder(usual, shift, fit, residual, averages, averages / usual)
+    return Remainder(usual, shift, fit, residual, averages, averages / usual, ~_alone(before))
+
+
+def _alone(before: Floats) -> Bools:
+    """``(2, S, P)`` who had gone far by itself before this window, up and down.
+
+    The scan leaves the furthest source out, because one is no campaign. A source that
+    drifts would take that place for weeks, and whoever is left out otherwise, for a storm
+    or a wandering of its own, would be counted as its accomplice. Blind where one of
+    several goes ahead of the others for a while: it is missed as evidence, and named.
+
+    Args:
+        before: ``(K, S, P)`` averages in standard units.
+    """
+    lasting = before[1:]
+    far = np.stack([lasting.max(axis=0), -lasting.min(axis=0)])
+    first = far == far.max(axis=1, keepdims=True)
+    second = np.where(first, -np.inf, far).max(axis=1, keepdims=True)
+    return np.asarray(first & (far > ALONE_U) & (far > second + AHEAD))
 
 
 def _result(
@@ -237,12 +261,18 @@ def judged_windows(count: Floats) -> Floats:
     return np.asarray(np.maximum(count - WARM_UP, 0.0))
 
 
-def scan(averages: Floats, groups: tuple[str, ...], reach: Floats) -> Floats:
-    """``(K, 2, P)`` score by scale, direction (up, down) and statistic."""
-    both = np.stack([averages, -averages], axis=1)
-    u = _one_per_group(np.moveaxis(both, 2, 0), groups)
-    u = np.minimum(u, reach)
-    return berk_jones(u, drop=1)[0]
+def scan(u: Floats, asked: Bools, groups: tuple[str, ...], reach: Floats) -> Floats:
+    """``(K, 2, P)`` score by scale, direction (up, down) and statistic.
+
+    Args:
+        u: ``(K, S, P)`` averages in standard units; NaN = absent.
+        asked: ``(2, S, P)`` whose count, up and down.
+        groups: of each source.
+        reach: ``(P,)`` beyond it a source says no more of the others.
+    """
+    both = np.where(asked, np.stack([u, -u], axis=1), np.nan)
+    one = _one_per_group(np.moveaxis(both, 2, 0), groups)
+    return berk_jones(np.minimum(one, reach), drop=1)[0]
 
 
 def reach_of(families: tuple[str, ...]) -> Floats:

@@ -276,7 +276,7 @@ def _calibrated(
             chances = self_calibrate.remember(chances, judged.verdict.chance)
     elif (spoke & ~taken[:, None]).any():
         among = np.where(taken[None, :, None], left.u, np.nan)
-        scores = scan(among, state.groups, reach_of(state.families)).ravel()
+        scores = scan(among, left.asked, state.groups, reach_of(state.families)).ravel()
     if (spoke & taken[:, None]).any():
         history = self_calibrate.extend(history, scores)
     return chances, history

@@ -52,6 +52,15 @@ def test_beside_sources_on_watch_nobody_else_is_accused() -> None:
     assert (accused.sources, accused.suspected) == ((2, 5), (7,)), "9 only came near"
 
 
+def test_who_is_named_for_a_little_is_suspected_only_where_nobody_moved_further() -> None:
+    accused = accuse(claimed({2: 6.0, 5: 5.0, 7: 2.4}), "contradiction")
+    assert (accused.sources, accused.suspected) == ((2, 5), (9,))
+    faint = accuse(claimed({2: 2.4, 5: 2.3, 7: 2.2}), "contradiction")
+    assert (faint.sources, faint.suspected) == ((), (2, 5, 9))
+    watched = accuse(claimed({2: 6.0, 5: 5.0, 7: 2.9}), "contradiction", watched={2})
+    assert (watched.sources, watched.suspected) == ((2,), (5,))
+
+
 def test_an_accomplice_that_moves_alone_is_suspected_beside_the_accused() -> None:
     (followed,) = pursue(None, averages({2: 5.0, 5: 5.0, 7: 4.0}), [TRAIL])
     assert (followed.sources, followed.suspected) == ((2, 5), (7,))
