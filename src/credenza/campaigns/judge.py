@@ -197,10 +197,10 @@ def _without_causes(state: PanelState, own: Measured) -> Remainder:
     turbulence = common_cause.turbulence(rest / usual[0], own.ready)
     residual = np.where(own.ready, rest / turbulence, np.nan)
     averages = _averages(state.averages, residual)
-    return Remainder(usual, shift, fit, residual, averages, averages / usual, ~_alone(before))
+    return Remainder(usual, shift, fit, residual, averages, averages / usual, ~alone(before))
 
 
-def _alone(before: Floats) -> Bools:
+def alone(before: Floats) -> Bools:
     """``(2, S, P)`` who had gone far by itself before this window, up and down.
 
     The scan leaves the furthest source out, because one is no campaign. A source that

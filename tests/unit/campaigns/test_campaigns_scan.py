@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from credenza.campaigns.claim import SCALES
+from credenza.campaigns.judge import alone, scan
 from credenza.campaigns.scan import berk_jones
 from credenza.campaigns.self_calibrate import LEAST_WINDOWS, finest, honest, remember, tail_p
 
@@ -45,6 +47,35 @@ def test_one_far_source_makes_no_claim_of_several() -> None:
     u[4] = 9.0
     assert berk_jones(u, drop=1)[0] == 0
     assert berk_jones(u)[0] > 10
+
+
+def averages(moved: dict[int, float]) -> Floats:
+    """``(K, S, P)`` of twenty quiet sources in one statistic, in which some moved."""
+    u = np.zeros((len(SCALES), 20, 1))
+    u[:, list(moved), 0] = list(moved.values())
+    return u
+
+
+def score_beside(before: dict[int, float]) -> float:
+    """The highest score where one source is far, and another at three units."""
+    asked = ~alone(averages(before))
+    return float(scan(averages({2: 6.0, 5: 3.0}), asked, ("",) * 20, np.array([8.0])).max())
+
+
+def test_a_source_that_has_drifted_alone_makes_nobody_its_accomplice() -> None:
+    assert score_beside({}) > 3
+    assert score_beside({2: 4.0}) == 0
+
+
+def test_two_that_have_drifted_together_count_both() -> None:
+    """Blind: neither may be a standard unit ahead of the other for a while."""
+    assert score_beside({2: 4.0, 5: 3.5}) > 3
+    assert score_beside({2: 4.0, 5: 2.5}) == 0
+
+
+def test_who_has_drifted_up_is_asked_whether_it_moves_down() -> None:
+    found = alone(averages({2: 4.0, 5: -4.0}))
+    assert np.argwhere(found).tolist() == [[0, 2, 0], [1, 5, 0]]
 
 
 def test_more_sources_beyond_the_ordinary_score_higher() -> None:
