@@ -55,7 +55,7 @@ class ImageManner(PictureGroups):
         test is ours.
     """
 
-    level: float = 1e-9
+    level: float = 1e-7
     min_carriers: int = 10
 
     @property
