@@ -15,6 +15,7 @@ from credenza.screening.features.label import classes_of, expected_of, labels_of
 from credenza.screening.features.label_noise import LabelNoise
 from credenza.screening.features.moved import moved_log_odds
 from credenza.screening.features.table import columns_of, content_of, row_hash, source_codes
+from credenza.screening.features.vector_labels import voted
 from credenza.screening.fuse import SourceRows, average_e, reject_e, source_p
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from credenza.core.protocols import Detector
     from credenza.core.types import Bools, Floats, Ints, Scores, View
     from credenza.screening.disputes import Disputes
+    from credenza.screening.features.label import Labels
 
 QUORUM = 4
 WEIGHTS = (0.9, 0.05, 0.05)
@@ -165,15 +167,23 @@ def _rank_p(values: Floats) -> Floats:
 def surprise_of(view: View) -> list[Floats]:
     """One score a row: the odds that its label was put on it; none where none is foretold.
 
-    Where there are vectors, the odds that its vector was moved are added: a row that stands
-    where no label has any has no other that its own contradicts.
+    Where there are vectors, the odds by its neighbours alone are added, and those that it was
+    moved: a row that stands where no label has any has no other that its own contradicts.
     """
     if view.expected is None:
         return []
     labels = labels_of(view)
-    log_p = np.log(np.maximum(expected_of(view, labels), CLOSEST_P))
-    put = LabelNoise.of(log_p, labels.codes).odds(labels.codes)
-    return [np.logaddexp(put, moved_log_odds(view)) if columns_of(view, Role.EMBEDDING) else put]
+    log_odds = _put_log_odds(expected_of(view, labels), labels)
+    if columns_of(view, Role.EMBEDDING):
+        by_neighbours = voted(view, labels.codes, len(labels.classes))
+        log_odds = np.logaddexp(log_odds, _put_log_odds(by_neighbours, labels))
+        log_odds = np.logaddexp(log_odds, moved_log_odds(view))
+    return [log_odds]
+
+
+def _put_log_odds(expected: Floats, labels: Labels) -> Floats:
+    log_p = np.log(np.maximum(expected, CLOSEST_P))
+    return LabelNoise.of(log_p, labels.codes).odds(labels.codes)
 
 
 def q_values(e: Floats, tested: Bools) -> Floats:

@@ -18,6 +18,7 @@ TRIMMED = 0.15
 ROUNDS = 3
 FLOOR = 1e-3
 HALF_A_ROW = 0.5
+BEYOND_CHANCE = 2.0
 
 
 def whitened(points: Points) -> Floats:
@@ -44,10 +45,11 @@ def moved_log_odds(view: View) -> Floats:
     Distances are measured after whitening by the central rows, so that a step in a quiet
     direction counts, and compared with the usual distance in the label. How far honest rows
     stray is continued from those between the median and the outermost 15 %, whose
-    distances thin out as an exponential does; the odds are those of a row being one of
-    the rows beyond that are more than this foretells. Where honest rows stray no further,
-    nobody has odds to speak of. Blind to rows moved less than honest ones differ, to
-    more moved rows than 15 %, and to whether what lies far away is poison: this ranks.
+    distances thin out as an exponential does. The odds are those of a row being one of the
+    rows beyond that are more than this foretells, less twice the error of the count. Where
+    honest rows stray no further, nobody has odds to speak of. Blind to rows moved less than
+    honest ones differ, to more moved rows than 15 %, and to whether what lies far away is
+    poison: this ranks.
 
     Args:
         view: rows with an embedding column.
@@ -68,7 +70,7 @@ def moved_log_odds(view: View) -> Floats:
     order = np.argsort(away, kind="stable")
     outer = order[away[order] > edge]
     usual = 0.5 * len(away) * np.exp(-(away[outer] - middle) / scale)
-    excess = np.arange(len(outer), 0, -1) - usual
+    excess = np.arange(len(outer), 0, -1) - usual - BEYOND_CHANCE * np.sqrt(usual)
     odds = np.zeros(len(away))
     odds[outer] = np.maximum.accumulate(np.maximum(excess, 0.0) / np.maximum(usual, HALF_A_ROW))
     with np.errstate(divide="ignore"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -40,21 +40,45 @@ def out_of_fold_by_vectors(view: View, codes: Ints, classes: int) -> Floats:
     Source:
         Logarithmic pooling, Genest and Zidek 1986.
     """
+    order, vectors = _in_order(view, codes)
+    found = np.empty((len(codes), classes))
+    found[order] = np.sqrt(_by_plane(vectors, classes) * _by_votes(vectors, classes))
+    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def voted(view: View, codes: Ints, classes: int) -> Floats:
+    """``(n, classes)`` probabilities by the nearest rows alone.
+
+    A trigger that moves vectors one way is a plane, and soon learnt as one; the nearest rows
+    of its carriers are other carriers, and rows of the labels that these had.
+    """
+    order, vectors = _in_order(view, codes)
+    found = np.empty((len(codes), classes))
+    found[order] = _by_votes(vectors, classes)
+    return found
+
+
+class _Vectors(NamedTuple):
+    """``(n, d)`` vectors, with ``(n,)`` label codes and folds."""
+
+    points: Floats
+    codes: Ints
+    fold: Ints
+
+
+def _in_order(view: View, codes: Ints) -> tuple[Ints, _Vectors]:
+    """Rows in an order that does not depend on their own, for ties and for rounding."""
     columns = [vectors_of(view, column) for column in columns_of(view, Role.EMBEDDING)]
     source, names = source_codes(view)
     identity = np.sum([vector_codes(vectors) for vectors in columns], axis=0)
     fold = (source if len(names) >= 3 else identity) % FOLDS
-    points = np.hstack(columns)
-    # In an order that does not depend on the rows' own, for ties and for rounding.
     order = np.lexsort((codes, source, identity))
-    found = np.empty((len(codes), classes))
-    asked = points[order], codes[order], fold[order]
-    found[order] = np.sqrt(_by_plane(*asked, classes) * _by_votes(*asked, classes))
-    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
+    return order, _Vectors(np.hstack(columns)[order], codes[order], fold[order])
 
 
-def _by_plane(points: Floats, codes: Ints, fold: Ints, classes: int) -> Floats:
+def _by_plane(vectors: _Vectors, classes: int) -> Floats:
     """Ridge regression on standardised vectors."""
+    points, codes, fold = vectors
     points = (points - points.mean(axis=0)) / np.maximum(points.std(axis=0), 1e-6)
     design = np.hstack([np.ones((len(points), 1), np.float32), points])
     known = codes >= 0
@@ -74,8 +98,9 @@ def _by_plane(points: Floats, codes: Ints, fold: Ints, classes: int) -> Floats:
     return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _by_votes(points: Floats, codes: Ints, fold: Ints, classes: int) -> Floats:
+def _by_votes(vectors: _Vectors, classes: int) -> Floats:
     """Labels of the nearest rows in other folds, and one vote that is shared by all labels."""
+    points, codes, fold = vectors
     near = nearest(principal(points, DIMENSIONS), NEIGHBOURS).index
     voter = (fold[near] != fold[:, None]) & (codes[near] >= 0)
     at = np.arange(len(codes))[:, None] * classes + np.maximum(codes[near], 0)
