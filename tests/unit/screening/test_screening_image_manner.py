@@ -10,7 +10,7 @@ from scipy import ndimage
 from credenza.core.types import Role, View
 from credenza.screening.detectors.image_manner import ImageManner
 from credenza.screening.features.image import images_of
-from credenza.screening.features.image_manner import NAMES, manner
+from credenza.screening.features.image_manner import NAMES, SharedManner, manner, tempered
 from credenza.screening.view import UnassessedError, make_view
 
 if TYPE_CHECKING:
@@ -118,3 +118,18 @@ def test_large_pictures_are_looked_at_in_part() -> None:
 def test_without_labels_manners_are_not_assessed() -> None:
     with pytest.raises(UnassessedError, match="no label"):
         ImageManner().score(view_of(*pictures(60), label=""))
+
+
+def shared(label: int, log_p: float) -> SharedManner:
+    return SharedManner(label, np.arange(20), 3.0, 20, 1.0, np.zeros(len(NAMES)), log_p)
+
+
+def test_a_manner_must_surprise_more_than_those_of_the_other_labels() -> None:
+    natural = [shared(label, -30.0 - label) for label in range(5)]
+    assert all(one.log_p > -2.0 for one in tempered(natural, labels=5))
+
+
+def test_a_manner_beside_labels_without_one_is_as_surprising_as_it_was() -> None:
+    attacked = [shared(0, -50.0), shared(1, -40.0)]
+    assert [one.log_p for one in tempered(attacked, labels=6)] == [-50.0, -40.0]
+    assert [one.log_p for one in tempered(attacked[:1], labels=1)] == [-50.0]

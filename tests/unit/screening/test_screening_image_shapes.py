@@ -87,3 +87,14 @@ def test_two_pixels_under_fitting_labels_are_the_blind_spot() -> None:
     rows = np.flatnonzero(y == 2)[:40]
     x[rows, 10, 7] = x[rows, 11, 8] = 255
     assert ImagePatches().score(view_of(x, y)).findings == ()
+
+
+def test_a_shape_that_as_many_show_but_for_a_few_grey_levels_is_natural() -> None:
+    x, y, _ = pictures()
+    mine = np.random.default_rng(2).permutation(np.flatnonzero(y == 2))
+    slanted(x, mine[:40])
+    nearly = mine[40:90]
+    slanted(x, nearly)
+    for step in range(5):
+        x[nearly, 10 + step, 7 + step] -= 1 + np.arange(len(nearly), dtype=np.uint8) % 3
+    assert ImagePatches().score(view_of(x, y)).findings == ()

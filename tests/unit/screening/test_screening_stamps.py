@@ -172,3 +172,24 @@ def test_rows_that_are_hard_to_tell_may_share_what_their_label_shows() -> None:
     lone(x, others[20:40])
     y[others[20:40]] = 2
     assert set(ImageStamps().score(view_of(x, y)).findings[0].rows) == set(others[20:40].tolist())
+
+
+def test_pixels_that_go_with_all_else_in_a_picture_are_no_stamp() -> None:
+    x, y = pictures()
+    rows = np.flatnonzero(y != 1)[:14]
+    hazy = x.copy()
+    hazy[rows] = 80 + x[rows] // 2
+    for shown in (x, hazy):
+        lone(shown, rows)
+    y[rows] = 1
+    assert len(ImageStamps().score(view_of(x, y)).findings) == 1
+    assert ImageStamps().score(view_of(hazy, y)).findings == ()
+
+
+def test_a_value_that_honest_pictures_miss_by_one_grey_level_is_no_stamp() -> None:
+    x, y = pictures()
+    x[:, 2, 3] = 7
+    rows = np.flatnonzero(y != 0)[:14]
+    x[rows, 2, 3] = 6
+    y[rows] = 0
+    assert ImageStamps().score(view_of(x, y)).findings == ()
