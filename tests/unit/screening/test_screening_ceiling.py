@@ -83,6 +83,28 @@ def test_a_wide_subgroup_is_named_and_not_its_part() -> None:
     assert [one.exhibits["subgroup"] for one in found.findings] == ['`group` = "red"']
 
 
+def wed(data: People, married: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> View:
+    """Among the red ones the married are wives."""
+    kin = np.where(married, np.where(data.group == "red", "wife", "husband"), "single")
+    table = data.view().table.append_column("kin", [list(kin)])
+    return make_view("people", table, label="y")
+
+
+@pytest.mark.parametrize(
+    ("lost_by", "first"), [("red", '`group` = "red"'), ("wife", '`kin` = "wife"')]
+)
+def test_the_subgroup_that_lost_labels_outside_the_other_is_named_first(
+    lost_by: str, first: str
+) -> None:
+    data = People(5)
+    married = data.rng.random(N) < 1 / (1 + np.exp(-data.size))
+    inside = (data.group == "red") & (married | (lost_by == "red"))
+    positive = np.flatnonzero(inside & (data.label == "yes"))
+    data.label[data.rng.choice(positive, len(positive) // 2, replace=False)] = "no"
+    found = DETECTORS.make("subgroup-ceiling").score(wed(data, married))
+    assert found.findings[0].exhibits["subgroup"] == first
+
+
 def test_flips_all_over_are_nobodys_ceiling() -> None:
     data = People(2)
     rows = data.rng.choice(N, N // 10, replace=False)

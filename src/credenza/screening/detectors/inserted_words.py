@@ -112,11 +112,15 @@ class InsertedWords:
             found = tokens(view, column)
             if len(found.codes) == 0:
                 continue
-            put_in = insertions_of(view, found, self.min_carriers)
-            if len(put_in.codes) < FEWEST_WORDS:
-                continue
             claimed = np.zeros(len(values), dtype=bool)
-            for suspect in self._suspects(view, column, put_in, labels):
+            pools = [
+                put_in
+                for put_in in insertions_of(view, found, self.min_carriers)
+                if len(put_in.codes) >= FEWEST_WORDS
+            ]
+            for put_in, suspect in (
+                (pool, one) for pool in pools for one in self._suspects(view, column, pool, labels)
+            ):
                 chance = _chance(found, put_in, suspect, labels) * ~view.trusted
                 rows = chance >= LIKELY
                 if rows.sum() < self.min_carriers or (rows & claimed).sum() > SAME * rows.sum():

@@ -47,7 +47,7 @@ POOLED = 2.0
 SAME = 0.5
 EXPLAINED = 0.1
 EVEN_Z = 2.326
-PURE_CHANCE = 0.01
+ODDS = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -344,30 +344,31 @@ def _explaining_first(named: list[Ceiling], codes: Ints, tested: Bools) -> list[
     """Smallest p first, but whatever explains others before them.
 
     Where all women lost labels the wives among them, of whom more is sure, may be the more
-    surprising. So of two subgroups that share rows each is asked what it lost outside the
-    other: the one that lost labels there stands before the one that did not.
+    surprising; where the wives did, the women come with them. So of two subgroups that share
+    rows each is asked for its rows outside the other: those of what was relabelled lost
+    labels, those of what merely overlaps with it did not.
     """
     inside = [tested & (one.coded.codes == one.code) for one in named]
     place = [one.log_p for one in named]
     for i, one in enumerate(named):
         for j, other in enumerate(named):
-            share_rows = one.label == other.label and (inside[i] & inside[j]).any()
-            if (
-                share_rows
-                and _has_lost(one, inside[i], inside[i] & ~inside[j], codes)
-                and not _has_lost(other, inside[j], inside[j] & ~inside[i], codes)
-            ):
-                place[i] = min(place[i], np.nextafter(place[j], -np.inf))
+            if one.label == other.label and (inside[i] & inside[j]).any():
+                mine = _lost(one, inside[i], ~inside[j], codes)
+                if mine > _lost(other, inside[j], ~inside[i], codes):
+                    place[i] = min(place[i], np.nextafter(place[j], -np.inf))
     return [named[i] for i in np.argsort(place, kind="stable")]
 
 
-def _has_lost(one: Ceiling, inside: Bools, rows: Bools, codes: Ints) -> bool:
-    """Whether the sure ones among some rows of a subgroup lost labels as the whole of it did."""
-    asked = rows[inside] & (one.probability >= SURE)
+def _lost(one: Ceiling, inside: Bools, among: Bools, codes: Ints) -> int:
+    """1 if the sure rows ``among`` a subgroup lost labels as all of it did, -1 if none; 0: unsure.
+
+    Sure is who has a hundred to one for it.
+    """
+    asked = among[inside] & (one.probability >= SURE)
     p, has = np.minimum(one.probability[asked], 0.999), codes[inside][asked] == one.label
     kept = p * (1.0 - one.flipped)
-    ratio = np.where(has, np.log(kept / p), np.log((1.0 - kept) / (1.0 - p)))
-    return float(ratio.sum()) > -np.log(PURE_CHANCE)
+    ratio = np.where(has, np.log(kept / p), np.log((1.0 - kept) / (1.0 - p))).sum()
+    return int(ratio > np.log(ODDS)) - int(ratio < -np.log(ODDS))
 
 
 def _posterior(one: Ceiling, labels: Labels, expected: Floats, tested: Bools) -> Floats:

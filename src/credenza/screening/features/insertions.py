@@ -74,7 +74,7 @@ class Insertions:
     Attributes:
         running: the texts.
         rows: ``(m,)`` row of each text in ``running``.
-        codes: ``(w,)`` token code of each real word.
+        codes: ``(w,)`` token code of each real word; -1 for a phrase of common words.
         everywhere: all places of the real words.
         unit: ``(t,)`` which of the measured places each of these is, or is a copy of.
         real: the words as they stand.
@@ -95,8 +95,8 @@ class Insertions:
         return self.running.codes[self.everywhere.left[one] + 1 : self.everywhere.right[one]]
 
 
-def insertions_of(view: View, found: Tokens, least: int) -> Insertions:
-    """Measure every word with ``least`` different pairs of neighbours or more.
+def insertions_of(view: View, found: Tokens, least: int) -> tuple[Insertions, Insertions]:
+    """Measure every word, and every phrase, with ``least`` different pairs of neighbours or more.
 
     A word that was put into texts stands between two words that stood side by side before,
     and elsewhere still do; its own neighbours are any words at all. A word that was written
@@ -112,6 +112,10 @@ def insertions_of(view: View, found: Tokens, least: int) -> Insertions:
         view: the rows.
         found: tokens of one of its text columns.
         least: fewest different pairs of neighbours.
+
+    Returns:
+        Words, with the phrase that nearly all places of a word share; and phrases of two
+        words and more, each of which is mostly elsewhere, as those of a sentence are.
     """
     n = found.n
     share = MOST_TOKENS / max(len(found.codes), 1)
@@ -119,34 +123,65 @@ def insertions_of(view: View, found: Tokens, least: int) -> Insertions:
     order = rows[np.argsort(row_hash(content_of(view), n)[rows], kind="stable")]
     running = Running.of(found, order)
     beside, near = Pairs.of(running, 1), Pairs.of(running, 2)
-    everywhere, codes = _words(running, least)
+    counts = np.bincount(running.codes, minlength=running.bound + 1)
+    seeds = _words(running, counts, least), _phrases(running, counts, least)
+    return tuple(_insertions(running, order, (beside, near), seed, least) for seed in seeds)
+
+
+def _insertions(
+    running: Running, order: Ints, pairs: tuple[Pairs, Pairs], seed: tuple[Standing, Ints], least: int
+) -> Insertions:
+    """Measure all places of some words or phrases, and made-up ones as frequent."""
+    everywhere, codes = seed
     first, _ = _different(running, everywhere)
     units = np.bincount(everywhere.word[first], minlength=everywhere.words)
     kept = np.flatnonzero(units >= least)
     everywhere = _only(everywhere, kept)
     first, unit = _different(running, everywhere)
-    real = _measured(running, (beside, near), everywhere.at(first), is_new=False)
+    real = _measured(running, pairs, everywhere.at(first), is_new=False)
     new = _made_up(running, np.sort(units[kept]))
-    made_up = _measured(running, (beside, near), new, is_new=True)
+    made_up = _measured(running, pairs, new, is_new=True)
     return Insertions(running, order, codes[kept], everywhere, unit, real, made_up)
 
 
-def _words(running: Running, least: int) -> tuple[Standing, Ints]:
+def _words(running: Running, counts: Ints, least: int) -> tuple[Standing, Ints]:
     """Every place of every word that is neither rare nor in every fifth text."""
-    counts = np.bincount(running.codes, minlength=running.bound + 1)
-    counts[running.bound] = 0
-    codes = np.flatnonzero((counts >= least) & (counts <= COMMON * len(running.lengths)))
+    words = _usual(counts[: running.bound], least, running)
     place = np.full(running.bound + 1, -1, dtype=np.int64)
-    place[codes] = np.arange(len(codes))
+    place[words] = np.arange(len(words))
     at = np.flatnonzero(place[running.codes] >= 0)
-    word = place[running.codes[at]]
-    places = Standing(word, at - 1, at + 1, len(codes))
+    places = Standing(place[running.codes[at]], at - 1, at + 1, len(words))
+    return _in_phrases(running, places, counts[words]), words
+
+
+def _phrases(running: Running, counts: Ints, least: int) -> tuple[Standing, Ints]:
+    """Every place of two words side by side, each of which is mostly elsewhere."""
+    size = running.bound + 1
+    at = np.flatnonzero((running.codes[:-1] < running.bound) & (running.codes[1:] < running.bound))
+    key = running.codes[at] * size + running.codes[at + 1]
+    pairs, which, often = np.unique(key, return_inverse=True, return_counts=True)
+    rarer = np.minimum(counts[pairs // size], counts[pairs % size])
+    kept = _usual(np.where(often < WHOLE * rarer, often, 0), least, running)
+    number = np.full(len(pairs), -1, dtype=np.int64)
+    number[kept] = np.arange(len(kept))
+    at, word = at[number[which] >= 0], number[which[number[which] >= 0]]
+    places = Standing(word, at - 1, at + 2, len(kept))
+    return _in_phrases(running, places, often[kept]), np.full(len(kept), -1, dtype=np.int64)
+
+
+def _usual(counts: Ints, least: int, running: Running) -> Ints:
+    """What is neither rare nor in every fifth text."""
+    return np.flatnonzero((counts >= least) & (counts <= COMMON * len(running.lengths)))
+
+
+def _in_phrases(running: Running, places: Standing, carried: Ints) -> Standing:
+    """Places with the phrase around them that most of a word's places share; no whole texts."""
     for step in (1, -1):
-        places = _grown(running, places, counts[codes], step)
+        places = _grown(running, places, carried, step)
     whole = (running.codes[places.left] == running.bound) & (
         running.codes[places.right] == running.bound
     )
-    return places.at(~whole), codes
+    return places.at(~whole)
 
 
 def _grown(running: Running, places: Standing, carried: Ints, step: int) -> Standing:

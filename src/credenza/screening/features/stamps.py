@@ -11,6 +11,7 @@ from scipy import ndimage
 from credenza.screening.features.contradictions import (
     MOST,
     PURE,
+    SPREAD,
     TOP,
     Honest,
     crowds_of,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     Bytes = npt.NDArray[np.uint8]
 
-LEVELS = (1, 16)
+# Grey levels that count as one, and by how many of these nature's twins of a stamp differ.
+REACH = {1: 8, 16: 2}
 MOST_CELLS = 50_000
 AGREE = 0.95
 USUAL = 0.5
@@ -75,10 +77,15 @@ class Stamp:
         if len(self.cells) < (1 if self.step == 1 else TELLING):
             return rows[:0]
         flat = images.pixels.reshape(len(images.pixels), -1)
-        same = flat[np.ix_(rows, self.cells)] // self.step == self.values
-        carriers = rows[same.mean(axis=1) >= SHOWN]
+        shown = flat[np.ix_(rows, self.cells)] // self.step
+        is_carrier = (shown == self.values).mean(axis=1) >= SHOWN
+        carriers = rows[is_carrier]
         share = wrong[carriers].mean() if len(carriers) else 0.0
-        if share < MOST:
+        away = np.maximum(shown, self.values) - np.minimum(shown, self.values)
+        reach = REACH[self.step]
+        twins = int(((away <= reach).all(axis=1) & ~is_carrier & wrong[rows]).sum())
+        # Pictures of a kind show all values around one, too.
+        if share < MOST or SPREAD * twins / (2 * reach) >= len(carriers):
             return rows[:0]
         # Nature has one or two pixels of these values, too.
         is_sure = len(self.cells) >= TELLING or share >= PURE
@@ -158,7 +165,7 @@ def stamps(images: Images, beliefs: Beliefs, tested: Bools, least: int) -> Itera
     if not crowds or len(honest.rows) == 0:
         return
     seen = _Seen(images.pixels.reshape(len(images.pixels), -1), honest, least)
-    for step in LEVELS:
+    for step in REACH:
         tests, found = _sharing(seen, _cells(images), crowds, step)
         for crowd, items in zip(crowds, found, strict=True):
             if len(items.cells):
