@@ -58,7 +58,7 @@ class ImageStamps(PictureGroups):
     to stamps so frequent that the labels foretold agree with them.
 
     Attributes:
-        level: chance that any stamp is named on clean rows.
+        level: chance that any stamp is named on clean rows, were they as alike as coins.
         min_carriers: fewest distinct pictures that must share one.
 
     Complexity:
@@ -68,7 +68,7 @@ class ImageStamps(PictureGroups):
         Disagreeing carriers after 1909.13374; matched expectation and growth are ours.
     """
 
-    level: float = 0.001
+    level: float = 0.0001
     min_carriers: int = 5
 
     @property
