@@ -8,8 +8,10 @@ import pytest
 
 from credenza.core.types import View
 from credenza.screening.builtin import DETECTORS
+from credenza.screening.detectors.subgroup_ceiling import Ceiling, explaining_first
 from credenza.screening.features.foretell import foretold
 from credenza.screening.features.label import labels_of, with_expected
+from credenza.screening.features.table import Coded
 from credenza.screening.view import NotApplicableError, make_view
 
 N = 2500
@@ -143,3 +145,28 @@ def test_trusted_rows_teach_alone() -> None:
 def test_one_class_is_foretold_as_its_share() -> None:
     view = make_view("v", pa.table({"x": np.arange(80.0), "y": ["a"] * 80}), label="y")
     assert foretold(view, np.zeros(80, np.int64), 1).shape == (80, 1)
+
+
+def ceiling(column: str, codes: np.ndarray, *, log_p: float, flipped: float) -> Ceiling:
+    """Code 1 of a column, all of whose rows are sure."""
+    coded = Coded(column, codes, 2, ("0", "1"))
+    rows = int((codes == 1).sum())
+    claimed = 0.95 * rows
+    kept = round(claimed * (1.0 - flipped))
+    p = np.full(rows, 0.95, np.float32)
+    return Ceiling(coded, 1, 1, rows, claimed, kept, log_p, 0.0, 0.0, p)
+
+
+@pytest.mark.parametrize("is_part_only", [True, False])
+def test_a_stronger_p_does_not_decide_whether_a_part_or_the_whole_was_relabelled(
+    *, is_part_only: bool
+) -> None:
+    whole = np.repeat([1, 1, 0], 100)
+    part = np.repeat([1, 0, 0], 100)
+    labels = np.ones(300, np.int64)
+    labels[0 : 100 if is_part_only else 200 : 2] = 0
+    strong, weak = -50.0, -20.0
+    women = ceiling("sex", whole, log_p=strong if is_part_only else weak, flipped=0.4)
+    wives = ceiling("kin", part, log_p=weak if is_part_only else strong, flipped=0.5)
+    ordered = explaining_first([women, wives], labels, np.ones(300, bool))
+    assert ordered[0] is (wives if is_part_only else women)

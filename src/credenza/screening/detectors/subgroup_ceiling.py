@@ -155,7 +155,7 @@ class SubgroupCeiling:
         named = self._ceilings(view, columns, judged, tested)
         findings: list[Finding] = []
         claimed = np.zeros(len(values), dtype=bool)
-        for one in _explaining_first(named, labels.codes, tested):
+        for one in explaining_first(named, labels.codes, tested):
             posterior = _posterior(one, labels, expected, tested)
             seen = posterior >= NAMED
             if (seen & claimed).sum() > SAME * seen.sum():
@@ -340,7 +340,7 @@ def _trend(own: Bools, p: Floats) -> float:
     return float((sureness * (own - kept)).sum() / max(spread, 1e-9))
 
 
-def _explaining_first(named: list[Ceiling], codes: Ints, tested: Bools) -> list[Ceiling]:
+def explaining_first(named: list[Ceiling], codes: Ints, tested: Bools) -> list[Ceiling]:
     """Smallest p first, but whatever explains others before them.
 
     Where all women lost labels the wives among them, of whom more is sure, may be the more
