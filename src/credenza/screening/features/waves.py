@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,29 +129,31 @@ def waves(
     present = np.unique(codes[codes >= 0])
     log_tests = float(np.log(max(1, 2 * len(names) * len(present))))
     for label in present:
-        mine = np.flatnonzero(codes == label)
-        others = np.flatnonzero((codes != label) & (codes >= 0))
-        best: list[Wave] = []
-        for part in (0, 1):
-            asked, taught = mine[half[mine] == part], mine[half[mine] != part]
-            found = [
-                (*_measured(values[asked, at], values[others, at], apart), at, apart)
-                for at, apart in _taught(values[taught])
-            ]
-            if found:
-                log_p, elsewhere, at, apart = min(found, key=lambda one: one[0])
-                rows = asked[apart.along(values[asked, at]) >= apart.distance / 2]
-                wave = (int(names[at][0]), int(names[at][1]))
-                best.append(
-                    Wave(int(label), wave, rows, apart.distance, elsewhere, log_p + log_tests)
-                )
+        found = _of_label(values, names, codes, half, int(label))
+        best = [replace(one, log_p=one.log_p + log_tests) for one in found]
         named = [one for one in best if one.log_p <= np.log(level)]
         if named:
             first = min(named, key=lambda one: one.log_p)
-            rows = np.sort(np.concatenate([one.rows for one in named]))
-            yield Wave(
-                first.label, first.periods, rows, first.distance, first.elsewhere, first.log_p
-            )
+            yield replace(first, rows=np.sort(np.concatenate([one.rows for one in named])))
+
+
+def _of_label(
+    values: Complexes, names: Ints, codes: Ints, half: Ints, label: int
+) -> Iterator[Wave]:
+    """The clearest wave in each half of a label's rows, as the other half taught it."""
+    mine = np.flatnonzero(codes == label)
+    others = np.flatnonzero((codes != label) & (codes >= 0))
+    for part in (0, 1):
+        asked, taught = mine[half[mine] == part], mine[half[mine] != part]
+        found = [
+            (*_measured(values[asked, at], values[others, at], apart), at, apart)
+            for at, apart in _taught(values[taught])
+        ]
+        if found:
+            log_p, elsewhere, at, apart = min(found, key=lambda one: one[0])
+            rows = asked[apart.along(values[asked, at]) >= apart.distance / 2]
+            wave = (int(names[at][0]), int(names[at][1]))
+            yield Wave(label, wave, rows, apart.distance, elsewhere, log_p)
 
 
 def _taught(values: Complexes) -> Iterator[tuple[int, _Apart]]:
