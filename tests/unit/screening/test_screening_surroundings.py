@@ -78,14 +78,6 @@ def test_means_of_what_is_left_are_not_darkened_by_what_is_covered() -> None:
     assert left == pytest.approx(np.full(left.shape, 0.4))
 
 
-def test_where_hardly_anything_is_left_the_whole_is_looked_at() -> None:
-    images, nothing = pictures(), np.zeros((16, 16, 1), bool)
-    covered = ~nothing
-    covered[:3] = False
-    rows = np.arange(5)
-    assert np.array_equal(uncovered(images, rows, covered), uncovered(images, rows, nothing))
-
-
 def test_every_place_has_a_tile_of_its_own_and_shares_the_larger_ones() -> None:
     row, column = (part.ravel() for part in np.mgrid[:20, :12])
     sizes = {tiles.side: len(np.unique(tiles.at(row, column))) for tiles in Tiles.over(20, 12)}

@@ -16,7 +16,7 @@ from credenza.screening.features.picture_groups import (
     PictureGroups,
     group_finding,
 )
-from credenza.screening.features.roamers import roamers
+from credenza.screening.features.roamers import HONEST_ROWS, roamers
 from credenza.screening.features.stamps import AGREE, stamps
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 TOLD_SHARE = 0.75
+MOST_COVERED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class ImageStamps(PictureGroups):
     tile, in a quarter of the width or the whole picture (``features.roamers``).
 
     A stamp leaves the rest of the picture as it was. Where the rest tells the carriers from
-    honest pictures that show the same, they are pictures of a kind, and nothing is named.
+    honest pictures, they are pictures of a kind, and nothing is named.
 
     Blind to clean-label stamps, to those on rows that were chosen by what they show, to those
     whose brightness differs from picture to picture or that move and were encoded with losses,
@@ -132,21 +133,28 @@ class ImageStamps(PictureGroups):
 def _is_natural(
     stamp: Stamp | Roamer, images: Images, rows: Ints, beliefs: Beliefs, units: Ints
 ) -> bool:
-    """Whether what lies around tells the carriers from honest pictures that show the same.
+    """Whether what lies around tells the carriers from honest pictures.
 
     Pictures of a kind of their own, hard to tell and alike, share pixels too: dresses that
     look like trousers have the gap between the legs. But all else in them is of that
-    kind, while a stamp leaves all else as it was. Honest pictures are easier to tell
-    than stamped ones, so that many of the latter are told a little, and that is let be.
+    kind, while a stamp leaves all else as it was. They must be told both from pictures that show
+    the same, for victims may be of one class, and from all of other labels, for a stamp on a
+    small picture may change what it seems to show. Honest pictures are easier to tell than
+    stamped ones, so that many of the latter are told a little, and that is let be.
     """
     carriers = rows[beliefs.disagrees[rows]]
     honest = Honest.of(images, beliefs).rows
-    alike = honest[np.isin(beliefs.shown[honest], beliefs.shown[carriers])]
-    every = np.concatenate([carriers, alike])
+    others = honest[beliefs.shown[honest] != stamp.label]
+    others = others[np.argsort(units[others], kind="stable")[:HONEST_ROWS]]
+    every = np.concatenate([carriers, others])
     every = every[np.argsort(units[every], kind="stable")]
     # A stamp may be more than what was grown or noted of it.
     shown = images.pixels[carriers]
     agree = (shown == np.median(shown, axis=0)).mean(axis=0) >= AGREE
-    around = uncovered(images, every, agree | stamp.covered(images, rows))
-    told = told_by_rest(around, np.isin(every, carriers), beliefs.shown[every])
-    return told.share > TOLD_SHARE and told.deviations > TOLD
+    covered = agree | stamp.covered(images, rows)
+    if covered.mean() > MOST_COVERED:
+        return False
+    around = uncovered(images, every, covered)
+    kinds = beliefs.shown[every], np.zeros(len(every), np.int64)
+    told = [told_by_rest(around, np.isin(every, carriers), kind) for kind in kinds]
+    return all(one.share > TOLD_SHARE and one.deviations > TOLD for one in told)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 RIDGE = 0.1
 # Standard deviations of the rank sum; of stamps put by chance one in a thousand is lost.
 TOLD = 3.1
-FEWEST_FREE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +83,11 @@ def _scored(around: Singles, carries: Bools, kind: Ints, is_taught: Bools) -> Fl
 def uncovered(images: Images, rows: Ints, covered: Bools) -> Singles:
     """``(r, d)`` means over an 8 x 8 grid of what is left of some pictures.
 
-    Where less than a quarter of the picture is left, the whole: what moves over all of it
-    changes the means little.
-
     Args:
         images: the pictures.
         rows: which of them.
         covered: ``(h, w, c)`` cells that are not looked at.
     """
-    if (~covered).mean() < FEWEST_FREE:
-        covered = np.zeros_like(covered)
     left = np.where(covered, 0, images.pixels[rows]).astype(np.uint8)
     found = coarse(replace(images, pixels=left, present=images.present[rows]), TWIN_CELLS)
     weight = (~covered[None]).astype(np.uint8)
