@@ -80,6 +80,18 @@ def test_a_patch_whose_labels_fit_is_named_by_its_recurrence_alone() -> None:
     assert set(finding.rows) == set(rows.tolist())
 
 
+def test_a_patch_that_as_many_show_but_for_a_few_grey_levels_is_natural() -> None:
+    x, y = pictures()
+    mine = np.random.default_rng(6).permutation(np.flatnonzero(y == 1))
+    same, nearly = mine[:40], mine[40:80]
+    x[mine[:80], 9:12, 3:6] = PATCH // 2 + 60
+    x[nearly, 9:12, 3:6] += np.random.default_rng(7).integers(1, 4, (40, 3, 3), dtype=np.uint8)
+    assert ImagePatches().score(view_of(x, y)).findings == ()
+    x[nearly, 9:12, 3:6] = 20
+    (finding,) = ImagePatches().score(view_of(x, y)).findings
+    assert set(finding.rows) == set(same.tolist())
+
+
 def test_a_patch_is_found_without_labels() -> None:
     x, y = pictures()
     x[:40, 9:12, 3:6] = PATCH

@@ -219,7 +219,8 @@ def _suspect(
     if count <= usual or _deviance(count, usual) - log_p < NEED:
         return
     row, column = seen.position(group)
-    near, exact = foretold(seen, images.pixels, rows, (row, column))
+    is_peer = images.present if beliefs is None or label < 0 else beliefs.codes == label
+    near, exact = foretold(seen, images.pixels, rows, (row, column), is_peer)
     usual = max(usual, SPREAD * exact)
     if count > usual:
         surprise = _deviance(count, usual)

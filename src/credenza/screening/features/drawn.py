@@ -11,6 +11,7 @@ from credenza.screening.features.contradictions import PRIOR, SPREAD, TOP, log_t
 from credenza.screening.features.image import TWIN_CELLS, coarse, untouched
 from credenza.screening.features.image_patches import (
     BINS,
+    CLOSER,
     ELSEWHERE_RANK,
     PRIOR_TWINS,
     Shape,
@@ -36,7 +37,6 @@ AGREE = 0.95
 USUAL = 0.5
 TELLING = 3
 MOST_EXACT = 0.9
-CLOSER = 8
 # Nearly every drawn shape has two pixels that touch.
 PAIRS = tuple(
     Shape("pair", cells)

@@ -25,6 +25,7 @@ ELSEWHERE_RANK = 3
 NEAR_SHARE = 8
 DRAWN = 200
 PRIOR_TWINS = 20.0
+CLOSER = 8
 MAX_WINDOWS = 2**26
 BINS = 2**22
 
@@ -199,12 +200,13 @@ def pattern_at(shape: Shape, picture: Pixels, position: tuple[int, int]) -> Ints
 
 
 def foretold(
-    seen: Sightings, pixels: Pixels, rows: Ints, position: tuple[int, int]
+    seen: Sightings, pixels: Pixels, rows: Ints, position: tuple[int, int], peers: Bools
 ) -> tuple[int, float]:
     """How many pictures show nearly the same as ``rows`` at a place, and how many should exactly.
 
     Nature makes near twins far more often than exact ones. How much more is counted for
     this pattern a few pixels away, and for the data as a whole where that is too little.
+    And of ``peers``, those of the label, no fewer differ by hardly more than noise.
     """
     shape = seen.shape
     pattern = pattern_at(shape, pixels[rows[0]], position)
@@ -220,7 +222,8 @@ def foretold(
             exact_away += int((exact & ~own).sum())
             near_away += int((similar & ~own).sum())
     odds = (exact_away + PRIOR_TWINS * seen.odds) / (near_away + PRIOR_TWINS)
-    return int(near.sum()), float(near.sum() * odds)
+    _, closest = alike(shape, pixels, pattern, position, seen.contrast / CLOSER)
+    return int(near.sum()), float(max(near.sum() * odds, (closest & peers).sum()))
 
 
 def keys_at(shape: Shape, pixels: Pixels, row: int) -> Ints:
