@@ -2,7 +2,8 @@
 
     python benchmarks/detect/embeddings.py [--seeds 200-204] [--cost 10000,50000] [--width 512]
 
-Vectors are scikit-learn's digits, and generated classes with a few loud directions. Each
+Vectors are scikit-learn's digits and its 30 standardised measurements of tumours, and generated
+classes with a few loud directions. Each
 attack touches 3 % of the rows. "credenza" is the rank of one whole default scan, every other
 column one detector or peer alone at its defaults. Peers that need probabilities get those of a
 five-fold logistic regression. A cost is processor seconds of every detector of the default scan
@@ -22,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from baselines import Plain, neighbours
 from peers import PEERS, Trained, ask
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -69,6 +70,21 @@ def digits(seed: int) -> Data:
     pixels, label = load_digits(return_X_y=True)
     kept = np.random.default_rng(seed).permutation(len(label))[:1500]
     return pixels[kept] / 16.0, label[kept].astype(np.int64)
+
+
+def tumours(seed: int) -> Data:
+    """A random 500 of scikit-learn's tumours, every measurement standardised."""
+    points, label = load_breast_cancer(return_X_y=True)
+    kept = np.random.default_rng(seed).permutation(len(label))[:500]
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    return points[kept], label[kept].astype(np.int64)
+
+
+DATA: dict[str, Callable[[int], Data]] = {
+    "generated": generated,
+    "digits": digits,
+    "tumours": tumours,
+}
 
 
 def _shift(points: Floats, rng: np.random.Generator, strength: float) -> Floats:
@@ -208,7 +224,7 @@ def main() -> None:
         print(
             "| data, attack | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|"
         )
-    for name, draw in (("generated", generated), ("digits", digits)) if seeds else ():
+    for name, draw in DATA.items() if seeds else ():
         for attack in ATTACKS:
             rows = [compare(draw(seed), attack, seed) for seed in seeds]
             cells = [

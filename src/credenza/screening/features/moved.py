@@ -47,15 +47,15 @@ def moved_log_odds(view: View) -> Floats:
     stray is continued from those between the median and the outermost 15 %, whose
     distances thin out as an exponential does. The odds are those of a row being one of the
     rows beyond that are more than this foretells, less twice the error of the count. Where
-    honest rows stray no further, nobody has odds to speak of. Blind to rows moved less than
-    honest ones differ, to more moved rows than 15 %, and to whether what lies far away is
-    poison: this ranks.
+    honest rows stray no further, the odds are those of half a row that might lie anywhere.
+    Blind to rows moved less than honest ones differ, to more moved rows than 15 %, and to
+    whether what lies far away is poison: this ranks.
 
     Args:
         view: rows with an embedding column.
 
     Returns:
-        Log odds, never falling with the distance; minus infinity within the central rows.
+        Log odds, never falling with the distance.
 
     Source:
         Two groups and their local false discovery rate, Efron 2004; the tail is ours.
@@ -68,10 +68,11 @@ def moved_log_odds(view: View) -> Floats:
     middle, edge = np.quantile(away, [0.5, 1.0 - TRIMMED])
     scale = max(float(edge - middle) / np.log(0.5 / TRIMMED), 1e-12)
     order = np.argsort(away, kind="stable")
-    outer = order[away[order] > edge]
-    usual = 0.5 * len(away) * np.exp(-(away[outer] - middle) / scale)
-    excess = np.arange(len(outer), 0, -1) - usual - BEYOND_CHANCE * np.sqrt(usual)
-    odds = np.zeros(len(away))
-    odds[outer] = np.maximum.accumulate(np.maximum(excess, 0.0) / np.maximum(usual, HALF_A_ROW))
-    with np.errstate(divide="ignore"):
-        return points.in_rows(np.log(odds))
+    usual = np.minimum(0.5 * np.exp(-(away[order] - middle) / scale), 1.0) * len(away)
+    excess = np.arange(len(away), 0, -1) - usual - BEYOND_CHANCE * np.sqrt(usual)
+    # Half a row more than there are, anywhere up to the furthest: nobody is surely honest.
+    anywhere = HALF_A_ROW * scale / max(float(away.max() - middle), scale)
+    excess = np.maximum(np.where(away[order] > edge, excess, 0.0), anywhere)
+    odds = np.empty(len(away))
+    odds[order] = np.maximum.accumulate(excess / np.maximum(usual, HALF_A_ROW))
+    return points.in_rows(np.log(odds))
