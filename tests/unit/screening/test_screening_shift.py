@@ -90,6 +90,12 @@ def test_rows_that_nobody_moved_have_no_odds_to_speak_of(seed: int) -> None:
     assert np.quantile(odds, 0.8) < np.log(0.01)
 
 
+def test_vectors_that_are_all_one_are_scanned_and_nobody_was_moved() -> None:
+    view = view_of(np.ones((60, 4)), np.arange(60) % 2)
+    assert (moved_log_odds(view) == -np.inf).all()
+    assert np.isfinite(screen(view, [DETECTORS.make("neighbour-labels")]).row_scores).all()
+
+
 def test_moved_rows_are_hidden_where_they_are_more_than_the_outermost() -> None:
     points, label = vectors()
     rows = np.flatnonzero(label == 1)[:300]

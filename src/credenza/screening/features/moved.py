@@ -8,6 +8,7 @@ import numpy as np
 
 from credenza.core.types import Role
 from credenza.screening.features.encoding import points_of
+from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
     from credenza.core.types import Bools, Floats, View
@@ -55,12 +56,15 @@ def moved_log_odds(view: View) -> Floats:
         view: rows with an embedding column.
 
     Returns:
-        Log odds, never falling with the distance.
+        Log odds, never falling with the distance; minus infinity where all vectors are one.
 
     Source:
         Two groups and their local false discovery rate, Efron 2004; the tail is ours.
     """
-    points = points_of(view, (Role.EMBEDDING,))
+    try:
+        points = points_of(view, (Role.EMBEDDING,))
+    except NotApplicableError:
+        return np.full(view.table.num_rows, -np.inf)
     away = np.log(np.linalg.norm(whitened(points), axis=1) + 1e-9)
     for value in np.unique(points.classes):
         mine = points.classes == value
