@@ -28,11 +28,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
-from credenza.core.types import Role
+from credenza.core.types import Role, View
 from credenza.screening.builtin import DETECTORS, SCAN_DETECTORS
 from credenza.screening.features.embedding import as_column
 from credenza.screening.run import screen
-from credenza.screening.view import View, make_view
+from credenza.screening.view import make_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable

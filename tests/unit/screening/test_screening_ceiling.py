@@ -153,7 +153,7 @@ def ceiling(column: str, codes: np.ndarray, *, log_p: float, flipped: float) -> 
     rows = int((codes == 1).sum())
     claimed = 0.95 * rows
     kept = round(claimed * (1.0 - flipped))
-    p = np.full(rows, 0.95, np.float32)
+    p = np.full(rows, 0.95)
     return Ceiling(coded, 1, 1, rows, claimed, kept, log_p, 0.0, 0.0, p)
 
 
