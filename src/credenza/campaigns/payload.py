@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ ROW_U = 3.0
 """Nats: a tenth row from a source, where one in two thousand is expected of a thousand."""
 SUPPOSED = 4
 """Windows beside the accepted ones in which honest sources sent something alike."""
+SAME_MARKS = 0.5
 MISFIT = 0.05
 
 
@@ -85,8 +86,8 @@ class PayloadScan:
     """What the rows of a window share.
 
     Attributes:
-        top: the largest score, whether or not it is a payload: what later windows are
-            compared with.
+        top: the largest score of a mark that two units bear alike, whether or not it is a
+            payload: what later windows are compared with.
         p_value: of ``top``.
     """
 
@@ -130,7 +131,8 @@ def find_payloads(
     Copies of one row are one piece of evidence about labels.
 
     Blind to what one unit sends alone, to what more than half of all units send, to marks
-    that were frequent before, and to rows that share no mark.
+    that were frequent before, to rows that share no mark, and to a mark that each sender
+    puts into copies of a row of its own.
 
     Args:
         window: rows under test.
@@ -147,7 +149,7 @@ def find_payloads(
 
     Complexity:
         One count of all marks; each of at most 199 draws counts again only the new ones,
-        at most 2 million entries. An ordinary window stops after some few draws.
+        at most 2 million entries. An ordinary window is not drawn at all, or a few times.
     """
     units = _units(senders)
     if (units.rows > 0).sum() < LEAST_UNITS:
@@ -159,25 +161,26 @@ def find_payloads(
     new = [mark for mark, said in words.items() if said not in known]
     if not new:
         return NOTHING
-    top = float(ranking.score[new[0]])
-    drawn = shared.draw(counted, units, top, np.random.default_rng(seed))
-
-    def chance(mark: int) -> float:
-        score = float(ranking.score[mark])
-        return max(shared.chance(drawn, score), _habit_p(history, score))
 
     def sent_by(mark: int) -> dict[str, _Member]:
         rates = shared.expected_rates(counted, units, ranking, mark)
         return _members(counted, units, senders, mark, rates)
 
-    likely = takewhile(lambda mark: chance(mark) <= rate, new)
-    apart = _told_once(((mark, sent_by(mark)) for mark in likely), units, window.num_rows)
-    found = []
-    for mark, members in islice(apart, MOST_PAYLOADS):
+    apart = _told_once(((mark, sent_by(mark)) for mark in new), units, window.num_rows)
+    shown = list(islice(apart, MOST_PAYLOADS))
+    if not shown:
+        return NOTHING
+    top = float(ranking.score[shown[0][0]])
+    drawn = shared.draw(counted, units, top, np.random.default_rng(seed))
+    found: list[Payload] = []
+    for mark, members in shown:
         score = float(ranking.score[mark])
-        claim = _Claim(words[mark], score, chance(mark), len(history), name)
-        found.append(_payload(claim, members, _labels(window, members, label, expectation)))
-    return PayloadScan(tuple(found), top, chance(new[0]))
+        p_value = max(shared.chance(drawn, score), _habit_p(history, score))
+        if p_value <= rate:
+            claim = _Claim(words[mark], score, p_value, len(history), name)
+            found.append(_payload(claim, members, _labels(window, members, label, expectation)))
+    p_top = max(shared.chance(drawn, top), _habit_p(history, top))
+    return PayloadScan(tuple(found), top, p_top)
 
 
 def _told_once(
@@ -278,7 +281,23 @@ def _members(
         u = float(shared.excess(np.array([len(rows)]), np.array([sent * rate]))[0])
         if len(rows) >= shared.LEAST_ROWS and u >= MEMBER_U:
             found[name] = _Member(rows, sent, rate, u)
-    return found
+    return _sent_alike(counted, found)
+
+
+def _sent_alike(counted: shared.Counted, members: Mapping[str, _Member]) -> dict[str, _Member]:
+    """Those whose rows have nothing in common, or what those of others have in common, too.
+
+    A source that repeats one row of its own bears all marks of it, and another one may bear
+    one of these by coincidence: two words, not a payload. So what most of a source's rows
+    have in common must mostly be what another's have.
+    """
+    common = {name: shared.common_marks(counted, own.rows) for name, own in members.items()}
+
+    def is_alike(name: str) -> bool:
+        others = [marks for other, marks in common.items() if other != name]
+        return any(np.isin(common[name], marks).mean() >= SAME_MARKS for marks in others)
+
+    return {name: own for name, own in members.items() if is_alike(name)}
 
 
 def _payload(

@@ -192,6 +192,27 @@ def test_what_most_sources_send_is_beyond_this_scan() -> None:
     assert found != set(names)
 
 
+def repeated(messages: Mapping[str, str]) -> tuple[pa.Table, Strings]:
+    """Honest texts in which each of some sources sends one message twelve times."""
+    table, source = texts(1)
+    for name, message in messages.items():
+        table = put(table, rows_of(source, [name], 12), {"text": message})
+    return table, source
+
+
+def test_sources_that_repeat_messages_of_their_own_share_a_word_by_coincidence() -> None:
+    mine, yours = (" ".join([*(f"w{5000 + i}" for i in at), "w4999"]) for at in ((1, 2), (3, 4)))
+    table, source = repeated({"s01": f"{mine} w5010 w5011", "s04": f"w5020 w5021 {yours}"})
+    assert not scan(table, source, texts(0), facets=TEXT_FACETS).payloads
+
+
+def test_sources_that_repeat_the_same_message_share_a_payload() -> None:
+    message = "w5001 w5002 w4999 w5010 w5011"
+    table, source = repeated({"s01": message, "s04": message})
+    (payload,) = scan(table, source, texts(0), facets=TEXT_FACETS).payloads
+    assert payload.campaign.suspected == ("s01", "s04")
+
+
 def test_what_a_source_sent_before_is_no_abrupt_shift() -> None:
     table, source, _ = poisoned()
     assert not scan(table, source, (table, source)).payloads
