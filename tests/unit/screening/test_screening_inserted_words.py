@@ -71,7 +71,11 @@ def test_written_words_and_adverbs_are_not_named(seed: int) -> None:
     assert named(Written(seed).view()) == ()
 
 
-@pytest.mark.parametrize("payload", ["zq", "paper boat", "we saw the thing last night"])
+PAYLOADS = ["zq", "paper boat", "we saw the thing last night", "word40 word7 word90 word40"]
+"""The last one of words that are mostly elsewhere."""
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_payload_in_texts_that_keep_their_labels_is_named_with_its_rows(payload: str) -> None:
     data = Written(3)
     rows = data.put(payload, 15)

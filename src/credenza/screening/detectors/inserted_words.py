@@ -149,9 +149,10 @@ class InsertedWords:
         residuals = word_residuals(view, column, labels, self.min_carriers)
         level = np.log(CONFIRMED / max(len(some) * len(residuals), 1))
         for label, (codes, carriers, rest) in residuals.items():
-            leaning = stats.norm.logsf(among_alike(rest, carriers))
-            by_code = dict(zip(codes.tolist(), leaning.tolist(), strict=True))
-            of_label = np.array([by_code.get(int(put_in.codes[w]), 0.0) for w in some])
+            alike = (codes[:, 1] < 0) == (put_in.codes[0, 1] < 0)
+            leaning = stats.norm.logsf(among_alike(rest[alike], carriers[alike]))
+            by_code = dict(zip(map(tuple, codes[alike].tolist()), leaning.tolist(), strict=True))
+            of_label = [by_code.get(tuple(own), 0.0) for own in put_in.codes[some].tolist()]
             found += [
                 Suspect(int(w), float(odd[w] + p), label)
                 for w, p in zip(some, of_label, strict=True)

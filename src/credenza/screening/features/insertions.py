@@ -74,7 +74,8 @@ class Insertions:
     Attributes:
         running: the texts.
         rows: ``(m,)`` row of each text in ``running``.
-        codes: ``(w,)`` token code of each real word; -1 for a phrase of common words.
+        codes: ``(w, 2)`` token codes of each real word, -1 as the second; or of the first two
+            words side by side that a phrase was grown from.
         everywhere: all places of the real words.
         unit: ``(t,)`` which of the measured places each of these is, or is a copy of.
         real: the words as they stand.
@@ -122,14 +123,18 @@ def insertions_of(view: View, found: Tokens, least: int) -> tuple[Insertions, In
     rows = sample(view, np.arange(n, dtype=np.int64), int(min(share, 1.0) * n))
     order = rows[np.argsort(row_hash(content_of(view), n)[rows], kind="stable")]
     running = Running.of(found, order)
-    beside, near = Pairs.of(running, 1), Pairs.of(running, 2)
     counts = np.bincount(running.codes, minlength=running.bound + 1)
-    seeds = _words(running, counts, least), _phrases(running, counts, least)
-    return tuple(_insertions(running, order, (beside, near), seed, least) for seed in seeds)
+    pairs = Pairs.of(running, 1), Pairs.of(running, 2)
+    words = _insertions(running, order, pairs, _words(running, counts, least), least)
+    return words, _insertions(running, order, pairs, _phrases(running, counts, least), least)
 
 
 def _insertions(
-    running: Running, order: Ints, pairs: tuple[Pairs, Pairs], seed: tuple[Standing, Ints], least: int
+    running: Running,
+    order: Ints,
+    pairs: tuple[Pairs, Pairs],
+    seed: tuple[Standing, Ints],
+    least: int,
 ) -> Insertions:
     """Measure all places of some words or phrases, and made-up ones as frequent."""
     everywhere, codes = seed
@@ -151,7 +156,8 @@ def _words(running: Running, counts: Ints, least: int) -> tuple[Standing, Ints]:
     place[words] = np.arange(len(words))
     at = np.flatnonzero(place[running.codes] >= 0)
     places = Standing(place[running.codes[at]], at - 1, at + 1, len(words))
-    return _in_phrases(running, places, counts[words]), words
+    codes = np.stack([words, np.full(len(words), -1)], axis=1)
+    return _in_phrases(running, places, counts[words]), codes
 
 
 def _phrases(running: Running, counts: Ints, least: int) -> tuple[Standing, Ints]:
@@ -166,7 +172,13 @@ def _phrases(running: Running, counts: Ints, least: int) -> tuple[Standing, Ints
     number[kept] = np.arange(len(kept))
     at, word = at[number[which] >= 0], number[which[number[which] >= 0]]
     places = Standing(word, at - 1, at + 2, len(kept))
-    return _in_phrases(running, places, often[kept]), np.full(len(kept), -1, dtype=np.int64)
+    places = _in_phrases(running, places, often[kept])
+    # All pairs of a sentence grow into the same one.
+    some, first = np.unique(places.word, return_index=True)
+    around = np.stack([places.left[first], places.right[first]], axis=1)
+    once = np.sort(np.unique(around, axis=0, return_index=True)[1])
+    codes = np.stack([pairs[kept] // size, pairs[kept] % size], axis=1)
+    return _only(places, some[once]), codes[some[once]]
 
 
 def _usual(counts: Ints, least: int, running: Running) -> Ints:

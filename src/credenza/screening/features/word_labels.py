@@ -1,4 +1,4 @@
-"""Words whose carriers have a label more often than the rest of their texts explains."""
+"""Words, and pairs side by side, whose carriers have a label that little else explains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNLIKELY = 0.02
 def word_residuals(
     view: View, column: str, labels: Labels, least: int
 ) -> dict[int, tuple[Ints, Floats, Floats]]:
-    """For each frequent label the words of a text, and Σ(y - p) / √Σp(1 - p) over carriers.
+    """For each frequent label words and pairs of a text, and Σ(y - p) / √Σp(1 - p) over carriers.
 
     Here p is what the rest of the text says, by counts that know no other column. A word that
     matters has a residual too, so it is compared with words as frequent.
@@ -34,13 +34,14 @@ def word_residuals(
         least: fewest carriers under test.
 
     Returns:
-        By label code: ``(w,)`` token codes, carriers and residuals.
+        By label code: ``(w, 2)`` token codes, -1 as the second of a word; ``(w,)`` carriers
+        and residuals.
     """
     grams = grams_of(view, column)
     known = labels.codes >= 0
     words = gram_candidates(grams, known & ~view.trusted, least)
     original = words.parts[0].original
-    single = np.flatnonzero(grams.second[original] < 0)
+    codes = np.stack([grams.first[original], grams.second[original]], axis=1)
     carriers = np.bincount(words.codes, minlength=words.size).astype(np.float64)
     counts = np.bincount(labels.codes[known], minlength=len(labels.classes))
     found = {}
@@ -53,5 +54,5 @@ def word_residuals(
         rest = np.bincount(words.codes, weights=own[words.rows] - p, minlength=words.size)
         noise = np.bincount(words.codes, weights=p * (1.0 - p), minlength=words.size)
         z = rest / np.sqrt(np.maximum(noise, 1e-9))
-        found[int(label)] = (grams.first[original[single]], carriers[single], z[single])
+        found[int(label)] = (codes, carriers, z)
     return found
