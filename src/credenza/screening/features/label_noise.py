@@ -84,7 +84,7 @@ class LabelNoise:
         whole = float(np.clip(self.put.sum(), 1e-9, 1.0 - 1e-9))
         prior = np.log(whole / (1.0 - whole) / len(self.put))
         found = prior + excess[at] - self.log_p[np.arange(len(codes)), at]
-        return np.where(codes < 0, found.min(initial=0.0), found)
+        return np.asarray(np.where(codes < 0, found.min(initial=0.0), found))
 
 
 def _mixed(own_p: Floats, own: Ints, classes: int) -> tuple[float, Floats]:
