@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,8 @@ from credenza.screening.features.victims import drawn_log_p
 from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.candidates import Part
     from credenza.screening.features.grams import Grams
@@ -123,28 +125,49 @@ class DisagreeingCarriers:
         if len(labels.classes) < 2 or tested.sum() < 2 * self.min_carriers:
             return Scores(values, is_evidence=True)
         contexts = _contexts(labels, columns, texts)
-        grams = [gram_candidates(text, tested, self.min_carriers) for text in texts]
-        tallies = [
-            one
-            for label, context in contexts.items()
-            for one in tally(
-                chain(
-                    value_candidates(view, tested, self.min_carriers),
-                    style_candidates(view, tested, self.min_carriers),
-                    grams,
-                ),
-                context,
-                label,
-                tested,
-                self.min_carriers,
-            )
-        ]
+        tallies = self._tallies(view, contexts, texts, tested)
         content = row_hash(content_of(view), len(values))
         usual = {
             label: [_alike(coded.codes[tested & (context.own == 0)]) for coded in columns]
             for label, context in contexts.items()
         }
         looker = _Looker(view, contexts, texts, tested, content, columns, usual)
+        tests = sum(len(one.codes) for one in tallies)
+        findings: list[Finding] = []
+        for one in islice(self._named(tallies, looker, labels), self.max_findings):
+            rows = _labelled(one, labels)
+            values[rows] = np.maximum(values[rows], -one.log_p / np.log(10))
+            q_value = min(1.0, float(np.exp(one.log_p)) * tests)
+            findings.append(self._finding(view, one, tested, labels, q_value))
+        return Scores(values, tuple(findings), is_evidence=True)
+
+    def _tallies(
+        self, view: View, contexts: dict[int, Context], texts: list[Grams], tested: Bools
+    ) -> list[Tallied]:
+        """Values, pairs, manners, words and phrases, counted for each label."""
+        least = self.min_carriers
+        grams = [gram_candidates(text, tested, least) for text in texts]
+        return [
+            one
+            for label, context in contexts.items()
+            for one in tally(
+                chain(
+                    value_candidates(view, tested, least),
+                    style_candidates(view, tested, least),
+                    grams,
+                ),
+                context,
+                label,
+                tested,
+                least,
+            )
+        ]
+
+    def _named(
+        self, tallies: list[Tallied], looker: _Looker, labels: Labels
+    ) -> Iterator[Contradicted]:
+        """Suspects that are no other's rows, no half of a pair and not what a label means."""
+        tested = looker.tested
         named = suspects(
             tallies,
             looker.reconsider,
@@ -152,26 +175,14 @@ class DisagreeingCarriers:
             self.min_carriers,
             lambda one: _labelled(one, labels) & tested,
         )
-        tests = sum(len(one.codes) for one in tallies)
-        findings: list[Finding] = []
-        claimed = np.zeros(len(values), dtype=bool)
+        claimed = np.zeros(len(tested), dtype=bool)
         for suspect in named:
             rows = _labelled(suspect, labels) & tested
-            if 2 * (rows & ~claimed).sum() < rows.sum():
-                continue
-            if looker.is_of_half(suspect):
+            if 2 * (rows & ~claimed).sum() < rows.sum() or looker.is_of_half(suspect):
                 continue
             claimed |= rows
-            if looker.is_meant(suspect, np.flatnonzero(rows)):
-                continue
-            one = _sharpened(suspect, named, labels, tested)
-            rows = _labelled(one, labels)
-            values[rows] = np.maximum(values[rows], -one.log_p / np.log(10))
-            q_value = min(1.0, float(np.exp(one.log_p)) * tests)
-            findings.append(self._finding(view, one, tested, labels, q_value))
-            if len(findings) == self.max_findings:
-                break
-        return Scores(values, tuple(findings), is_evidence=True)
+            if not looker.is_meant(suspect, np.flatnonzero(rows)):
+                yield _sharpened(suspect, named, labels, tested)
 
     def _finding(
         self, view: View, found: Contradicted, tested: Bools, labels: Labels, q_value: float
