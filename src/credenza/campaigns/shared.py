@@ -141,16 +141,16 @@ def count(window: pa.Table, familiar: pa.Table, facets: Mapping[str, Role], labe
 def rank(counted: Counted, units: Units) -> Ranking:
     """For each mark the best k units, 2 ≤ k ≤ half of all, and how improbable they are.
 
-    Each unit is held against the largest of several rates: that of the units outside the
-    claim and of those in it that bear the mark more often; in each epoch that of all
-    familiar rows, and its own; for a pair of values also what the unit would show if it
-    combined the two freely. So what is popular explains itself, and so does what a source
-    sent before or sends much of anyway. The most improbable unit does not count (one source
-    alone is no campaign), and the ways to choose k are subtracted.
+    The most improbable unit does not count, for one source alone is no campaign. Each of the
+    others is held against the largest of several rates: that of the units outside the
+    claim and of those in it that come before; in each epoch that of all familiar rows, and
+    its own; for a pair of values also what the unit would show if it combined the two
+    freely. So what is popular explains itself, and so does what a source sent before or
+    sends much of anyway. The ways to choose k are subtracted.
 
-    The second of a claim is judged knowing the first, the third knowing both: the chain
+    The third of a claim is judged knowing the second, the fourth knowing both: the chain
     rule. At the rate of outsiders alone eight rows that fall on four units by chance would
-    be four independent wonders.
+    be three independent wonders.
     """
     size, width = len(counted.total), len(units.rows)
     most = min(MOST_UNITS, max(2, int((units.rows > 0).sum()) // 2))
@@ -259,20 +259,29 @@ def _rank_some(found: Ranking, at: Ints, cells: Ints, usual: Floats, units: Unit
     """Fill in the claims about the marks ``at``."""
     most = found.units.shape[1]
     is_heavy = cells >= LEAST_ROWS
-    share = np.where(is_heavy, cells / np.maximum(units.rows, 1), 0.0)
-    order = np.argsort(-share, axis=1, kind="stable")[:, :most]
+    total, sent_in_all = cells.sum(axis=1)[:, None], max(1.0, units.rows.sum())
+    expected = np.maximum(units.rows * np.maximum(usual, total / sent_in_all), 1e-9)
+    deviance = cells * np.log(np.maximum(cells, 1) / expected) - (cells - expected)
+    far = np.where(is_heavy, np.copysign(deviance, cells - expected), -np.inf)
+    order = np.argsort(-far, axis=1, kind="stable")[:, :most]
     n = np.take_along_axis(np.where(is_heavy, cells, 0), order, axis=1)
     size = units.rows[order]
     own = np.take_along_axis(usual, order, axis=1)
     in_claim, sent = np.cumsum(n, axis=1), np.cumsum(size, axis=1)
-    outside = cells.sum(axis=1)[:, None] - in_claim + HALF_A_ROW
-    outside_sent = units.rows.sum() - sent + 1
+    outside = total - in_claim + HALF_A_ROW
+    outside_sent = sent_in_all - sent + 1
+    # Of the claim, without the first, who comes before each.
+    before, before_sent = (
+        all_of - one - all_of[:, :1] for all_of, one in ((in_claim, n), (sent, size))
+    )
     best, best_k = np.zeros(len(at)), np.zeros(len(at), dtype=np.int64)
     for k in range(2, most + 1):
-        before, before_sent = (in_claim - n)[:, :k], (sent - size)[:, :k]
-        rate = (outside[:, k - 1, None] + before) / (outside_sent[:, k - 1, None] + before_sent)
-        u = excess(n[:, :k], size[:, :k] * np.maximum(own[:, :k], rate))
-        score = u.sum(axis=1) - u.max(axis=1) - _ways(len(units.rows), k)
+        rest = slice(1, k)
+        rate = (outside[:, k - 1, None] + before[:, rest]) / (
+            outside_sent[:, k - 1, None] + before_sent[:, rest]
+        )
+        u = excess(n[:, rest], size[:, rest] * np.maximum(own[:, rest], rate))
+        score = u.sum(axis=1) - _ways(len(units.rows), k)
         better = (n[:, k - 1] >= LEAST_ROWS) & (score > best)
         best, best_k = np.where(better, score, best), np.where(better, k, best_k)
     found.score[at], found.units[at], found.k[at] = best, order, best_k

@@ -45,12 +45,12 @@ def test_the_best_claim_is_that_of_trying_every_set_of_units(seed: int) -> None:
         for chosen in combinations(range(UNITS), k):
             if min(cells[list(chosen)]) < 2:
                 continue
-            # Each is judged knowing the outsiders and the members that bear it more often.
-            n, sent, u = np.delete(cells, chosen).sum() + 0.5, 200 * (UNITS - k) + 1, []
-            for c in sorted(chosen, key=lambda c: -cells[c]):
-                u.append(float(shared.excess(cells[[c]], np.array([200 * n / sent]))[0]))
+            # The first counts for nothing; the others are judged knowing outsiders, and in turn.
+            n, sent, score = np.delete(cells, chosen).sum() + 0.5, 200 * (UNITS - k) + 1, 0.0
+            for c in sorted(chosen, key=lambda c: -cells[c])[1:]:
+                score += float(shared.excess(cells[[c]], np.array([200 * n / sent]))[0])
                 n, sent = n + cells[c], sent + 200
-            score = sum(u) - max(u) - log(comb(UNITS, k))
+            score -= log(comb(UNITS, k))
             if score > best:
                 best, members = score, chosen
     assert ranking.score[0] == pytest.approx(best)
