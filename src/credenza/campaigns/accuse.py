@@ -22,8 +22,8 @@ MOVED_U = 3.0
 """Whoever moved less beside sources on watch is not even suspected: somebody always does."""
 HONEST_KINDS = frozenset({"novelty", "shape", "structure"})
 """Kinds of statistics in which honest sources change together and for good."""
-PURSUED_U = 2.8
-"""Among 22 that are not accused and three averages, one in six windows."""
+PURSUED_RATE = 0.05
+"""Of windows in which an honest source may come to be suspected so."""
 PURSUED_SCALES = 3
 """A jump, a few windows, a slow ramp; a creep of many months is anybody's."""
 
@@ -91,7 +91,8 @@ def pursue(
     When three of four are named and held, the fourth moves alone: no claim of several can
     be made of it. But it moves in the statistic and direction that the others were
     accused of, and that is one question about each source, not the search over
-    all statistics that the scan has to answer for. Who is found so is suspected, not named.
+    all statistics that the scan has to answer for. Who is found so is suspected, not named:
+    while an accusation stands it is asked every week, of honest sources, too.
 
     Blind to an accomplice that changes its ways once the others are held.
 
@@ -105,23 +106,25 @@ def pursue(
         sign = 1 if trail.direction == "up" else -1
         moved = u[:PURSUED_SCALES, :, trail.statistic] * sign
         far = np.nan_to_num(moved, nan=-np.inf).max(axis=0)
+        asked = np.isfinite(far).sum() - np.isfinite(far[list(trail.sources)]).sum()
+        chance = PURSUED_SCALES * asked * ndtr(-far)
         known = {*trail.sources, *(s for one in claims for s in (*one.sources, *one.suspected))}
-        new = np.setdiff1d(np.flatnonzero(far >= PURSUED_U), list(known))
+        new = np.setdiff1d(np.flatnonzero(chance <= PURSUED_RATE), list(known))
         if len(new):
-            claims.append(_followed(trail, moved, far, new))
+            claims.append(_followed(trail, moved, new, float(chance[new].min())))
     return tuple(claims)
 
 
-def _followed(trail: Trail, moved: Floats, far: Floats, new: Ints) -> PanelCampaign:
+def _followed(trail: Trail, moved: Floats, new: Ints, p_value: float) -> PanelCampaign:
     scale = int(np.nanargmax(np.nan_to_num(moved[:, new], nan=-np.inf).max(axis=1)))
+    far = np.nan_to_num(moved, nan=-np.inf).max(axis=0)
     accused = tuple(source for source in trail.sources if np.isfinite(far[source]))
-    asked = np.isfinite(far).sum() - len(accused)
     return PanelCampaign(
         accused,
         tuple(new.tolist()),
         trail.statistic,
         trail.direction,
-        float(min(1.0, PURSUED_SCALES * asked * ndtr(-far[new].max()))),
+        p_value,
         SCALES[scale],
         float(berk_jones(moved[scale], drop=1)[0]),
         without(moved[scale], accused),

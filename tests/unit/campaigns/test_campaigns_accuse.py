@@ -73,6 +73,14 @@ def test_a_quiet_window_and_a_gate_without_accusations_pursue_nobody() -> None:
     assert pursue(None, averages({7: 9.0}), []) == ()
 
 
+def test_of_quiet_windows_few_make_an_honest_source_suspected() -> None:
+    rng = np.random.default_rng(4)
+    windows = rng.standard_normal((2000, len(SCALES), 200, 1))
+    trail = Trail((2, 5), 0, "up")
+    share = np.mean([len(pursue(None, u, [trail])) for u in windows])
+    assert 0.02 < share < 0.06, "as many among 200 sources as among 20"
+
+
 def test_whoever_the_windows_own_claim_has_is_not_said_twice() -> None:
     claim = claimed({2: 6.0, 5: 5.0, 7: 4.0})
     assert pursue(claim, averages({2: 6.0, 5: 5.0, 7: 4.0}), [TRAIL]) == (claim,)
