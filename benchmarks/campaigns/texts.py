@@ -17,8 +17,9 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -27,15 +28,19 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from credenza.campaigns.accuse import accuse
 from credenza.campaigns.panel import PanelScanner
 from credenza.campaigns.payload import Expectation, PayloadScan, Senders, find_payloads
 from credenza.core.types import Role
-from credenza.profiling.statistics.builtin import measure
+from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.profiling.statistics.reference import ReferenceSummary, summarise
 from credenza.training.baseline import ReferenceModel, fit_reference
 
 sys.path.append(str(Path(__file__).parents[1] / "detect"))
 from sources import sst2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SOURCES = 18
 TAUGHT, VOUCHED, JUDGED = 10, 16, 4
@@ -76,12 +81,33 @@ class Season:
 
 
 @dataclass
-class Judged:
-    """What was claimed in the judged weeks: week to named and suspected sources, by lane."""
+class Claims:
+    """What one lane claimed in the judged weeks: by week, who is named and who suspected."""
 
-    statistics: dict[int, set[int]]
-    payloads: dict[int, set[int]]
-    first_mark: str
+    named: dict[int, set[int]] = field(default_factory=dict)
+    suspected: dict[int, set[int]] = field(default_factory=dict)
+
+    def add(self, week: int, named: Iterable[int], suspected: Iterable[int]) -> None:
+        """One more claim."""
+        self.named.setdefault(week, set()).update(named)
+        self.suspected.setdefault(week, set()).update(suspected)
+
+    def of(self, week: int) -> set[int]:
+        """Whose batches are held in that week."""
+        return self.named.get(week, set()) | self.suspected.get(week, set())
+
+    def all(self) -> tuple[set[int], set[int]]:
+        """Who is ever named, and who suspected."""
+        return set().union(*self.named.values()), set().union(*self.suspected.values())
+
+
+@dataclass
+class Judged:
+    """What was claimed, by lane, and what was said first."""
+
+    statistics: Claims = field(default_factory=Claims)
+    payloads: Claims = field(default_factory=Claims)
+    first_mark: str = ""
 
 
 def draw(texts: np.ndarray, labels: np.ndarray, topic: np.ndarray, seed: int) -> Season:
@@ -117,7 +143,7 @@ def draw(texts: np.ndarray, labels: np.ndarray, topic: np.ndarray, seed: int) ->
 
 def judge(season: Season, poisoned: dict[Cell, pa.Table]) -> Judged:
     """Vouched weeks, then the judged ones, as the gate asks both lanes."""
-    found = Judged({}, {}, "")
+    found = Judged()
     scanner: PanelScanner | None = None
     tops: list[float] = []
     before = Sent.by({0: season.trusted.table.slice(0, 0)})
@@ -134,17 +160,22 @@ def judge(season: Season, poisoned: dict[Cell, pa.Table]) -> Judged:
         held: set[int] = set()
         if week >= TAUGHT + VOUCHED:
             if claim is not None:
-                found.statistics[week] = {*claim.sources, *claim.suspected}
-            for one in scan.payloads:
-                who = {int(name[1:]) for name in (*one.campaign.sources, *one.campaign.suspected)}
-                found.payloads[week] = found.payloads.get(week, set()) | who
-                found.first_mark = found.first_mark or one.campaign.statistic
-            held = found.statistics.get(week, set()) | found.payloads.get(week, set())
+                watched = found.statistics.all()[0]
+                claim = accuse(claim, family_of(scanner.state.statistics[claim.statistic]), watched)
+                found.statistics.add(week, claim.sources, claim.suspected)
+            for one in (payload.campaign for payload in scan.payloads):
+                found.payloads.add(week, _places(one.sources), _places(one.suspected))
+                found.first_mark = found.first_mark or one.statistic
+            held = found.statistics.of(week) | found.payloads.of(week)
         if not scan.payloads:
             tops.append(scan.top)
         scanner.accept(np.array([s not in held for s in range(SOURCES)]))
         before = Sent.by({s: own for s, own in tables.items() if s not in held})
     return found
+
+
+def _places(names: Iterable[str]) -> list[int]:
+    return [NAMES.tolist().index(name) for name in names]
 
 
 def _payloads(
@@ -211,13 +242,15 @@ def main() -> None:
         start = TAUGHT + VOUCHED
         line = {"seed": seed, "word": word}
         for lane in ("statistics", "payloads"):
-            weeks = getattr(caught, lane)
+            claims: Claims = getattr(caught, lane)
+            named, suspected = claims.all()
             line[lane] = {
-                "first_week": bool(weeks.get(start, set()) & guilty),
-                "ever": bool(set().union(*weeks.values()) & guilty),
-                "guilty_named": len(set().union(*weeks.values()) & guilty),
-                "honest_named": len(set().union(*weeks.values()) - guilty),
-                "clean_weeks_with_a_claim": len(getattr(clean, lane)),
+                "first_week": bool(claims.of(start) & guilty),
+                "ever": bool((named | suspected) & guilty),
+                "guilty_found": len((named | suspected) & guilty),
+                "honest_named": len(named - guilty),
+                "honest_suspected": len(suspected - guilty),
+                "clean_weeks_with_a_claim": len(getattr(clean, lane).named),
             }
         line["word_is_first"] = f'"{word}"' in caught.first_mark
         line["cpu_s"] = round(time.process_time() - began, 1)
@@ -235,8 +268,9 @@ def total(lines: list[dict], attackers: int) -> dict[str, object]:
         for what in ("first_week", "ever"):
             hits = sum(one[what] for one in own)
             said[f"{lane}_{what}"] = [hits / n, wilson(hits, n)]
-        said[f"{lane}_recall"] = sum(one["guilty_named"] for one in own) / (attackers * n)
-        said[f"{lane}_runs_with_an_honest_one"] = sum(one["honest_named"] > 0 for one in own) / n
+        said[f"{lane}_recall"] = sum(one["guilty_found"] for one in own) / (attackers * n)
+        for what in ("honest_named", "honest_suspected"):
+            said[f"{lane}_runs_with_{what}"] = sum(one[what] > 0 for one in own) / n
         false = sum(one["clean_weeks_with_a_claim"] for one in own)
         said[f"{lane}_false_weeks"] = [false / (n * JUDGED), wilson(false, n * JUDGED)]
     either = sum(

@@ -176,6 +176,14 @@ def test_help_loads_click_and_nothing_heavier() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_package_runs_as_a_module_and_says_how_it_ended() -> None:
+    call = [sys.executable, "-m", "credenza"]
+    shown = subprocess.run([*call, "--help"], capture_output=True, text=True, check=False)
+    assert (shown.returncode, "Usage: credenza" in shown.stdout) == (0, True)
+    wrong = subprocess.run([*call, "tset"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+
+
 def test_every_command_module_loads_without_anything_heavy() -> None:
     names = sorted({module for _, rows in SECTIONS for _, module, _ in rows})
     script = (
