@@ -162,33 +162,36 @@ def find_payloads(
     if not new:
         return NOTHING
 
-    def sent_by(mark: int) -> dict[str, _Member]:
-        rates = shared.expected_rates(counted, units, ranking, mark)
-        return _members(counted, units, senders, mark, rates)
-
-    apart = _told_once(((mark, sent_by(mark)) for mark in new), units, window.num_rows)
-    shown = list(islice(apart, MOST_PAYLOADS))
+    shown = list(islice(_told_once(counted, units, senders, ranking, new), MOST_PAYLOADS))
     if not shown:
         return NOTHING
     top = float(ranking.score[shown[0][0]])
     drawn = shared.draw(counted, units, top, np.random.default_rng(seed))
+
+    def p_value(score: float) -> float:
+        return max(shared.chance(drawn, score), _habit_p(history, score))
+
     found: list[Payload] = []
     for mark, members in shown:
         score = float(ranking.score[mark])
-        p_value = max(shared.chance(drawn, score), _habit_p(history, score))
-        if p_value <= rate:
-            claim = _Claim(words[mark], score, p_value, len(history), name)
+        claim = _Claim(words[mark], score, p_value(score), len(history), name)
+        if claim.p_value <= rate:
             found.append(_payload(claim, members, _labels(window, members, label, expectation)))
-    p_top = max(shared.chance(drawn, top), _habit_p(history, top))
-    return PayloadScan(tuple(found), top, p_top)
+    return PayloadScan(tuple(found), top, p_value(top))
 
 
 def _told_once(
-    marks: Iterable[tuple[int, dict[str, _Member]]], units: shared.Units, rows: int
+    counted: shared.Counted,
+    units: shared.Units,
+    senders: Senders,
+    ranking: shared.Ranking,
+    marks: Iterable[int],
 ) -> Iterator[tuple[int, dict[str, _Member]]]:
     """Marks of two units and more that are not, in other words, one that came before."""
-    taken = np.zeros(rows, dtype=bool)
-    for mark, members in marks:
+    taken = np.zeros(len(units.of), dtype=bool)
+    for mark in marks:
+        rates = shared.expected_rates(counted, units, ranking, mark)
+        members = _members(counted, units, senders, mark, rates)
         if len({int(units.of[own.rows[0]]) for own in members.values()}) < 2:
             continue
         bearers = _bearers(members)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from credenza.core.protocols import Detector
+    from credenza.scanning.prepare import Prepared
     from credenza.scanning.result import ScanResult
 
 
@@ -108,13 +109,7 @@ def scan(
     folder = Path(resume) if resume is not None else None
     asked_encoders = _names(encoders)
     if asked_encoders:
-        from credenza.scanning.encode import encoded  # noqa: PLC0415 - an extra
-
-        view = encoded(prepared.view, asked_encoders, folder, tell)
-        added = [name for name in view.facets if name not in prepared.view.facets]
-        said = f"{', '.join(map(tick, added))} was read by a pretrained network"
-        notices = (*prepared.notices, said)
-        prepared = dataclasses.replace(prepared, view=view, notices=notices)
+        prepared = _with_vectors(prepared, asked_encoders, folder, tell)
     applicable = sum(not lacking(prepared.view, part) for part in parts)
     tell.expect(1 + len(asked_encoders) + applicable)
     release = version("credenza")
@@ -122,6 +117,18 @@ def scan(
     screening = screen(prepared.view, kept, fdr=fdr, only_applicable=detectors is None)
     tell.finish()
     return told(prepared, screening, fdr)
+
+
+def _with_vectors(
+    prepared: Prepared, encoders: tuple[str, ...], folder: Path | None, tell: _Teller
+) -> Prepared:
+    """With what pretrained networks make of the texts or pictures, and a notice of it."""
+    from credenza.scanning.encode import encoded  # noqa: PLC0415 - an extra
+
+    view = encoded(prepared.view, encoders, folder, tell)
+    added = [name for name in view.facets if name not in prepared.view.facets]
+    said = f"{', '.join(map(tick, added))} was read by a pretrained network"
+    return dataclasses.replace(prepared, view=view, notices=(*prepared.notices, said))
 
 
 def _check_fdr(fdr: float) -> None:
