@@ -45,8 +45,8 @@ class Shewhart:
         return np.where(up >= down, up, -down)
 
     def _one_side(self, u: Floats) -> Floats:
-        side = np.nan_to_num(u, nan=0.0)
-        found = np.zeros(u.shape)
+        side = np.nan_to_num(u, nan=0.0).astype(np.float32)
+        found = np.zeros(u.shape, dtype=np.float32)
         for least, among, limit in RULES:
             # The k-th largest of the last n is beyond the limit when k of them are.
             reached = _kth_largest_of_last(side, least, among)
@@ -57,8 +57,13 @@ class Shewhart:
 
 
 def _kth_largest_of_last(side: Floats, k: int, among: int) -> Floats:
-    padded = np.concatenate([np.zeros((among - 1, *side.shape[1:])), side])
-    views = np.lib.stride_tricks.sliding_window_view(padded, among, axis=0)
-    if k == among:
-        return np.asarray(views.min(axis=-1))
-    return np.asarray(np.sort(views, axis=-1)[..., among - k])
+    """Of each row and those before it: the largest of the smallest, inserted row by row."""
+    padded = np.concatenate([np.zeros((among - 1, *side.shape[1:]), side.dtype), side])
+    smallest: list[Floats] = []
+    for back in range(among):
+        left = padded[back : back + len(side)]
+        for place, kept in enumerate(smallest):
+            smallest[place], left = np.minimum(kept, left), np.maximum(kept, left)
+        if len(smallest) <= among - k:
+            smallest.append(left)
+    return smallest[-1]
