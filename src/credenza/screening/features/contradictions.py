@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from credenza.screening.features.image import twins
 
@@ -98,8 +98,9 @@ def crowds_of(
 
 
 def log_tail(count: Ints, rate: Floats) -> Floats:
-    """Log p of ``count`` contradicting rows where honest ones let ``rate`` expect."""
-    return np.asarray(stats.poisson.logsf(count - 1, rate))
+    """Log p of ``count`` contradicting rows (none counts as one) where ``rate`` are expected."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(special.pdtrc(np.maximum(count, 1) - 1, rate)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,81 +19,22 @@ from credenza.screening.features.contradictions import (
     matched,
 )
 from credenza.screening.features.image import content_hash
-from credenza.screening.features.image_patches import (
-    BINS,
-    MAX_WINDOWS,
-    Shape,
-    bins,
-    changes,
-    standing_out,
-    windows,
-)
+from credenza.screening.features.image_marks import LOOSE, Mark, sighted_in
+from credenza.screening.features.image_patches import BINS, MAX_WINDOWS, bins, changes
 from credenza.screening.features.tiles import Tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.contradictions import Crowd
     from credenza.screening.features.image import Images
+    from credenza.screening.features.image_marks import Sighted
+    from credenza.screening.features.image_patches import Shape
 
-    Sighted = tuple[Ints, Ints, Ints, Ints]
-
-GATE = 0.08
 HONEST_ROWS = 5_000
 MARGIN = 2
-
-
-def _bar(row: int) -> tuple[tuple[int, int], ...]:
-    return tuple((row, c) for c in range(3))
-
-
-def _side(column: int) -> tuple[tuple[int, int], ...]:
-    return tuple((r, column) for r in range(3))
-
-
-# Nearly every drawn shape has a block, a line of three pixels or a corner in it.
-LOOSE: tuple[Shape, ...] = (
-    Shape("3x3 patch", tuple((r, c) for r in range(3) for c in range(3))),
-    Shape("2x2 patch", tuple((r, c) for r in range(2) for c in range(2))),
-    *(Shape(f"bar of {m} across", tuple((0, c) for c in range(m))) for m in (3, 4)),
-    *(Shape(f"bar of {m} down", tuple((r, 0) for r in range(m))) for m in (3, 4)),
-    *(Shape(f"falling line of {m}", tuple((r, r) for r in range(m))) for m in (3, 4)),
-    *(Shape(f"rising line of {m}", tuple((m - 1 - r, r) for r in range(m))) for m in (3, 4)),
-    *(
-        Shape(f"corner at the {down} {across}", tuple(dict.fromkeys((*bar, *side))))
-        for down, bar in (("upper", _bar(0)), ("lower", _bar(2)))
-        for across, side in (("left", _side(0)), ("right", _side(2)))
-    ),
-    Shape("plus", ((0, 1), (1, 0), (1, 1), (1, 2), (2, 1))),
-    Shape("cross", ((0, 0), (0, 2), (1, 1), (2, 0), (2, 2))),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A small pattern somewhere in one tile.
-
-    Attributes:
-        shape: of the pattern.
-        key: code of what it shows.
-        tiles: of one side.
-        tile: which of them.
-    """
-
-    shape: Shape
-    key: int
-    tiles: Tiles
-    tile: int
-
-    def among(self, sighted: Sighted) -> tuple[Ints, Ints, Ints]:
-        """Pictures that show it, and the row and column of the first place in each."""
-        keys, row, column, found = sighted
-        same = np.flatnonzero(keys == self.key)
-        same = same[(self.tiles.at(row[same], column[same]) == self.tile).any(axis=0)]
-        pictures, first = np.unique(found[same], return_index=True)
-        return pictures, row[same[first]], column[same[first]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +70,7 @@ class Roamer:
             wrong: ``(n,)`` whether a row contradicts its label.
         """
         every = self.marks + self.others
-        seen = dict(_sighted(images, rows, {mark.shape for mark in every}))
+        seen = dict(sighted_in(images, rows, {mark.shape for mark in every}))
         shown = np.zeros((len(rows), len(every)), bool)
         for place, mark in enumerate(every):
             shown[mark.among(seen[mark.shape])[0], place] = True
@@ -147,7 +88,7 @@ class Roamer:
 
     def box(self, images: Images, rows: Ints) -> tuple[int, int, int, int]:
         """Upper row, left column, height and width of where the rows show the first mark."""
-        ((shape, sighted),) = _sighted(images, rows, {self.marks[0].shape})
+        ((shape, sighted),) = sighted_in(images, rows, {self.marks[0].shape})
         _, row, column = self.marks[0].among(sighted)
         top, left = int(row.min()), int(column.min())
         high, wide = shape.size
@@ -284,7 +225,7 @@ def roamers(
     every = Tiles.over(*images.shape[:2])
     places = sum(tiles.a_place for tiles in every)
     tests = 0
-    for shape, sighted in _sighted(images, looked_at, LOOSE):
+    for shape, sighted in sighted_in(images, looked_at, LOOSE):
         tests += places * sum(int((side.of_crowd[sighted[3]] >= 0).sum()) for side in sides)
         _note(sighted, shape, every, sides, least)
     for side, beliefs in zip(sides, learners, strict=True):
@@ -310,18 +251,6 @@ def _looked_at(
     looked_at = np.unique(np.concatenate(every))
     sides = [_Side.of(c, h, looked_at) for c, h in zip(crowds, honest, strict=True)]
     return sides, looked_at
-
-
-def _sighted(
-    images: Images, rows: Ints, shapes: Collection[Shape]
-) -> Iterator[tuple[Shape, Sighted]]:
-    """For each shape: key, row, column and place among ``rows`` of windows that stand out."""
-    part = replace(images, pixels=images.pixels[rows], present=images.present[rows])
-    out, gate = standing_out(part), GATE * images.contrast
-    for shape in shapes:
-        keys, places, pictures, _ = windows(shape, part.pixels, out, gate)
-        row, column = np.divmod(places, images.shape[1] - shape.size[1] + 1)
-        yield shape, (keys, row, column, pictures)
 
 
 def _note(
