@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from credenza.core.types import Floats, Ints, Role, Strings
+    from credenza.core.types import Bools, Floats, Ints, Role, Strings
 
 LEAST_UNITS = 3
 CANDIDATES = 250
@@ -284,23 +284,45 @@ def _members(
         u = float(shared.excess(np.array([len(rows)]), np.array([sent * rate]))[0])
         if len(rows) >= shared.LEAST_ROWS and u >= MEMBER_U:
             found[name] = _Member(rows, sent, rate, u)
-    return _sent_alike(counted, found)
+    return _sent_alike(counted, found, source, mark)
 
 
-def _sent_alike(counted: shared.Counted, members: Mapping[str, _Member]) -> dict[str, _Member]:
-    """Those whose rows have nothing in common, or what those of others have in common, too.
+def _sent_alike(
+    counted: shared.Counted, members: Mapping[str, _Member], source: Strings, mark: int
+) -> dict[str, _Member]:
+    """Those whose rows have much in common with what those of the others have.
 
     A source that repeats one row of its own bears all marks of it, and another one may bear
     one of these by coincidence: two words, not a payload. So what most of a source's rows
-    have in common must mostly be what another's have.
+    have in common must mostly be what another's have. And an honest source may send one half
+    of what the others combine: of what most members have in common it must bear most, too.
     """
-    common = {name: shared.common_marks(counted, own.rows) for name, own in members.items()}
+    common = {
+        name: np.union1d(_common(counted, own.rows, source == name), [mark])
+        for name, own in members.items()
+    }
+    marks, bearers = np.unique(np.concatenate([*common.values(), []]), return_counts=True)
+    core = marks[2 * bearers > len(members)]
 
     def is_alike(name: str) -> bool:
+        own = common[name]
         others = [marks for other, marks in common.items() if other != name]
-        return any(np.isin(common[name], marks).mean() >= SAME_MARKS for marks in others)
+        known = any(np.isin(own, marks).mean() >= SAME_MARKS for marks in others)
+        return known and np.isin(core, own).mean() >= SAME_MARKS
 
     return {name: own for name, own in members.items() if is_alike(name)}
+
+
+def _common(counted: shared.Counted, rows: Ints, sent: Bools) -> Ints:
+    """Marks that more than half of ``rows`` bear, of all that their source ``sent``.
+
+    With a value that most of a source's rows have, any other makes a pair: no mark of its own.
+    """
+    marks, bearers = np.unique(counted.marks[np.isin(counted.rows, rows)], return_counts=True)
+    own = np.bincount(counted.levels[sent[counted.level_rows]], minlength=1)
+    usual = np.flatnonzero(2 * own > sent.sum())
+    marks = marks[2 * bearers > len(rows)]
+    return np.asarray(marks[~np.isin(counted.halves[marks], usual).any(axis=1)])
 
 
 def _payload(

@@ -177,12 +177,6 @@ def rank(counted: Counted, units: Units) -> Ranking:
     return found
 
 
-def common_marks(counted: Counted, rows: Ints) -> Ints:
-    """Marks that more than half of some rows of the window bear."""
-    marks, bearers = np.unique(counted.marks[np.isin(counted.rows, rows)], return_counts=True)
-    return marks[2 * bearers > len(rows)]
-
-
 def expected_rates(counted: Counted, units: Units, ranking: Ranking, mark: int) -> Floats:
     """``(U,)`` the rate that each unit's rows of one mark were held against."""
     bearers = counted.bearers(mark)

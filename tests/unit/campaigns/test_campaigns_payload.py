@@ -213,6 +213,25 @@ def test_sources_that_repeat_the_same_message_share_a_payload() -> None:
     assert payload.campaign.suspected == ("s01", "s04")
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_honest_source_that_sends_half_of_what_others_combine_is_no_member(seed: int) -> None:
+    tables = []
+    for draw in (0, seed):
+        table, source = honest(draw)
+        minute = np.random.default_rng([draw, 7]).integers(14, 60, ROWS)
+        table = table.append_column("minute", pa.array(minute))
+        tables.append((table.append_column("carrier", pa.array(source.tolist())), source))
+    before, (table, source) = tables
+    guilty = ["s02", "s05", "s09", "s11"]
+    table = put(table, rows_of(source, guilty, 8), {"item": "i70", "minute": 13})
+    table = put(table, rows_of(source, ["s07"], 20), {"minute": 13})
+    facets = FACETS | {"minute": Role.NUMBER, "carrier": Role.CATEGORY}
+    found = scan(table, source, before, facets=facets)
+    assert found.payloads
+    for payload in found.payloads:
+        assert sorted(payload.campaign.suspected) == guilty
+
+
 def test_what_a_source_sent_before_is_no_abrupt_shift() -> None:
     table, source, _ = poisoned()
     assert not scan(table, source, (table, source)).payloads

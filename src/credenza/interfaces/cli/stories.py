@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credenza.campaigns.explain import sentence
+from credenza.core.text import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,13 +37,29 @@ def campaign_lines(campaign: Campaign) -> Iterator[str]:
         yield f"  suspected: {', '.join(campaign.suspected)}"
     for row in moved_sources(campaign):
         without = f"; without it the score is {row.score_without}" if row.score_without else ""
-        yield (
-            f"  {row.source}: {row.before} before, {row.after} now, "
-            f"{row.deviation} standard units{without}"
-        )
+        # Whom only a shared payload names did nothing in this statistic.
+        if row.deviation:
+            yield (
+                f"  {row.source}: {row.before} before, {row.after} now, "
+                f"{row.deviation} standard units{without}"
+            )
     score = campaign.evidence.get("score")
     if score is not None:
         yield f"  with all of them the score is {_digits(score)}"
+    payloads = campaign.evidence.get("payloads")
+    for payload in payloads if isinstance(payloads, Sequence) else ():
+        yield _shared_line(_table(payload))
+
+
+def _shared_line(payload: Mapping[str, object]) -> str:
+    """A payload that belongs to a campaign: its mark, who sent how many rows, their labels."""
+    sources, labels = _table(payload.get("sources")), _table(payload.get("labels"))
+    who = ", ".join(f"{name} {_table(own).get('rows')}" for name, own in sources.items())
+    said = f"  they share {payload.get('rows')} rows where {payload.get('mark')}: {who}"
+    if "expected" not in labels:
+        return said
+    share, expected = (f"{float(str(labels[part])):.0%}" for part in ("share", "expected"))
+    return f"{said}; {share} are labelled {quote(str(labels['label']))}, expected were {expected}"
 
 
 @dataclass(frozen=True, slots=True)
