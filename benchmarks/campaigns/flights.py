@@ -161,6 +161,7 @@ def summarise_runs(season: Season, attack: str, seeds: range, runs: list[Run]) -
         ]
         line |= {
             "caught_soon": len(runs) - len(late),
+            "caught_ever": sum(r.caught_after is not None for r in runs),
             "missed_seeds": late,
             "poisoned_batches_held_after_catch": round(_held_after(runs), 3),
         }
