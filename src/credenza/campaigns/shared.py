@@ -118,24 +118,22 @@ def count(window: pa.Table, familiar: pa.Table, facets: Mapping[str, Role], labe
     offset = np.cumsum([0, *(len(part.total) for part in parts)])
     placed = list(zip(parts, offset, strict=False))
     none = np.empty(0, dtype=np.int64)
-    found = _bounded(
-        Counted(
-            tuple(part.kind for part in parts),
-            table,
-            n,
-            _joined(part.rows for part in parts),
-            _joined(part.marks + start for part, start in placed),
-            _joined(part.known_rows for part in parts),
-            _joined(part.known_marks + start for part, start in placed),
-            _joined(part.total for part in parts),
-            np.repeat(np.arange(len(parts)), np.diff(offset)),
-            _joined(np.arange(len(part.total)) for part in parts),
-            none,
-            none,
-            none,
-        )
+    found = Counted(
+        kinds=tuple(part.kind for part in parts),
+        table=table,
+        size=n,
+        rows=_joined(part.rows for part in parts),
+        marks=_joined(part.marks + start for part, start in placed),
+        known_rows=_joined(part.known_rows for part in parts),
+        known_marks=_joined(part.known_marks + start for part, start in placed),
+        total=_joined(part.total for part in parts),
+        kind=np.repeat(np.arange(len(parts)), np.diff(offset)),
+        entry=_joined(np.arange(len(part.total)) for part in parts),
+        halves=none,
+        level_rows=none,
+        levels=none,
     )
-    return _with_halves(found)
+    return _with_halves(_bounded(found))
 
 
 def rank(counted: Counted, units: Units) -> Ranking:
