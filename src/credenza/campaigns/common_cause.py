@@ -24,8 +24,8 @@ MAD = 1.4826
 KIN = 2
 """Directions beside the common shift: three common causes in all."""
 KIN_WINDOWS = 10
-KIN_EDGE = 2.0
-"""A direction counts from so many times the middle eigenvalue on."""
+KIN_EDGE = (1.43, 1.82, -0.95, 0.56)
+"""Coefficients of ``_chance_edge``, by power of sources over observations."""
 KIN_RIDGE = 0.5
 FAR = 8.0
 ASKED = 0.75
@@ -62,8 +62,14 @@ def new_loadings(sources: int, statistics: int) -> Loadings:
 
 
 def loading(loadings: Loadings) -> Floats:
-    """``(S, P)`` loading of each source, 1 where nothing is known."""
-    return np.asarray((loadings.cross + RIDGE) / (loadings.power + RIDGE))
+    """``(S, P)`` loading of each source, 1 for the middle one and where nothing is known.
+
+    Far deviations are clipped before they are learnt, so that shifts which reach further than
+    that would make all loadings smaller, and the next shift seem larger for it.
+    """
+    own = (loadings.cross + RIDGE) / (loadings.power + RIDGE)
+    middle = np.median(own, axis=0)
+    return np.asarray(own / np.where(middle > 0, middle, 1.0))
 
 
 def voices(ready: Bools, groups: tuple[str, ...], strayed: Floats) -> Floats:
@@ -200,14 +206,35 @@ def _follows(loadings: Loadings) -> Floats:
 
 
 def _kin_directions(loadings: Loadings) -> Floats:
-    """``(S, K)`` orthonormal; only those that stand out from the bulk."""
+    """``(S, K)`` orthonormal; only those that stand further out of the bulk than chance does.
+
+    A direction that is none takes a part of whatever the sources do next out of it, campaigns
+    included. Blind to a true one in a panel of few statistics that is young.
+    """
     if loadings.windows < KIN_WINDOWS:
         return np.zeros((len(loadings.kin), 0))
     value, direction = np.linalg.eigh(loadings.kin)
     # Sources that never spoke have no share in the bulk.
     bulk = value[value > 1e-9 * max(float(value[-1]), 1e-300)]
-    far = value[-KIN:] > KIN_EDGE * (np.median(bulk) if len(bulk) else np.inf)
+    far = value[-KIN:] > _chance_edge(loadings) * (np.median(bulk) if len(bulk) else np.inf)
     return np.asarray(direction[:, -KIN:][:, far])
+
+
+def _chance_edge(loadings: Loadings) -> float:
+    """Times the middle eigenvalue, from which on a direction is more than chance makes.
+
+    The fewer windows times statistics a panel remembers for its sources, the further apart
+    the eigenvalues of pure noise lie: 2 with many statistics, 3 with one.
+
+    Source:
+        Gavish and Donoho 2014, the optimal hard threshold where the noise is unknown, in
+        their approximation for singular values, squared. Windows are counted as they are
+        remembered, which allows for neighbours that are alike.
+    """
+    sources, statistics = loadings.cross.shape
+    remembered = (1 - FORGETTING**loadings.windows) / (1 - FORGETTING)
+    ratio = min(sources / (remembered * statistics), 1.0)
+    return float(np.polynomial.polynomial.polyval(ratio, KIN_EDGE)) ** 2
 
 
 def update(  # noqa: PLR0917 - one window's five arrays, in order

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from credenza.campaigns.common_cause import Loadings, fit_causes, new_loadings, update, voices
+from credenza.campaigns.common_cause import (
+    Loadings,
+    fit_causes,
+    loading,
+    new_loadings,
+    update,
+    voices,
+)
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats
@@ -86,6 +93,36 @@ def test_a_campaign_of_kin_is_taken_for_their_weather() -> None:
     every, usual = np.ones(z.shape), np.full(z.shape, 0.1)
     _, fit = fit_causes(z, learnt(), every, usual)
     assert (z - fit)[:6, 0].mean() < 0.5
+
+
+def after_noise(statistics: int, far: float = 0.0) -> Loadings:
+    """After 150 windows of pure noise, in some of which all sources went far together."""
+    rng = np.random.default_rng(3)
+    loadings = new_loadings(SOURCES, statistics)
+    every = np.ones((SOURCES, statistics), dtype=bool)
+    usual = np.ones(every.shape)
+    for window in range(150):
+        z = rng.normal(size=every.shape) + far * (window % 5 == 0)
+        shift, _ = fit_causes(z, loadings, every.astype(float), usual)
+        loadings = update(loadings, z, shift, every, every, usual)
+    return loadings
+
+
+@pytest.mark.parametrize("statistics", [1, 2, 10])
+def test_noise_is_no_common_cause_however_few_statistics_there_are(statistics: int) -> None:
+    """With one statistic, eigenvalues of pure noise lie far apart."""
+    z = np.random.default_rng(4).normal(size=(SOURCES, statistics))
+    every = np.ones(z.shape)
+    shift, fit = fit_causes(z, after_noise(statistics), every, every)
+    # Nothing but one shift is fitted: each source's is in proportion to the first one's.
+    assert fit / loading(after_noise(statistics)) == pytest.approx(np.tile(shift, (SOURCES, 1)))
+
+
+def test_a_shift_beyond_what_is_learnt_is_still_told_in_standard_units() -> None:
+    """Far deviations are clipped when they are learnt; that must not shrink the loadings."""
+    every = np.ones((SOURCES, 1))
+    shift, _ = fit_causes(9.0 * every, after_noise(1, far=9.0), every, every)
+    assert shift == pytest.approx([9.0], rel=0.1)
 
 
 def test_sources_of_one_voice_do_not_pull_the_shift_of_all() -> None:

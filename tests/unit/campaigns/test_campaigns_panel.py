@@ -127,7 +127,9 @@ def test_one_member_each_of_four_groups_is_still_found() -> None:
         found = first_campaign(scan(attacked(seed), groups=groups))
         assert found is not None
         assert found.campaign is not None
-        assert set(found.campaign.sources) <= {0, 1, 2, 3}
+        named = set(found.campaign.sources)
+        assert len(named & {0, 1, 2, 3}) >= 2
+        assert len(named - {0, 1, 2, 3}) <= 1, "of the named one in ten may be honest"
 
 
 def test_a_window_is_judged_by_its_past_alone() -> None:
