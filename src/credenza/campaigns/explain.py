@@ -39,25 +39,6 @@ def explain(
     p = found.statistic
     known = batches or {}
     named = tuple(sources[s] for s in found.sources)
-    moved: dict[str, object] = {}
-    for s in (*found.sources, *found.suspected):
-        moved[sources[s]] = {
-            "before": float(result.expected[s, p]),
-            "after": float(values[s, p]),
-            "deviation": float(result.residual[s, p]),
-            "named": s in found.sources,
-        }
-    shift = float(result.common_shift[p])
-    evidence: dict[str, object] = {
-        "sources": moved,
-        "score": found.score,
-        "score_without": dict(zip(named, found.without, strict=True)),
-        "average_of_newest": found.scale,
-        "history_windows": result.history,
-        "alarm_rate_so_far": result.alarms_so_far,
-    }
-    if found.follows:
-        evidence["follows"] = list(named)
     return Campaign(
         sources=named,
         suspected=tuple(sources[s] for s in found.suspected),
@@ -66,9 +47,33 @@ def explain(
         direction=found.direction,
         window=window,
         p_value=found.p_value,
-        removed_common_cause=shift,
-        evidence=evidence,
+        removed_common_cause=float(result.common_shift[p]),
+        evidence={
+            "sources": _moved(found, result, values, sources),
+            "score": found.score,
+            "score_without": dict(zip(named, found.without, strict=True)),
+            "average_of_newest": found.scale,
+            "history_windows": result.history,
+            "alarm_rate_so_far": result.alarms_so_far,
+        }
+        | ({"follows": list(named)} if found.follows else {}),
     )
+
+
+def _moved(
+    found: PanelCampaign, result: WindowResult, values: Floats, sources: Sequence[str]
+) -> dict[str, object]:
+    """What each named and suspected source was expected to show, and showed."""
+    p = found.statistic
+    return {
+        sources[s]: {
+            "before": float(result.expected[s, p]),
+            "after": float(values[s, p]),
+            "deviation": float(result.residual[s, p]),
+            "named": s in found.sources,
+        }
+        for s in (*found.sources, *found.suspected)
+    }
 
 
 def sentence(campaign: Campaign) -> str:
