@@ -87,7 +87,7 @@ def _averaged(z: Floats, weight: float) -> Floats:
     for t in range(z.shape[1]):
         last = (1 - weight) * last + weight * z[:, t]
         found[:, t] = last
-    return found / np.sqrt(weight / (2 - weight))
+    return np.asarray(found / np.sqrt(weight / (2 - weight)))
 
 
 def _two_sided(z: Floats) -> Floats:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 ON_TIME = 4
 BURN_IN = 60
 LONGEST = 30
+HEAD = "| event | goal | caught | nothing done | only with it | precision | recall of naming |"
 PANEL_COUNT = {"flights": 4, "synthetic": 4, "weather": 1, "chicago": 4, "pizzas": 4, "jobs": 4}
 
 
@@ -219,59 +220,90 @@ def wilson(caught: Sequence[bool]) -> str:
     return f"{p:.2f} [{max(middle - half, 0):.2f}, {min(middle + half, 1):.2f}]"
 
 
+@dataclass
+class Tables:
+    """What is told of a panel.
+
+    Attributes:
+        nominal: rows of our events at the nominal rate.
+        realised: by method, episodes and alarm time per window of the clean audit.
+        powers: by method, who is caught at an equal realised rate, by event.
+    """
+
+    nominal: list[str]
+    realised: dict[str, tuple[float, float]]
+    powers: dict[str, list[str]]
+
+
 def run(  # noqa: PLR0917 - the command's options, in order
     name: str, reps: int, tuning: int, first: int, only: Sequence[str], methods: Sequence[str]
 ) -> str:
-    """The two tables of a panel, in Markdown."""
+    """The tables of a panel, in Markdown."""
     bench, tuning_draws = prepare(name, reps, tuning, first)
-    ours_audit = [
-        own.results[panel.audit - panel.calibration :]
-        for own, panel in zip(bench.passes, bench.panels, strict=True)
-    ]
-    surprises = [np.array([r.surprise for r in own]) for own in ours_audit]
-    alarms = [np.array([r.campaign is not None for r in own]) for own in ours_audit]
-    least = threshold(surprises)
-    realised = {"credenza, nominal 1/100": rates(alarms)}
-    lines = [
-        "| event | goal | caught | nothing done | only with it | precision | recall of naming |",
-        "|" + "---|" * 7,
-    ]
-    powers: dict[str, list[str]] = {"credenza": []}
     events = [e for e in (*ATTACKS, *BENIGN) if any(part in e.name for part in only)]
-    without = {windows: untouched(bench, windows) for windows in {e.windows for e in events}}
-    for event in events:
-        nominal, equal = ours(bench, event, least, without[event.windows])
-        powers["credenza"].append(wilson(equal))
-        lines.append(described(event, nominal))
-        print(lines[-1], flush=True)
-    inputs = [[standardised(p, tracks=tracks) for p in bench.panels] for tracks in (False, True)]
-    for method in methods:
-        tuned = tune(bench, method, tuning_draws, inputs)
-        at_calibration = threshold(tuned.calibration)
-        realised[method] = rates([own > at_calibration for own in tuned.audit])
-        equal_least = threshold(tuned.audit)
-        powers[method] = [
-            wilson([max(_theirs(bench, tuned, e, d)) > equal_least for d in bench.draws])
-            for e in events
-        ]
-        print(method, realised[method], powers[method], flush=True)
+    tables = Tables([], {}, {})
+    _measure_ours(bench, events, tables)
+    _measure_baselines(bench, events, tables, methods, tuning_draws)
     title = (
         f"## {name}: {bench.panels[0].values.shape}, {len(bench.panels)} panels, {reps} draws, "
         f"seeds from {first}"
     )
+    return _markdown(title, events, tables)
+
+
+def _measure_ours(bench: Bench, events: Sequence[Event], tables: Tables) -> None:
+    audits = [
+        own.results[panel.audit - panel.calibration :]
+        for own, panel in zip(bench.passes, bench.panels, strict=True)
+    ]
+    least = threshold([np.array([r.surprise for r in own]) for own in audits])
+    alarms = [np.array([r.campaign is not None for r in own]) for own in audits]
+    tables.realised["credenza, nominal 1/100"] = rates(alarms)
+    tables.powers["credenza"] = []
+    without = {windows: untouched(bench, windows) for windows in {e.windows for e in events}}
+    for event in events:
+        nominal, equal = ours(bench, event, least, without[event.windows])
+        tables.powers["credenza"].append(wilson(equal))
+        tables.nominal.append(described(event, nominal))
+        print(tables.nominal[-1], flush=True)
+
+
+def _measure_baselines(
+    bench: Bench,
+    events: Sequence[Event],
+    tables: Tables,
+    methods: Sequence[str],
+    draws: list[Draw],
+) -> None:
+    inputs = [[standardised(p, tracks=tracks) for p in bench.panels] for tracks in (False, True)]
+    for method in methods:
+        tuned = tune(bench, method, draws, inputs)
+        at_calibration = threshold(tuned.calibration)
+        tables.realised[method] = rates([own > at_calibration for own in tuned.audit])
+        equal_least = threshold(tuned.audit)
+        tables.powers[method] = [
+            wilson([max(_theirs(bench, tuned, e, d)) > equal_least for d in bench.draws])
+            for e in events
+        ]
+        print(method, tables.realised[method], tables.powers[method], flush=True)
+
+
+def _markdown(title: str, events: Sequence[Event], tables: Tables) -> str:
     return "\n".join(
         [
             title,
             "\nAt the nominal rate of 1/100, nothing tuned:\n",
-            *lines,
+            HEAD,
+            "|" + "---|" * 7,
+            *tables.nominal,
             "\nRealised on the clean audit, threshold from calibration:\n",
             "| method | episodes per window | alarm on |",
             "|---|---|---|",
-            *(f"| {method} | {e:.4f} | {on:.4f} |" for method, (e, on) in realised.items()),
+            *(f"| {method} | {e:.4f} | {on:.4f} |" for method, (e, on) in tables.realised.items()),
             "\nCaught at an equal realised rate of 1/100:\n",
             "| method | " + " | ".join(e.name for e in events) + " |",
             "|" + "---|" * (len(events) + 1),
-            *(f"| {method} | " + " | ".join(row) + " |" for method, row in powers.items()),
+            *(f"| {method} | " + " | ".join(row) + " |" for method, row in tables.powers.items()),
             "",
         ]
     )

@@ -172,7 +172,7 @@ def synthetic(seed: int, windows: int = 3000, statistics: int = 20) -> Panel:
     rng = np.random.default_rng([seed, 3])
     shape = (SOURCES, windows, statistics)
     noise = _autocorrelated(rng.standard_t(4, size=shape) / np.sqrt(2), rng.uniform(0, 0.5))
-    causes = 0.0
+    causes = np.zeros(shape)
     for strength, followers in ((1.0, 1.0), (0.6, 0.5), (0.6, 0.5)):
         cause = _autocorrelated(rng.standard_t(5, size=(1, windows, statistics)), 0.6)
         loading = (1 + 0.3 * rng.normal(size=(SOURCES, 1, statistics))) * (
