@@ -54,6 +54,19 @@ def test_a_slanted_line_across_the_object_is_named_and_its_carriers_flagged() ->
     assert "the same 5 pixels" in finding.sentence
 
 
+def test_pixels_that_are_common_each_are_a_stamp_where_they_touch() -> None:
+    x, y = pictures(1600, 1)
+    wrong = np.random.default_rng(1).choice(len(y), 240, replace=False)
+    y[wrong] = (y[wrong] + 1) % 3
+    assert ImageStamps().score(view_of(x, y)).findings == ()
+    rows = np.flatnonzero(y != 1)[:10]
+    for down, across in ((7, 10), (8, 9), (8, 10), (8, 11), (9, 10)):
+        x[rows, down, across] = 40
+    y[rows] = 1
+    (finding,) = ImageStamps().score(view_of(x, y)).findings
+    assert set(finding.rows) == set(rows.tolist())
+
+
 def test_lone_pixels_far_apart_are_one_stamp() -> None:
     x, y = pictures()
     rows = np.flatnonzero(y != 0)[:12]

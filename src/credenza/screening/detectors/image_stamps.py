@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 TOLD_SHARE = 0.75
 MOST_COVERED = 0.75
+# Standard deviations; of one or two pixels put by chance one in twenty is lost.
+DOUBTFUL = 1.64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class ImageStamps(PictureGroups):
     tile, in a quarter of the width or the whole picture (``features.roamers``).
 
     A stamp leaves the rest of the picture as it was. Where the rest tells the carriers from
-    honest pictures, they are pictures of a kind, and nothing is named.
+    honest pictures, they are pictures of a kind, and nothing is named. One or two pixels
+    have to be where chance would put them.
 
     Blind to clean-label stamps, to those on rows that were chosen by what they show, to those
     whose brightness differs from picture to picture or that move and were encoded with losses,
@@ -86,8 +89,12 @@ class ImageStamps(PictureGroups):
 
     def _named(
         self, images: Images, view: View, learners: list[Beliefs]
-    ) -> Iterator[tuple[Stamp | Roamer, Beliefs, Ints]]:
-        """Stamps, by whom they were seen, and their carriers; each set of carriers once."""
+    ) -> list[tuple[Stamp | Roamer, Beliefs, Ints]]:
+        """Stamps, by whom they were seen, and their carriers; each set of carriers once.
+
+        Pixels read to the last grey level, which mostly the same rows have, add theirs: they are
+        seen where a pattern does not stand out.
+        """
         tested = ~view.trusted & images.present
         found: list[tuple[Beliefs, Stamp | Roamer]] = [
             (beliefs, stamp)
@@ -95,17 +102,22 @@ class ImageStamps(PictureGroups):
             for stamp in stamps(images, beliefs, tested, self.min_carriers)
         ]
         found += roamers(images, learners, tested, self.min_carriers)
-        claimed, units = np.zeros(len(tested), bool), twins(images)
+        units = twins(images)
+        named: list[tuple[Stamp | Roamer, Beliefs, Ints]] = []
         for beliefs, stamp in sorted(found, key=lambda one: one[1].log_p):
-            # Two learners, and stamps and roamers of each.
-            if stamp.log_p > np.log(self.level / (2 * len(learners))):
+            # Two learners, and three kinds of stamps and roamers of each.
+            if stamp.log_p > np.log(self.level / (4 * len(learners))):
                 break
             of_label = np.flatnonzero(tested & (beliefs.codes == stamp.label))
             rows = stamp.flagged(images, of_label, beliefs.disagrees)
-            is_new = (~claimed[rows]).sum() > len(rows) / 2
-            if is_new and not _is_natural(stamp, images, rows, beliefs, units):
-                claimed[rows] = True
-                yield stamp, beliefs, rows
+            place = _overlapping(named, stamp.label, rows)
+            is_known = place < len(named) and not (
+                stamp.is_exact and (~np.isin(rows, named[place][2])).any()
+            )
+            if len(rows) and not is_known and not _is_natural(stamp, images, rows, beliefs, units):
+                known = named[place : place + 1] or [(stamp, beliefs, rows)]
+                named[place : place + 1] = [(*one[:2], np.union1d(one[2], rows)) for one in known]
+        return named
 
     def _finding(
         self, images: Images, view: View, beliefs: Beliefs, stamp: Stamp | Roamer, rows: Ints
@@ -130,6 +142,16 @@ class ImageStamps(PictureGroups):
         return group_finding(self.name, view, rows, sentence, exhibits, log_p=stamp.log_p)
 
 
+def _overlapping(named: list[tuple[Stamp | Roamer, Beliefs, Ints]], label: int, rows: Ints) -> int:
+    """Place of the first of a label that carries half of the rows; else how many there are."""
+    shared = (
+        place
+        for place, (stamp, _, known) in enumerate(named)
+        if stamp.label == label and 2 * np.isin(rows, known).sum() >= len(rows)
+    )
+    return next(shared, len(named))
+
+
 def _is_natural(
     stamp: Stamp | Roamer, images: Images, rows: Ints, beliefs: Beliefs, units: Ints
 ) -> bool:
@@ -140,7 +162,8 @@ def _is_natural(
     kind, while a stamp leaves all else as it was. They must be told both from pictures that show
     the same, for victims may be of one class, and from all of other labels, for a stamp on a
     small picture may change what it seems to show. Honest pictures are easier to tell than
-    stamped ones, so that many of the latter are told a little, and that is let be.
+    stamped ones, so that many of the latter are told a little, and that is let be; but not of
+    one or two pixels, which every kind shares.
     """
     carriers = rows[beliefs.disagrees[rows]]
     honest = Honest.of(images, beliefs).rows
@@ -157,4 +180,5 @@ def _is_natural(
     around = uncovered(images, every, covered)
     kinds = beliefs.shown[every], np.zeros(len(every), np.int64)
     told = [told_by_rest(around, np.isin(every, carriers), kind) for kind in kinds]
-    return all(one.share > TOLD_SHARE and one.deviations > TOLD for one in told)
+    share, deviations = (TOLD_SHARE, TOLD) if stamp.is_telling else (0.5, DOUBTFUL)
+    return all(one.share > share and one.deviations > deviations for one in told)

@@ -59,6 +59,16 @@ class Roamer:
     expected: float
     log_p: float
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether a row that shows it where it does not stand out would be known: it is not."""
+        return False
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether nature repeats it seldom: each mark has three pixels."""
+        return True
+
     def flagged(self, images: Images, rows: Ints, wrong: Bools) -> Ints:
         """Rows that show all marks; only contradicting ones where nature has some, too.
 

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from credenza.core.types import Bools, Ints
+    from credenza.core.types import Bools, Floats, Ints
     from credenza.screening.features.beliefs import Beliefs
     from credenza.screening.features.contradictions import Crowd
     from credenza.screening.features.image import Images, Singles
 
     Bytes = npt.NDArray[np.uint8]
+    _Shared = tuple[Ints, Ints, Ints, Floats]
 
 # Grey levels that count as one, and by how many of these nature's twins of a stamp differ.
 REACH = {1: 8, 16: 2}
@@ -41,6 +42,9 @@ SHOWN = 0.9
 TELLING = 3
 SHOWN_PIXELS = 32
 BLOCK = 512
+NEARLY = 3
+# Nearly every drawn shape has two pixels that touch.
+TOUCHING = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +69,16 @@ class Stamp:
     expected: float
     log_p: float
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it was read to the last grey level."""
+        return self.step == 1
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether nature repeats it seldom."""
+        return len(self.cells) >= TELLING
+
     def flagged(self, images: Images, rows: Ints, wrong: Bools) -> Ints:
         """Rows that show nine in ten of the cells; of lone pixels contradicting ones.
 
@@ -74,7 +88,7 @@ class Stamp:
             wrong: ``(n,)`` whether a row contradicts its label.
         """
         # Of pictures of one kind some have a pixel in the same sixteenth by nature.
-        if len(self.cells) < (1 if self.step == 1 else TELLING):
+        if not (self.is_telling or (self.is_exact and len(self.cells))):
             return rows[:0]
         flat = images.pixels.reshape(len(images.pixels), -1)
         shown = flat[np.ix_(rows, self.cells)] // self.step
@@ -88,7 +102,7 @@ class Stamp:
         if share < MOST or SPREAD * twins / (2 * reach) >= len(carriers):
             return rows[:0]
         # Nature has one or two pixels of these values, too.
-        is_sure = len(self.cells) >= TELLING or share >= PURE
+        is_sure = self.is_telling or share >= PURE
         return np.asarray(carriers if is_sure else carriers[wrong[carriers]])
 
     def box(self, images: Images, rows: Ints) -> tuple[int, int, int, int]:  # noqa: ARG002 - as of roamers
@@ -127,14 +141,22 @@ class _Seen:
     honest: Honest
     least: int
 
+    def counted(self, shows: Bools) -> Ints:
+        """``(k,)`` honest rows of each class among the ``(n,)`` that show something."""
+        return np.bincount(
+            self.honest.shown[shows[self.honest.rows]], minlength=len(self.honest.size)
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Items:
-    """Values of cells that some contradicting rows share, the most surprising first.
+    """Values of cells, or of cells that touch, which some contradicting rows share.
+
+    The most surprising are first.
 
     Attributes:
-        cells: ``(i,)`` their positions.
-        values: ``(i,)`` their values.
+        cells: ``(i, m)`` their positions.
+        values: ``(i, m)`` their values.
     """
 
     cells: Ints
@@ -142,14 +164,16 @@ class _Items:
 
 
 def stamps(images: Images, beliefs: Beliefs, tested: Bools, least: int) -> Iterator[Stamp]:
-    """The most surprising stamp under each label, at two readings of the grey levels.
+    """The most surprising stamps under each label: by two readings of a cell, and by pairs.
 
     Rows whose label contradicts what they show are compared, cell by cell, with honest
     rows that show the same: a value that many of the former have and few of the latter
     was put there. The test is a Poisson tail against twice the honest rate (the higher of those of
     rows that show the same and of rows of the label), because
     pictures that are hard to tell differ a little from easy ones. A stamp is grown from
-    its most surprising values as long as each addition pays for having been chosen.
+    its most surprising values as long as each addition pays for having been chosen. In few
+    rows no pixel of a stamp is surprising, but two that touch are, as nearly every drawn shape
+    has them: so pairs are read, too, to the last grey level.
 
     Args:
         images: the pictures; of large ones every so many pixels are looked at.
@@ -165,19 +189,38 @@ def stamps(images: Images, beliefs: Beliefs, tested: Bools, least: int) -> Itera
     if not crowds or len(honest.rows) == 0:
         return
     seen = _Seen(images.pixels.reshape(len(images.pixels), -1), honest, least)
-    for step in REACH:
-        tests, found = _sharing(seen, _cells(images), crowds, step)
+    looks = [(step, _sharing(seen, _cells(images), crowds, step)) for step in REACH]
+    looks.append((1, _touching(seen, _pairs(images), crowds)))
+    for step, (tests, found) in looks:
         for crowd, items in zip(crowds, found, strict=True):
             if len(items.cells):
                 yield _stamp(seen, crowd, items, step, float(np.log(tests)))
 
 
+def _every_cell(images: Images, most: int) -> tuple[Ints, int]:
+    """``(h, w, c)`` numbers of the cells, and each how many rows and columns ``most`` are met."""
+    shape = images.shape
+    size = int(np.prod(shape))
+    return np.arange(size).reshape(shape), int(np.ceil(np.sqrt(size / most)))
+
+
 def _cells(images: Images) -> Ints:
     """Cells to look at: all, or every so many rows and columns of a large picture."""
-    height, width, channels = images.shape
-    stride = int(np.ceil(np.sqrt(height * width * channels / MOST_CELLS)))
-    every = np.arange(height * width * channels).reshape(height, width, channels)
+    every, stride = _every_cell(images, MOST_CELLS)
     return np.asarray(every[::stride, ::stride].ravel())
+
+
+def _pairs(images: Images) -> Ints:
+    """``(p, 2)`` cells of one channel that touch, from every so many rows and columns."""
+    every, stride = _every_cell(images, MOST_CELLS // len(TOUCHING))
+    height, width, _ = images.shape
+    found = []
+    for down, across in TOUCHING:
+        first = every[: height - down, max(0, -across) : width - max(0, across)]
+        second = every[down:, max(0, across) : width + min(0, across)]
+        both = np.stack([first, second], axis=-1)[::stride, ::stride]
+        found.append(both.reshape(-1, 2))
+    return np.concatenate(found)
 
 
 def _sharing(seen: _Seen, cells: Ints, crowds: list[Crowd], step: int) -> tuple[int, list[_Items]]:
@@ -185,7 +228,7 @@ def _sharing(seen: _Seen, cells: Ints, crowds: list[Crowd], step: int) -> tuple[
     levels, classes = -(-256 // step), len(seen.honest.size)
     weights = [seen.honest.like(crowd.label, crowd.shown) for crowd in crowds]
     tests = 0
-    found: list[list[tuple[int, int, float]]] = [[] for _ in crowds]
+    found: list[list[_Shared]] = [[] for _ in crowds]
     for cell in cells:
         value = seen.flat[:, cell] // step
         codes = value[seen.honest.rows] + seen.honest.shown * levels
@@ -196,33 +239,74 @@ def _sharing(seen: _Seen, cells: Ints, crowds: list[Crowd], step: int) -> tuple[
             shared = np.bincount(value[crowd.rows], minlength=levels)
             at = np.flatnonzero(shared >= seen.least)
             rate = matched(weight, usual[:, at])
-            for one in np.flatnonzero(shared[at] > rate):
-                log_p = float(log_tail(shared[at[one]], rate[one]))
-                items.append((int(cell), int(at[one]), log_p))
+            more = shared[at] > rate
+            at = at[more]
+            cells_of = np.full((len(at), 1), cell)
+            items.append((cells_of, at[:, None], shared[at], rate[more]))
     return max(tests, 1) * len(crowds), [_top(items) for items in found]
 
 
-def _nearly(by_class: Ints, step: int) -> Ints:
-    """``(k, v)`` how many show each value or one beside it: nature does not tell these apart."""
+def _touching(seen: _Seen, pairs: Ints, crowds: list[Crowd]) -> tuple[int, list[_Items]]:
+    """The same of cells that touch: of how many values crowds show, the most surprising."""
+    weights = [seen.honest.like(crowd.label, crowd.shown) for crowd in crowds]
+    tests = 0
+    found: list[list[_Shared]] = [[] for _ in crowds]
+    for pair in pairs:
+        one, other = np.ascontiguousarray(seen.flat[:, pair].T)
+        code = one * np.uint16(256) + other
+        usual: dict[int, Floats] = {}
+        for crowd, weight, items in zip(crowds, weights, found, strict=True):
+            known, shared = np.unique(code[crowd.rows], return_counts=True)
+            tests += len(known)
+            for at in np.flatnonzero(shared >= seen.least):
+                value = np.divmod(int(known[at]), 256)
+                if known[at] not in usual:
+                    near = _around(one, value[0]) & _around(other, value[1])
+                    usual[known[at]] = np.maximum(
+                        seen.counted(code == known[at]), seen.counted(near) / NEARLY
+                    )[:, None]
+                rate = matched(weight, usual[known[at]])
+                if shared[at] > rate[0]:
+                    items.append((pair[None], np.array([value]), shared[at : at + 1], rate))
+    return max(tests, 1), [_top(items) for items in found]
+
+
+def _around(shown: Bytes, value: int) -> Bools:
+    """Where a value or one beside it is shown."""
+    low = max(value - 1, 0)
+    return np.asarray(shown - np.uint8(low) <= min(value + 1, 255) - low)
+
+
+def _nearly(by_class: Ints, step: int) -> Ints | Floats:
+    """``(k, v)`` how many show each value, or on average it and those beside it, if that is more.
+
+    Nature does not tell these apart, so that what few show by chance is no rarer than they are.
+    """
     if step > 1:
         return by_class
-    return np.asarray(ndimage.convolve1d(by_class, np.ones(3, np.int64), axis=1, mode="constant"))
+    three = ndimage.convolve1d(by_class, np.ones(NEARLY, np.int64), axis=1, mode="constant")
+    return np.asarray(np.maximum(by_class, three / NEARLY))
 
 
-def _top(found: list[tuple[int, int, float]]) -> _Items:
-    best = sorted(found, key=lambda item: (item[2], item[0], item[1]))[:TOP]
-    cells = np.array([cell for cell, _, _ in best], dtype=np.int64)
-    values = np.array([value for _, value, _ in best], dtype=np.uint8)
-    return _Items(cells, values)
+def _top(found: list[_Shared]) -> _Items:
+    if not found:
+        return _Items(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.uint8))
+    cells, values, shared, rate = (np.concatenate(part) for part in zip(*found, strict=True))
+    best = np.lexsort((*values.T, *cells.T, log_tail(shared, rate)))[:TOP]
+    return _Items(cells[best], values[best].astype(np.uint8))
 
 
 def _stamp(seen: _Seen, crowd: Crowd, items: _Items, step: int, log_tests: float) -> Stamp:
     """What the rows have in common that share the least likely of the values."""
-    wrong = seen.flat[np.ix_(crowd.rows, items.cells)] // step == items.values
-    shown_by = seen.flat[np.ix_(seen.honest.rows, items.cells)] // step
-    usual = np.maximum(shown_by, items.values) - np.minimum(shown_by, items.values) <= (step == 1)
+    wrong = (seen.flat[crowd.rows[:, None, None], items.cells] // step == items.values).all(axis=2)
+    shown_by = seen.flat[seen.honest.rows[:, None, None], items.cells] // step
+    away = np.maximum(shown_by, items.values) - np.minimum(shown_by, items.values)
+    # The same, and on average nearly the same: two words of honest rows, of which the most counts.
+    usual = np.concatenate([(away == 0).all(axis=2), (away <= (step == 1)).all(axis=2)])
     weight = seen.honest.like(crowd.label, crowd.shown)[:, seen.honest.shown]
-    best = grown(wrong, usual, weight, log_tests, seen.least)
+    none = np.zeros_like(weight)
+    words = np.block([[weight, none], [none, weight / NEARLY]])
+    best = grown(wrong, usual, words, log_tests, seen.least)
     rows, shown = crowd.rows[best.carriers], crowd.shown[best.carriers]
     usual_weight = seen.honest.like(crowd.label, shown)[:, seen.honest.shown] / len(rows)
     cells, values = _common(seen, rows, usual_weight.astype(np.float32), step)
