@@ -154,6 +154,34 @@ def stamp(
     return make
 
 
+def anywhere(rng: np.random.Generator, size: tuple[int, int]) -> tuple[int, int]:
+    """Any place in the picture."""
+    top, left = (int(rng.integers(0, SIDE - side + 1)) for side in size)
+    return top, left
+
+
+def scribbled(
+    pixels: int,
+    size: tuple[int, int],
+    place: Callable[..., tuple[int, int]],
+    *,
+    is_mixed: bool = False,
+) -> Make:
+    """Paste some pixels of a box, drawn anew for each seed; what lies between is left alone.
+
+    Their grey level is one of 100 to 255, of each its own where ``is_mixed``.
+    """
+
+    def make(x: Pixels, rng: np.random.Generator) -> Pixels:
+        covers = np.zeros(size, bool)
+        covers.ravel()[rng.choice(covers.size, pixels, replace=False)] = True
+        light = rng.integers(100, 256, size if is_mixed else 1)
+        pattern = patterns.Pattern((light * covers).astype(np.uint8), covers)
+        return stamp(pattern, place)(x, rng)
+
+    return make
+
+
 def roaming(pattern: patterns.Pattern) -> Make:
     """Paste a pattern anywhere in one quarter of the picture, elsewhere on each."""
 
@@ -256,6 +284,23 @@ FITTING = (
     ),
     Case("clean-label 50, line at an edge", 50, stamp(LINE, at_edge), is_clean_label=True),
 )
+DRAWN = (
+    Case("dirty 10, five of 3 x 3 pixels, anywhere", 10, scribbled(5, (3, 3), anywhere)),
+    Case("dirty 10, four of 3 x 3 pixels on object", 10, scribbled(4, (3, 3), on_object)),
+    Case("dirty 20, four of 3 x 3 pixels on object", 20, scribbled(4, (3, 3), on_object)),
+    Case(
+        "dirty 10, five greys of 3 x 3 on object",
+        10,
+        scribbled(5, (3, 3), on_object, is_mixed=True),
+    ),
+    Case(
+        "dirty 20, five greys of 3 x 3 anywhere", 20, scribbled(5, (3, 3), anywhere, is_mixed=True)
+    ),
+    Case("dirty 10, seven of 4 x 4 pixels on object", 10, scribbled(7, (4, 4), on_object)),
+    Case("dirty 10, bar of 4 on object", 10, scribbled(4, (1, 4), on_object)),
+    Case("dirty 10, grey 2 x 2 anywhere", 10, scribbled(4, (2, 2), anywhere)),
+    Case("dirty 10, grey 4 x 4 on object", 10, scribbled(16, (4, 4), on_object)),
+)
 MANY = (
     Case("dirty 1000, small square in a corner", 1000, stamp(SMALL, off_object)),
     Case("dirty 1000, square on object", 1000, stamp(SQUARE, on_object)),
@@ -266,6 +311,7 @@ SETS: dict[str, tuple[Case, ...]] = {
     "loose": LOOSE,
     "more": MORE,
     "fitting": FITTING,
+    "drawn": DRAWN,
     "flips": (Flips("label flips 10 %", 0, untouched),),
     "many": MANY,
     "others": OTHERS,

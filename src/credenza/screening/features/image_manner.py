@@ -216,10 +216,9 @@ def _measured(
     mine = far[crowd.rows]
     cuts = np.unique(np.quantile(mine, np.linspace(0, 1 - 1 / CUTS, CUTS)))
     sharing = np.array([(mine >= cut).sum() for cut in cuts])
-    rate = len(mine) * np.array(
-        [max(float(weight[far >= cut].sum()) for weight in references) for cut in cuts]
-    )
-    log_p = log_tail(sharing, SPREAD * rate + PRIOR)
+    nature = [max(float(weight[far >= cut].sum()) for weight in references) for cut in cuts]
+    rate = SPREAD * len(mine) * np.array(nature) + PRIOR
+    log_p = log_tail(sharing, rate)
     best = int(log_p.argmin())
     pure = np.flatnonzero(rate <= (1 - PURE) * sharing)
     beyond = float(cuts[pure[0]]) if len(pure) else np.inf
@@ -232,7 +231,7 @@ def _measured(
         rows,
         beyond,
         int(sharing[best]),
-        float(SPREAD * rate[best] + PRIOR),
+        float(rate[best]),
         change,
         min(0.0, float(log_p[best] + np.log(CUTS * looks))),
     )
