@@ -1,7 +1,7 @@
 """The panels that the scan is measured on, each cut into reference, calibration and audit.
 
 ``flights``, ``synthetic`` and, later, ``weather`` and ``chicago`` were looked at while the scan
-was built. Of ``pizzas`` and ``jobs`` only the tables in README.md were: nothing was chosen on them.
+was built, ``jobs`` for the last change. Of ``pizzas`` only tables were: nothing was chosen on it.
 """
 
 from __future__ import annotations
