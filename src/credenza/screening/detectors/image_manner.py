@@ -37,8 +37,8 @@ class ImageManner(PictureGroups):
     that were interpolated. So rows which contradict a label are compared, by grain, sharpness and
     light alone, with honest rows that show the same, with honest rows of the label
     and with rows that contradict other labels (``features.image_manner``). Contradicting rows
-    beyond the distance at which nature has at most a tenth of them are flagged. How surprising
-    a manner is, is measured by those of the other labels.
+    beyond the distance at which twice what nature has is at most a tenth of them are flagged. How
+    surprising a manner is, is measured by those of the other labels.
 
     Blind to treatments under labels that fit, to those that change neither grain nor light,
     to what all rows that contradict any label have in common, and where half of the labels
