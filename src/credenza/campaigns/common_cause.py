@@ -21,6 +21,8 @@ ROUNDS = 10
 LEAST_RIDGE = 1e-9
 MAD = 1.4826
 """Times the median of how far normal deviations lie, their standard deviation."""
+LASTING = 0.25
+"""Standard units by which all are away from their levels on average in any quiet month."""
 KIN = 2
 """Directions beside the common shift: three common causes in all."""
 KIN_WINDOWS = 10
@@ -153,6 +155,25 @@ def remove(z: Floats, fit: Floats, usual: Floats) -> Floats:
         usual: ``(S, P)`` what is usually left, in standard units.
     """
     return np.asarray((z - fit) / np.sqrt(1 + np.square(UNEVEN * fit / usual)))
+
+
+def damped(shift: Floats) -> Floats:
+    """A shift of all in the units of what ``remove`` leaves of it."""
+    return np.asarray(shift / np.sqrt(1 + np.square(UNEVEN * shift)))
+
+
+def unevenness(loadings: Loadings, shifts: Floats) -> Floats:
+    """``(K, S, P)`` how far averages lie apart because a shift of all has lasted.
+
+    Who follows a common shift by half or twice as much does so in every window: that is no
+    noise, and no average over windows makes it less. Blind to a campaign that grows inside of
+    a lasting shift, as ``remove`` is to one that hides in a sudden one.
+
+    Args:
+        loadings: from accepted windows.
+        shifts: ``(K, 1, P)`` averages of the ``damped`` shift.
+    """
+    return UNEVEN * np.maximum(np.abs(loading(loadings) * shifts) - LASTING, 0.0)
 
 
 def turbulence(rest: Floats, usable: Bools) -> Floats:

@@ -122,6 +122,7 @@ class Remainder:
         fit: ``(S, P)`` of all common causes.
         residual: ``(S, P)`` what is left; NaN = absent or unknown.
         averages: ``(K, S, P)`` averages of the residuals, by scale; NaN = absent.
+        shifts: ``(K, 1, P)`` averages of the shift, damped.
         u: ``(K, S, P)`` averages in standard units; NaN = absent.
         asked: ``(2, S, P)`` who is asked by the scan, up and down.
     """
@@ -131,6 +132,7 @@ class Remainder:
     fit: Floats
     residual: Floats
     averages: Floats
+    shifts: Floats
     u: Floats
     asked: Bools
 
@@ -197,7 +199,11 @@ def _without_causes(state: PanelState, own: Measured) -> Remainder:
     turbulence = common_cause.turbulence(rest / usual[0], own.ready)
     residual = np.where(own.ready, rest / turbulence, np.nan)
     averages = _averages(state.averages, residual)
-    return Remainder(usual, shift, fit, residual, averages, averages / usual, ~alone(before))
+    shifts = _averages(state.shifts, common_cause.damped(shift))
+    uneven = common_cause.unevenness(state.loadings, shifts)
+    uneven[SCALES.index(1.0)] = 0.0  # of a single window it is known, and out of the residual
+    u = averages / np.hypot(usual, uneven)
+    return Remainder(usual, shift, fit, residual, averages, shifts, u, ~alone(before))
 
 
 def alone(before: Floats) -> Bools:

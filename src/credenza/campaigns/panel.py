@@ -250,6 +250,7 @@ def _learn(state: PanelState, judged: Judgement, taken: Bools, *, ordinary: bool
             state.wander, left.averages, judged_windows(state.levels.count) + 1, mask
         ),
         averages=np.where(spoke, left.averages, state.averages),
+        shifts=left.shifts,
         recent=np.stack([state.recent[1], judged.scores]),
         history=history,
         chances=chances,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Given = tuple[Floats, Floats, Bools]
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class PanelState:
         alarming: the last one was.
         wander: ``(K, S, P)`` mean square of ``averages``.
         averages: ``(K, S, P)`` of the residuals, by scale.
+        shifts: ``(K, 1, P)`` of the shift that most sources shared, damped.
         recent: ``(2, C)`` scores of the last two windows, by scale, direction, statistic.
         history: ``(T, C)`` scores of ordinary windows, in half precision.
         chances: ``(T,)`` of ordinary windows, as minus their logarithms.
@@ -59,6 +60,7 @@ class PanelState:
     seasons: tuple[Season, ...]
     wander: Floats
     averages: Floats
+    shifts: Floats
     recent: Floats
     history: Floats
     chances: Floats
@@ -90,6 +92,7 @@ def new_state(  # noqa: PLR0917 - the panel's six fixed facts, in order
         seasons=new_seasons(periods, *shape),
         wander=np.zeros((len(SCALES), *shape), dtype=np.float32),
         averages=np.zeros((len(SCALES), *shape), dtype=np.float32),
+        shifts=np.zeros((len(SCALES), 1, shape[1])),
         recent=np.zeros((2, CELLS * shape[1])),
         history=np.zeros((0, CELLS * shape[1]), dtype=np.float16),
         chances=np.zeros(0, dtype=np.float32),
@@ -162,7 +165,7 @@ _ARRAYS = {
     "cross": "loadings",
     "kin": "loadings",
 }
-_OWN = ("wander", "averages", "recent", "history", "chances", "shapes")
+_OWN = ("wander", "averages", "shifts", "recent", "history", "chances", "shapes")
 _FACTS = (
     "sources",
     "statistics",

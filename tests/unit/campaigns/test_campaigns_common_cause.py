@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from credenza.campaigns import scan_panel
 from credenza.campaigns.common_cause import (
     Loadings,
+    damped,
     fit_causes,
     loading,
     new_loadings,
+    unevenness,
     update,
     voices,
 )
@@ -155,3 +158,22 @@ def test_a_group_has_one_voice_and_who_is_absent_none() -> None:
     assert speaks[:5] == pytest.approx(0.2)
     assert speaks[5] == 0
     assert speaks[6:] == pytest.approx(1.0)
+
+
+def test_a_shift_that_lasts_is_followed_unevenly_and_a_quiet_month_has_none() -> None:
+    loadings = new_loadings(4, 2)
+    shifts = damped(np.array([[[3.0, 0.2]], [[-3.0, 0.1]]]))
+    lasting, quiet = unevenness(loadings, shifts)[:, :, 0], unevenness(loadings, shifts)[:, :, 1]
+    assert (quiet == 0).all()
+    assert 0.5 < lasting.min() == lasting.max() < 1.0, "up or down alike"
+
+
+def test_averages_lie_no_further_apart_for_a_lasting_shift_and_steps_are_claimed() -> None:
+    rng = np.random.default_rng(0)
+    quiet = rng.standard_normal((20, 150, 1))
+    shifted, stepped = quiet.copy(), quiet.copy()
+    shifted[:, 140:] += 3 * rng.uniform(0.3, 1.7, (20, 1, 1))
+    stepped[:4, 140:] += 3
+    slow = [window.averages[2, :, 0].std() for window in scan_panel(shifted, start=120)]
+    assert slow[-1] < 1.1 * np.mean(slow[:20])
+    assert any(window.campaign for window in scan_panel(stepped, start=120))
