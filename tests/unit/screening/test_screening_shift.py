@@ -104,6 +104,46 @@ def test_moved_rows_are_hidden_where_they_are_more_than_the_outermost() -> None:
     assert (moved_log_odds(view_of(points, label))[bad] < 0.0).mean() > 0.5
 
 
+def vectors_that_reach_far(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes; along half of the ways nearly all rows are one, and 1 in 100 is far off."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 3, 1200)
+    points = rng.normal(size=(3, 48))[label] + rng.normal(size=(1200, 48))
+    quiet = points[:, 24:]
+    quiet[:] = rng.normal(size=(3, 24))[label] + 0.05 * rng.normal(size=quiet.shape)
+    quiet += (rng.random(quiet.shape) < 0.01) * rng.normal(size=quiet.shape)
+    return points, label
+
+
+def moved_together(seed: int, strength: float) -> tuple[View, np.ndarray]:
+    points, label = vectors_that_reach_far(seed)
+    rows = np.flatnonzero(label == 1)[:40]
+    direction = np.random.default_rng(seed + 9).normal(size=48)
+    points[rows] += strength * direction / np.linalg.norm(direction)
+    return view_of(points, label), np.isin(np.arange(len(label)), rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_moved_together_do_not_hide_among_honest_ones_that_reach_far(seed: int) -> None:
+    view, bad = moved_together(seed, 8.0)
+    assert roc_auc_score(bad, moved_log_odds(view)) > 0.95
+    found = screen(view, [DETECTORS.make("common-shift"), DETECTORS.make("neighbour-labels")])
+    assert roc_auc_score(bad, found.row_scores) > 0.95
+    assert not found.flagged.any()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_honest_rows_that_reach_far_are_flagged_by_nobody(seed: int) -> None:
+    view = view_of(*vectors_that_reach_far(seed))
+    assert not CommonShift().score(view).values.any()
+    assert not screen(view, [DETECTORS.make("common-shift")]).flagged.any()
+
+
+def test_a_move_that_every_start_of_the_whitening_counts_in_is_its_blind_spot() -> None:
+    view, bad = moved_together(0, 3.0)
+    assert roc_auc_score(bad, moved_log_odds(view)) < 0.9
+
+
 def test_neighbours_foretell_a_label_of_two_clusters_that_no_plane_sets_apart() -> None:
     rng = np.random.default_rng(4)
     corner = rng.integers(0, 4, 600)

@@ -11,33 +11,70 @@ from credenza.screening.features.encoding import points_of
 from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
-    from credenza.core.types import Bools, Floats, View
+    from credenza.core.types import Floats, Ints, View
     from credenza.screening.features.encoding import Points
 
 DIMENSIONS = 512
 TRIMMED = 0.15
-ROUNDS = 3
+ROUNDS = 2
+ENOUGH = 4_000
+NORMAL_MAD = 1.4826
 FLOOR = 1e-3
 HALF_A_ROW = 0.5
 BEYOND_CHANCE = 2.0
 
 
 def whitened(points: Points) -> Floats:
-    """``(n, d)`` vectors less their label's median, in which central rows vary alike all ways."""
+    """``(n, d)`` vectors less their label's median, in which central rows vary alike all ways.
+
+    Which rows are central is found by trimming the outermost and measuring again. Rows moved
+    one quiet way together widen that way, until they look no further off than honest rows that
+    reach far in ways of their own, and then no trimming meets them. So it is begun three
+    times, by distances on which rows that widen a way have little hold, and the narrowest
+    spread that comes out is kept: it is wider with moved rows inside. Where there are many
+    rows, it is begun on a part of them. Blind to moved rows that all three count in.
+
+    Source:
+        Concentration steps from several robust starts, the least determinant wins: Hubert,
+        Rousseeuw and Verdonck 2012 (DetMCD), their starts replaced by ours, but for the last.
+    """
     matrix = points.leading(DIMENSIONS).astype(np.float64)
     for value in np.unique(points.classes):
         mine = points.classes == value
         matrix[mine] -= np.median(matrix[mine], axis=0)
-    central: Bools = np.ones(len(matrix), dtype=bool)
-    white = matrix
+    part = slice(None, None, -(-len(matrix) // ENOUGH))
+    beginning, classes = matrix[part], points.classes[part]
+    length = np.linalg.norm(beginning, axis=1)
+    along = np.abs(beginning @ np.linalg.eigh(beginning.T @ beginning)[1])
+    usual = (NORMAL_MAD * np.median(along, axis=0)) ** 2
+    # Directions in which central rows hardly vary would blow up rounding.
+    floor = max(FLOOR * float(usual.max()), 1e-12)
+    # Along the axes of all rows a shift is soon one of them, and a median sees few rows of it.
+    by_axis = np.linalg.norm(along / np.sqrt(np.maximum(usual, floor)), axis=1)
+    starts = (length, _by_label(length, classes), by_axis)
+    begun = [_narrowed(beginning, start, floor) for start in starts]
+    turn = min(begun, key=lambda found: found[0])[1]
+    return matrix @ _narrowed(matrix, np.linalg.norm(matrix @ turn, axis=1), floor)[1]
+
+
+def _narrowed(matrix: Floats, away: Floats, floor: float) -> tuple[float, Floats]:
+    """Log determinant of the central rows' spread, and the ``(d, d)`` turn that whitens it."""
     for _ in range(ROUNDS):
-        spread, axes = np.linalg.eigh(matrix[central].T @ matrix[central] / central.sum())
-        # Directions in which central rows hardly vary would blow up rounding.
-        spread = np.maximum(spread, max(FLOOR * float(spread[-1]), 1e-12))
-        white = matrix @ (axes / np.sqrt(spread))
-        far = (white**2).sum(axis=1)
-        central = far <= np.quantile(far, 1.0 - TRIMMED)
-    return white
+        central = matrix[away <= np.quantile(away, 1.0 - TRIMMED)]
+        spread, axes = np.linalg.eigh(central.T @ central / len(central))
+        spread = np.maximum(spread, floor)
+        turn = axes / np.sqrt(spread)
+        away = np.linalg.norm(matrix @ turn, axis=1)
+    return float(np.log(spread).sum()), turn
+
+
+def _by_label(length: Floats, classes: Ints) -> Floats:
+    """Lengths beside the usual one of the label, for labels of different width."""
+    found = length.copy()
+    for value in np.unique(classes):
+        mine = classes == value
+        found[mine] /= max(float(np.median(length[mine])), 1e-12)
+    return found
 
 
 def moved_log_odds(view: View) -> Floats:
