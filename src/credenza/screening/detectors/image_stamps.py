@@ -72,7 +72,7 @@ class ImageStamps(PictureGroups):
         Disagreeing carriers after 1909.13374; matched expectation and growth are ours.
     """
 
-    level: float = 0.0001
+    level: float = 0.001
     min_carriers: int = 5
 
     @property
