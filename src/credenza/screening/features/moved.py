@@ -11,7 +11,7 @@ from credenza.screening.features.encoding import points_of
 from credenza.screening.view import NotApplicableError
 
 if TYPE_CHECKING:
-    from credenza.core.types import Floats, Ints, View
+    from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.encoding import Points
 
 DIMENSIONS = 512
@@ -30,9 +30,9 @@ def whitened(points: Points) -> Floats:
     Which rows are central is found by trimming the outermost and measuring again. Rows moved
     one quiet way together widen that way, until they look no further off than honest rows that
     reach far in ways of their own, and then no trimming meets them. So it is begun three
-    times, by distances on which rows that widen a way have little hold, and the narrowest
-    spread that comes out is kept: it is wider with moved rows inside. Where there are many
-    rows, it is begun on a part of them. Blind to moved rows that all three count in.
+    times with the nearer half, by distances on which rows that widen a way have little hold,
+    and the narrowest spread that comes out is kept: it is wider with moved rows inside. Where
+    there are many rows, it is begun on a part of them. Blind to moved rows that all three count in.
 
     Source:
         Concentration steps from several robust starts, the least determinant wins: Hubert,
@@ -52,19 +52,22 @@ def whitened(points: Points) -> Floats:
     # Along the axes of all rows a shift is soon one of them, and a median sees few rows of it.
     by_axis = np.linalg.norm(along / np.sqrt(np.maximum(usual, floor)), axis=1)
     starts = (length, _by_label(length, classes), by_axis)
-    begun = [_narrowed(beginning, start, floor) for start in starts]
-    turn = min(begun, key=lambda found: found[0])[1]
-    return matrix @ _narrowed(matrix, np.linalg.norm(matrix @ turn, axis=1), floor)[1]
+    begun = [_narrowed(beginning, _nearest(start, 0.5), floor) for start in starts]
+    away = np.linalg.norm(matrix @ min(begun, key=lambda found: found[0])[1], axis=1)
+    return matrix @ _narrowed(matrix, _nearest(away, 1.0 - TRIMMED), floor)[1]
 
 
-def _narrowed(matrix: Floats, away: Floats, floor: float) -> tuple[float, Floats]:
+def _nearest(away: Floats, share: float) -> Bools:
+    return np.asarray(away <= np.quantile(away, share))
+
+
+def _narrowed(matrix: Floats, central: Bools, floor: float) -> tuple[float, Floats]:
     """Log determinant of the central rows' spread, and the ``(d, d)`` turn that whitens it."""
     for _ in range(ROUNDS):
-        central = matrix[away <= np.quantile(away, 1.0 - TRIMMED)]
-        spread, axes = np.linalg.eigh(central.T @ central / len(central))
+        spread, axes = np.linalg.eigh(matrix[central].T @ matrix[central] / central.sum())
         spread = np.maximum(spread, floor)
         turn = axes / np.sqrt(spread)
-        away = np.linalg.norm(matrix @ turn, axis=1)
+        central = _nearest(np.linalg.norm(matrix @ turn, axis=1), 1.0 - TRIMMED)
     return float(np.log(spread).sum()), turn
 
 
