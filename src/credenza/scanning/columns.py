@@ -197,6 +197,10 @@ def _guesses(
         elif fitting:
             several = ", ".join(tick(name) for name in fitting)
             notices.append(f"no {role} was chosen: {several} all look like one; name it")
+        elif role is Role.LABEL and not {Role.USER, Role.ITEM} & set(roles.values()):
+            notices.append(
+                "no column was taken for the label, and most attacks bend labels; name it"
+            )
     lone = {Role.USER, Role.ITEM} & set(roles.values())
     if len(lone) == 1:
         # A user without items is no interaction; types decide about that column again.

@@ -202,3 +202,11 @@ def test_a_trusted_column_of_words_is_refused() -> None:
 def test_a_file_of_trusted_rows_only_leaves_nothing_to_scan() -> None:
     with pytest.raises(UsageError, match="nothing to scan"):
         scan(table(good=[True] * N), trusted="good")
+
+
+def test_a_table_whose_label_has_another_name_is_told_so_and_one_that_has_none_is_not() -> None:
+    said = "no column was taken for the label, and most attacks bend labels; name it"
+    open_one = resolve(table(), Asked(), {})
+    assert said in open_one.notices
+    assert said not in resolve(table(), Asked(label="late"), {}).notices
+    assert said not in resolve(table(), Asked(label=""), {}).notices
