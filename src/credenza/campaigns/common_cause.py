@@ -69,9 +69,18 @@ def loading(loadings: Loadings) -> Floats:
     Far deviations are clipped before they are learnt, so that shifts which reach further than
     that would make all loadings smaller, and the next shift seem larger for it.
     """
-    own = (loadings.cross + RIDGE) / (loadings.power + RIDGE)
-    middle = np.median(own, axis=0)
+    own, heard = _learnt(loadings), _heard(loadings)
+    middle = np.median(own[heard], axis=0) if heard.any() else np.ones(own.shape[1])
     return np.asarray(own / np.where(middle > 0, middle, 1.0))
+
+
+def _learnt(loadings: Loadings) -> Floats:
+    return np.asarray((loadings.cross + RIDGE) / (loadings.power + RIDGE))
+
+
+def _heard(loadings: Loadings) -> Bools:
+    """``(S,)`` who was ever learnt from: a source that never spoke is as one that is not there."""
+    return np.asarray(np.diagonal(loadings.kin) > 0)
 
 
 def voices(ready: Bools, groups: tuple[str, ...], strayed: Floats) -> Floats:
@@ -252,9 +261,9 @@ def _chance_edge(loadings: Loadings) -> float:
         their approximation for singular values, squared. Windows are counted as they are
         remembered, which allows for neighbours that are alike.
     """
-    sources, statistics = loadings.cross.shape
+    statistics = loadings.cross.shape[1]
     remembered = (1 - FORGETTING**loadings.windows) / (1 - FORGETTING)
-    ratio = min(sources / (remembered * statistics), 1.0)
+    ratio = min(_heard(loadings).sum() / (remembered * statistics), 1.0)
     return float(np.polynomial.polynomial.polyval(ratio, KIN_EDGE)) ** 2
 
 
@@ -280,7 +289,7 @@ def update(  # noqa: PLR0917 - one window's five arrays, in order
         usual: ``(S, P)`` what is usually left, in standard units.
     """
     own = loading(loadings) * shift
-    followed = np.where(accepted, np.clip(z, -BREAK, BREAK), own)
+    followed = np.where(accepted, np.clip(z, -BREAK, BREAK), _learnt(loadings) * shift)
     cross = FORGETTING * loadings.cross + followed * shift
     learnt = accepted & spoke
     reach = BEND * _unit(z - own, learnt, usual)
