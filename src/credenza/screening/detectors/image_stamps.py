@@ -114,9 +114,13 @@ class ImageStamps(PictureGroups):
             is_known = place < len(named) and not (
                 stamp.is_exact and (~np.isin(rows, named[place][2])).any()
             )
-            if len(rows) and not is_known and not _is_natural(stamp, images, rows, beliefs, units):
-                known = named[place : place + 1] or [(stamp, beliefs, rows)]
-                named[place : place + 1] = [(*one[:2], np.union1d(one[2], rows)) for one in known]
+            if not len(rows) or is_known or _is_natural(stamp, images, rows, beliefs, units):
+                continue
+            if place < len(named):
+                first, seen_by, carriers = named[place]
+                named[place] = first, seen_by, np.union1d(carriers, rows)
+            else:
+                named.append((stamp, beliefs, np.unique(rows)))
         return named
 
     def _finding(
