@@ -5,8 +5,11 @@ method runs. A false-alarm rate counts episodes, and an alarm may be on for four
 rate at most. The row "none" is the null control, through the same code path. "rate
 realised" is that of the clean audit at the threshold from calibration (ours: the nominal
 rate, nothing tuned); the powers of all methods are then at thresholds that meet the rule
-on the clean audit, so that nobody gains by alarming more. Beside each event stands what is
-claimed in the same windows where nothing is done, and how often a claim is made only with it.
+on the clean audit, so that nobody gains by alarming more. Honest events are gates: the last
+table holds each method to a threshold at which it also calls no more of them campaigns than
+the goals allow, on the same draws, each baseline in the setting that serves it best there.
+Beside each event stands what is claimed in the same windows where nothing is done, and how
+often a claim is made only with it.
 
     python benchmarks/campaigns/bench.py --panel flights --reps 200 --first-seed 900 --out DIR
 """
@@ -28,10 +31,10 @@ from credenza.campaigns.panel import PanelScanner
 from credenza.campaigns.unattended import Unattended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from credenza.campaigns.judge import WindowResult
-    from credenza.core.types import Floats
+    from credenza.core.types import Bools, Floats
 
 ON_TIME = 4
 BURN_IN = 60
@@ -139,20 +142,20 @@ def _claimed(results: Sequence[WindowResult]) -> bool:
     return any(result.campaign is not None for result in results)
 
 
-def ours(bench: Bench, event: Event, least: float, without: list[bool]) -> tuple[Cell, list[bool]]:
-    """At the nominal rate, with the naming; and who is caught at an equal realised rate."""
-    nominal, equal = Cell([], without), []
+def ours(bench: Bench, event: Event, without: list[bool]) -> tuple[Cell, Floats]:
+    """At the nominal rate, with the naming; and the largest score of each draw."""
+    nominal, largest = Cell([], without), []
     for draw in bench.draws:
         results = our_results(bench, event, draw)
         nominal.caught.append(_claimed(results))
-        equal.append(any(r.surprise > least for r in results))
+        largest.append(max(r.surprise for r in results))
         if nominal.caught[-1] and event.sources:
             first = next(r.campaign for r in results if r.campaign is not None)
             guilty = set(draw.guilty[: event.sources].tolist())
             nominal.right += len(set(first.sources) & guilty)
             nominal.named += len(first.sources)
             nominal.guilty += len(guilty)
-    return nominal, equal
+    return nominal, np.array(largest)
 
 
 def described(event: Event, cell: Cell) -> str:
@@ -169,7 +172,7 @@ def described(event: Event, cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A baseline with the setting and the input that did best on the tuning draws."""
+    """A baseline in one setting, on one input."""
 
     standards: list[Standard]
     scores: list[Callable[[Floats], Floats]]
@@ -177,9 +180,9 @@ class Tuned:
     audit: list[Floats]
 
 
-def tune(bench: Bench, name: str, draws: list[Draw], inputs: list[list[Standard]]) -> Tuned:
-    """The best of six by the power against 4 of 20 at 3 sigma, threshold from calibration."""
-    best, most = None, -1.0
+def settings(bench: Bench, name: str, inputs: list[list[Standard]]) -> list[Tuned]:
+    """A baseline in three settings on two inputs."""
+    found = []
     for standards in inputs:
         for weight in WEIGHTS:
             fits = [
@@ -187,18 +190,26 @@ def tune(bench: Bench, name: str, draws: list[Draw], inputs: list[list[Standard]
                 for own, panel in zip(standards, bench.panels, strict=True)
             ]
             clean = [fit(np.clip(own.z, -8, 8)) for fit, own in zip(fits, standards, strict=True)]
-            tuned = Tuned(
-                standards,
-                fits,
-                [c[p.calibration : p.audit] for c, p in zip(clean, bench.panels, strict=True)],
-                [c[p.audit :] for c, p in zip(clean, bench.panels, strict=True)],
+            found.append(
+                Tuned(
+                    standards,
+                    fits,
+                    [c[p.calibration : p.audit] for c, p in zip(clean, bench.panels, strict=True)],
+                    [c[p.audit :] for c, p in zip(clean, bench.panels, strict=True)],
+                )
             )
-            least = threshold(tuned.calibration)
-            power = np.mean([max(_theirs(bench, tuned, step(4, 3), d)) > least for d in draws])
-            if power > most:
-                best, most = tuned, float(power)
-    assert best is not None
-    return best
+    return found
+
+
+def power_when_tuned(bench: Bench, tuned: Tuned, draws: Sequence[Draw]) -> float:
+    """Of 4 of 20 at 3 sigma, on draws that only tune, at the threshold from calibration."""
+    least = threshold(tuned.calibration)
+    return float(np.mean(largest(bench, tuned, step(4, 3), draws) > least))
+
+
+def largest(bench: Bench, tuned: Tuned, event: Event, draws: Sequence[Draw]) -> Floats:
+    """``(D,)`` largest score of each draw."""
+    return np.array([_theirs(bench, tuned, event, draw).max() for draw in draws])
 
 
 def _theirs(bench: Bench, tuned: Tuned, event: Event, draw: Draw) -> Floats:
@@ -212,12 +223,22 @@ def _theirs(bench: Bench, tuned: Tuned, event: Event, draw: Draw) -> Floats:
     return tuned.scores[draw.panel](z)[-event.windows :]
 
 
-def wilson(caught: Sequence[bool]) -> str:
+def wilson(caught: Sequence[bool] | Bools) -> str:
     """Share with its 95 % interval."""
     n, p, z = len(caught), float(np.mean(caught)), 1.96
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return f"{p:.2f} [{max(middle - half, 0):.2f}, {min(middle + half, 1):.2f}]"
+
+
+def gate(scores: Floats, most: float) -> float:
+    """The smallest threshold that at most this share of the draws exceeds."""
+    return float(np.sort(scores)[::-1][int(most * len(scores))])
+
+
+def gated(audit: Sequence[Floats], scores: Mapping[str, Floats]) -> float:
+    """The smallest threshold that meets the rule and, of honest events, the goals."""
+    return max(threshold(audit), *(gate(scores[own.name], GOALS[own.name]) for own in BENIGN))
 
 
 @dataclass
@@ -227,12 +248,19 @@ class Tables:
     Attributes:
         nominal: rows of our events at the nominal rate.
         realised: by method, episodes and alarm time per window of the clean audit.
-        powers: by method, who is caught at an equal realised rate, by event.
+        equal: by method, who is caught at an equal realised rate, by event.
+        gated: the same where honest events are called no more often than the goals allow.
     """
 
     nominal: list[str]
     realised: dict[str, tuple[float, float]]
-    powers: dict[str, list[str]]
+    equal: dict[str, list[str]]
+    gated: dict[str, list[str]]
+
+
+def powers(scores: Mapping[str, Floats], least: float) -> list[str]:
+    """By event, the share of draws whose largest score exceeds ``least``."""
+    return [wilson(own > least) for own in scores.values()]
 
 
 def run(  # noqa: PLR0917 - the command's options, in order
@@ -241,7 +269,7 @@ def run(  # noqa: PLR0917 - the command's options, in order
     """The tables of a panel, in Markdown."""
     bench, tuning_draws = prepare(name, reps, tuning, first)
     events = [e for e in (*ATTACKS, *BENIGN) if any(part in e.name for part in only)]
-    tables = Tables([], {}, {})
+    tables = Tables([], {}, {}, {})
     _measure_ours(bench, events, tables)
     _measure_baselines(bench, events, tables, methods, tuning_draws)
     title = (
@@ -256,16 +284,18 @@ def _measure_ours(bench: Bench, events: Sequence[Event], tables: Tables) -> None
         own.results[panel.audit - panel.calibration :]
         for own, panel in zip(bench.passes, bench.panels, strict=True)
     ]
-    least = threshold([np.array([r.surprise for r in own]) for own in audits])
     alarms = [np.array([r.campaign is not None for r in own]) for own in audits]
     tables.realised["credenza, nominal 1/100"] = rates(alarms)
-    tables.powers["credenza"] = []
     without = {windows: untouched(bench, windows) for windows in {e.windows for e in events}}
+    scores = {}
     for event in events:
-        nominal, equal = ours(bench, event, least, without[event.windows])
-        tables.powers["credenza"].append(wilson(equal))
+        nominal, scores[event.name] = ours(bench, event, without[event.windows])
         tables.nominal.append(described(event, nominal))
         print(tables.nominal[-1], flush=True)
+    audit = [np.array([r.surprise for r in own]) for own in audits]
+    tables.equal["credenza"] = powers(scores, threshold(audit))
+    if set(BENIGN) <= set(events):
+        tables.gated["credenza"] = powers(scores, gated(audit, scores))
 
 
 def _measure_baselines(
@@ -277,15 +307,33 @@ def _measure_baselines(
 ) -> None:
     inputs = [[standardised(p, tracks=tracks) for p in bench.panels] for tracks in (False, True)]
     for method in methods:
-        tuned = tune(bench, method, draws, inputs)
-        at_calibration = threshold(tuned.calibration)
-        tables.realised[method] = rates([own > at_calibration for own in tuned.audit])
-        equal_least = threshold(tuned.audit)
-        tables.powers[method] = [
-            wilson([max(_theirs(bench, tuned, e, d)) > equal_least for d in bench.draws])
-            for e in events
-        ]
-        print(method, tables.realised[method], tables.powers[method], flush=True)
+        tried = settings(bench, method, inputs)
+        best = max(tried, key=lambda own: power_when_tuned(bench, own, draws))
+        at_calibration = threshold(best.calibration)
+        tables.realised[method] = rates([own > at_calibration for own in best.audit])
+        scores = _by_event(bench, best, events)
+        tables.equal[method] = powers(scores, threshold(best.audit))
+        print(method, tables.realised[method], tables.equal[method], flush=True)
+        if set(BENIGN) <= set(events):
+            tables.gated[method] = _best_gated(bench, tried, events)
+            print(method, "within the gates", tables.gated[method], flush=True)
+
+
+def _best_gated(bench: Bench, tried: Sequence[Tuned], events: Sequence[Event]) -> list[str]:
+    """Within the gates, in whichever setting finds most of the attacks."""
+    attacks = [own.name for own in events if own.sources]
+    most, best = -1.0, list[str]()
+    for own in tried:
+        scores = _by_event(bench, own, events)
+        least = gated(own.audit, scores)
+        power = float(np.mean([scores[name] > least for name in attacks]))
+        if power > most:
+            most, best = power, powers(scores, least)
+    return best
+
+
+def _by_event(bench: Bench, tuned: Tuned, events: Sequence[Event]) -> dict[str, Floats]:
+    return {event.name: largest(bench, tuned, event, bench.draws) for event in events}
 
 
 def _markdown(title: str, events: Sequence[Event], tables: Tables) -> str:
@@ -301,12 +349,20 @@ def _markdown(title: str, events: Sequence[Event], tables: Tables) -> str:
             "|---|---|---|",
             *(f"| {method} | {e:.4f} | {on:.4f} |" for method, (e, on) in tables.realised.items()),
             "\nCaught at an equal realised rate of 1/100:\n",
-            "| method | " + " | ".join(e.name for e in events) + " |",
-            "|" + "---|" * (len(events) + 1),
-            *(f"| {method} | " + " | ".join(row) + " |" for method, row in tables.powers.items()),
+            *_powers(events, tables.equal),
+            "\nCaught within the gates:\n",
+            *_powers(events, tables.gated),
             "",
         ]
     )
+
+
+def _powers(events: Sequence[Event], rows: Mapping[str, list[str]]) -> list[str]:
+    return [
+        "| method | " + " | ".join(e.name for e in events) + " |",
+        "|" + "---|" * (len(events) + 1),
+        *(f"| {method} | " + " | ".join(row) + " |" for method, row in rows.items()),
+    ]
 
 
 def _goal(event: Event) -> str:
