@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.campaigns.panel import PanelScanner
-from credenza.core.errors import UsageError
+from credenza.campaigns.panel_input import (
+    accepted_of,
+    groups_of,
+    periods_of,
+    rate_of,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,19 +72,23 @@ def scan_panel(
     *,
     start: int,
     periods: Sequence[int] = (),
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str | int | None] | None = None,
     rate: float = 0.01,
     accepted: Bools | None = None,
 ) -> Iterator[WindowResult]:
     """Judge every window of a panel from ``start`` on, each by its past alone.
 
+    What does not fit is refused by the call itself, before any window is judged. A panel of
+    one source, or in which nobody shows anything, is judged: it has no campaigns.
+
     Args:
-        values: ``(S, T, P)`` sources, windows, statistics; NaN = absent.
+        values: ``(S, T, P)`` sources, windows, statistics; numbers, NaN = absent.
         start: first window that is judged; those before it are vetted history.
         periods: lengths of cycles in windows, such as 7 for days of the week.
-        groups: group of each source; sources of one group count once.
-        rate: false campaigns per window that are accepted; what the past foretells is
-            held to a third of it.
+        groups: group of each source, a name or a number; sources of one group count once;
+            None or "" = alone.
+        rate: false campaigns per window that are accepted, between 0 and 1; what the past
+            foretells is held to a third of it.
         accepted: ``(S, T)`` False where a batch was held and must teach nothing; None:
             nobody decides, and ``Unattended`` says what is learnt.
 
@@ -86,30 +96,31 @@ def scan_panel(
         One ``WindowResult`` a window, in order.
 
     Raises:
-        UsageError: a shape does not fit.
+        UsageError: an argument has another shape, type or range.
     """
-    if values.ndim != 3 or not 0 <= start <= values.shape[1]:
-        raise UsageError(
-            "bad-panel",
-            "the panel is not (sources, windows, statistics) with a start inside it",
-            why=f"shape {values.shape}, start {start}",
-            fix="give a three-dimensional array, NaN where a source is absent",
-        )
-    sources, windows, statistics = values.shape
+    panel = values_of(values, start)
+    sources, windows, statistics = panel.shape
     scanner = PanelScanner(
         [f"{s:06d}" for s in range(sources)],
         [f"{p:06d}" for p in range(statistics)],
-        groups=groups,
-        periods=periods,
-        rate=rate / MARGIN,
+        groups=groups_of(groups, sources),
+        periods=periods_of(periods),
+        rate=rate_of(rate) / MARGIN,
     )
+    return _judged(panel, start, scanner, accepted_of(accepted, (sources, windows)))
+
+
+def _judged(
+    panel: Floats, start: int, scanner: PanelScanner, accepted: Bools | None
+) -> Iterator[WindowResult]:
+    sources, windows, _ = panel.shape
     unattended = Unattended(sources)
     for t in range(windows):
-        result = scanner.step(values[:, t, :])
+        result = scanner.step(panel[:, t, :])
         if t >= start:
             yield result
         if accepted is not None:
-            scanner.accept(np.asarray(accepted[:, t], dtype=bool))
+            scanner.accept(accepted[:, t])
         elif t < start:
             scanner.accept()
         else:

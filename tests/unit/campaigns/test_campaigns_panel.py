@@ -258,11 +258,6 @@ def test_accepting_without_a_window_is_refused() -> None:
         PanelScanner(["a", "b"], ["x"]).accept()
 
 
-def test_a_panel_of_two_dimensions_is_refused() -> None:
-    with pytest.raises(UsageError, match="sources, windows, statistics"):
-        list(scan_panel(np.zeros((3, 4)), start=1))
-
-
 def test_a_source_that_joins_is_scanned_once_it_is_known() -> None:
     values = panel(16)
     values[:4, ATTACK:, 3] += 6
