@@ -64,6 +64,7 @@ credenza policy replay --since 2013-07-01
 credenza policy replay --since 0 --policy stricter.toml --dataset flights
 credenza policy adopt stricter.toml
 credenza monitor flights
+credenza serve --token-file watch.token --stop-after 1
 credenza review list
 credenza review list --queue review
 credenza review queues --exit-zero

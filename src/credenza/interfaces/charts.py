@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from credenza.core.types import Campaign, Floats
     from credenza.gate.chart import Panel
+    from credenza.gate.monitor import CampaignRecord
+    from credenza.workspace import Workspace
 
 WIDTH, HEIGHT = 960, 360
 LEFT, RIGHT, TOP, BOTTOM = 56, 24, 64, 44
@@ -74,6 +76,12 @@ class _Frame:
     def y(self, value: float) -> float:
         """Of a deviation."""
         return TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low)
+
+
+def chart_in(workspace: Workspace, found: CampaignRecord) -> str:
+    """The picture of a campaign of a workspace, under the policy in force."""
+    limit = workspace.policies.in_force().lanes.source
+    return chart_of(found.campaign, workspace.panel(found.dataset), limit)
 
 
 def chart_of(campaign: Campaign, panel: Panel, limit: float) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from credenza.core.jsonable import jsonable
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.stories import campaign_lines
 from credenza.interfaces.cli.terminal import Screen, count, plain
+from credenza.interfaces.documents import campaign_document, campaigns_document
 
 if TYPE_CHECKING:
     from credenza.gate.monitor import CampaignRecord
@@ -42,7 +42,7 @@ def list_campaigns(home: Path | None, dataset: str | None) -> Answer:
         )
         screen.line(count(len(found), "campaign"))
 
-    return Answer("credenza.campaigns/1", {"campaigns": [jsonable(one) for one in found]}, show)
+    return Answer(*campaigns_document(found), show)
 
 
 @command.use_case("show", examples=("credenza campaigns show CAMPAIGN --svg campaign.svg",))
@@ -58,12 +58,11 @@ def show_campaign(home: Path | None, campaign: str, svg: Path | None) -> Answer:
 
     CAMPAIGN is as `credenza campaigns list` shows it.
     """
-    from credenza.interfaces.charts import chart_of  # noqa: PLC0415 - loads NumPy when used
+    from credenza.interfaces.charts import chart_in  # noqa: PLC0415 - loads NumPy when used
 
     with open_workspace(home) as workspace:
         found = workspace.campaign(campaign)
-        limit = workspace.policies.in_force().lanes.source
-        picture = chart_of(found.campaign, workspace.panel(found.dataset), limit) if svg else ""
+        picture = chart_in(workspace, found) if svg else ""
     if svg is not None:
         svg.write_text(picture, encoding="utf-8")
 
@@ -74,8 +73,7 @@ def show_campaign(home: Path | None, campaign: str, svg: Path | None) -> Answer:
         if svg is not None:
             screen.line(f"chart: {svg}")
 
-    body = {"campaign": jsonable(found), "svg": None if svg is None else str(svg)}
-    return Answer("credenza.campaign/1", body, show)
+    return Answer(*campaign_document(found, svg), show)
 
 
 def _row(one: CampaignRecord) -> tuple[str, ...]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING
 
 import click
 
 from credenza.core.errors import CredenzaError, InternalError, UsageError
 from credenza.interfaces.cli.answer import ascii_json
 from credenza.interfaces.cli.terminal import Screen, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from credenza.interfaces.documents import error_document
 
 USAGE_EXIT = 2
 INTERRUPTED_EXIT = 130
@@ -68,7 +65,7 @@ def report(
     if debug:
         traceback.print_exception(wrong, file=sys.stderr)
     if as_json:
-        click.echo(ascii_json(_object(error)))
+        click.echo(ascii_json(error_document(error).whole()))
     else:
         screen = Screen(sys.stderr)
         screen.line(f"error[{plain(error.code)}]: {plain(error.what)}", style="red")
@@ -92,16 +89,6 @@ def stop(wrong: BaseException, *, as_json: bool) -> int:
         click.echo(wrong.format_message(), err=True)
         return USAGE_EXIT
     return report(wrong, as_json=as_json)
-
-
-def _object(error: CredenzaError) -> Mapping[str, object]:
-    return {
-        "schema": "credenza.error/1",
-        "code": error.code,
-        "what": error.what,
-        "why": error.why,
-        "fix": error.fix,
-    }
 
 
 def _reading_of(wrong: click.ClickException) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from credenza.core.jsonable import jsonable
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.terminal import Screen, count
+from credenza.interfaces.documents import monitor_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +34,7 @@ def command(home: Path | None, dataset: str) -> Answer:
 
 
 def _standing(found: Standing) -> Answer:
-    return Answer(
-        "credenza.monitor/1", {"monitor": jsonable(found)}, lambda screen: _show(screen, found)
-    )
+    return Answer(*monitor_document(found), lambda screen: _show(screen, found))
 
 
 def _show(screen: Screen, found: Standing) -> None:

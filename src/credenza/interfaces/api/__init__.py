@@ -1,0 +1,1 @@
+"""The service: what the gate found, over HTTP, for reading only."""
