@@ -50,6 +50,8 @@ credenza settle flights
 credenza submit july.csv --source acme --key acme.key --dataset flights --label late \
  --collected 2013-07-01 2013-07-08 --licence CC0-1.0
 credenza settle flights --until 2013-08-05
+credenza drift flights
+credenza drift flights --source acme --window 2013-07-15
 credenza batch list
 credenza batch list --dataset flights --status held
 credenza batch show BATCH --exit-zero

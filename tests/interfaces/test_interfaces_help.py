@@ -54,7 +54,7 @@ ring init · ring delegate · ring revoke · ring rotate · ring renew · ring s
 ring publish · ring import · ring show
 witness vkey · witness serve · drill operator · catalog rebuild · catalog parts
 catalog check
-campaigns list · campaigns show · monitor · serve
+campaigns list · campaigns show · monitor · drift · serve
 policy show · policy test · policy propose · policy adopt · policy explain · policy replay
 governance show · governance start · governance adopt · governance audit
 member add · member change · member remove · member list

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from credenza.core.canonical import Json
     from credenza.core.protocols import Detector
-    from credenza.core.types import Floats
+    from credenza.core.types import Floats, View
     from credenza.gate.policy import Budget, Policy
     from credenza.gate.reference import Reference
     from credenza.gate.stores import Stores
@@ -42,10 +42,26 @@ def screen_beside(  # noqa: PLR0917 - what is judged, against what, by whom
         budget: of false alarms.
         expected: the reference's label probabilities of ``table``; None without a model.
     """
+    return screen(
+        view_beside(name, table, sources, reference, expected),
+        detectors,
+        fdr=budget.fdr,
+        row_budget=budget.rows,
+    )
+
+
+def view_beside(
+    name: str,
+    table: pa.Table,
+    sources: Sequence[str],
+    reference: Reference,
+    expected: Floats | None = None,
+) -> View:
+    """The rows of ``table``, then the trusted ones; arguments as for ``screen_beside``."""
     both = pa.concat_tables([table, reference.trusted], promote_options="default")
     if expected is not None:
         expected = np.vstack([expected, cast("Floats", reference.expected(reference.trusted))])
-    view = make_view(
+    return make_view(
         name,
         both,
         label=reference.label,
@@ -54,12 +70,6 @@ def screen_beside(  # noqa: PLR0917 - what is judged, against what, by whom
         facets=reference.facets,
         expected=expected,
         classes=reference.classes,
-    )
-    return screen(
-        view,
-        detectors,
-        fdr=budget.fdr,
-        row_budget=budget.rows,
     )
 
 

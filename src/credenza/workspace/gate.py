@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from credenza.core.errors import UntrustedError
     from credenza.core.spans import Spans
     from credenza.core.types import Source
+    from credenza.gate.drift import WindowDrift
     from credenza.gate.monitor import CampaignRecord, Standing
     from credenza.gate.questions import BatchRecord, Explanation, Waiting
     from credenza.gate.review import Decision
@@ -263,6 +264,12 @@ class Gate(Opened):
     def monitor(self, dataset: str) -> Standing:
         """How a dataset stands now: lanes, sources, false alarms so far, backlog."""
         return monitor.monitor(self._stores, self.policies.in_force(), dataset)
+
+    def drift(self, dataset: str, window: str = "") -> WindowDrift:
+        """How far each column of each source moved in a settled window; the newest for ""."""
+        from credenza.gate.drift import window_drift  # noqa: PLC0415 - the models: seconds to load
+
+        return window_drift(self._stores, self.policies.in_force(), dataset, window)
 
     def panel(self, dataset: str) -> Panel:
         """How far each source was from its own past, window by window: control charts."""

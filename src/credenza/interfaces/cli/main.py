@@ -50,6 +50,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("review", "review", "Decide on what was held."),
             ("campaigns", "campaigns", "Sources that moved together, with their charts."),
             ("monitor", "monitor", "How a dataset stands now."),
+            ("drift", "drift", "How far each column of each source moved."),
             ("serve", "serve", "Campaigns and monitor over HTTP, for reading."),
         ),
     ),
