@@ -32,7 +32,9 @@ def test_a_chart_has_a_line_for_each_source_and_marks_the_alarm_and_the_limits()
     drawn = chart_of(CAMPAIGN, panel(), 4.5)
     assert drawn.count("<path ") == 4
     assert drawn.count('stroke="#c9472b"') == 2 * 2  # two named: line and legend
-    assert all(word in drawn for word in (">alarm<", ">+4.5<", ">-4.5<", "anna (named)"))
+    assert all(
+        word in drawn for word in (f">alarm {WINDOWS[9]}<", ">+4.5<", ">-4.5<", "anna (named)")
+    )
 
 
 @pytest.mark.parametrize("campaign", [CAMPAIGN, payload(("anna", HOSTILE))])
@@ -59,3 +61,24 @@ def test_a_missing_window_breaks_a_line_and_an_empty_panel_draws_its_axes() -> N
     (path,) = re.findall(r'<path d="([^"]*)"', control_chart_svg(chart))
     assert path.count("M") == 2
     assert "<svg" in control_chart_svg(replace(chart, windows=(), series=()))
+
+
+def test_a_chart_says_its_unit_its_direction_and_the_common_shift_that_is_removed() -> None:
+    drawn = chart_of(CAMPAIGN, panel(), 4.5)
+    assert ">surprise, up<" in drawn
+    assert "standard units from each source" in drawn
+    assert "without the shift that all share (+0.2 in the alarm" in drawn
+    assert "beyond: an alarm of one source alone" in drawn
+
+
+@pytest.mark.parametrize("letter", ["a", "株", "\u202e"])
+def test_a_long_name_is_cut_where_its_place_ends(letter: str) -> None:
+    names = ("anna", letter * 200, "cara", "dino")
+    campaign = replace(CAMPAIGN, sources=("anna", letter * 200))
+    lines = chart_of(campaign, panel(names), 4.5)
+    bars = chart_of(payload(("anna", letter * 200)), panel(), 4.5)
+    (legend,) = re.findall(r">([^<]*… \(named\))<", lines)
+    (beside,) = re.findall(r">([^<]*…)<", bars)
+    broad = 2 if letter == "株" else 1
+    assert 8 <= broad * len(legend.removesuffix("… (named)")) <= 16
+    assert 16 <= broad * len(beside.removesuffix("…")) <= 24

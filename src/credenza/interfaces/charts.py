@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     from credenza.gate.monitor import CampaignRecord
     from credenza.workspace import Workspace
 
-WIDTH, HEIGHT = 960, 360
-LEFT, RIGHT, TOP, BOTTOM = 56, 24, 64, 44
+WIDTH, HEIGHT = 960, 384
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 92, 44
 OCHRE = "#b07a1e"
 # Lines that a reader can tell apart without colour.
 DASHES = ("", "8 4", "2 3", "10 3 2 3")
 MOST_LEGENDS = 8
 MOST_BARS = 24
 LINE = 18
+BARS, FIRST_BAR = 240, 64
+"""Where bars begin, across and down; names stand before them."""
+UNITS = "standard units from each source's own past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class ControlChart:
     """Deviations of all sources in one statistic.
 
     Attributes:
+        note: what the values are, in words.
         windows: first days, in order.
         alarm: position of the alarm's window, or None.
         limit: distance at which a source alarms alone.
@@ -59,6 +64,7 @@ class ControlChart:
     series: tuple[Series, ...]
     alarm: int | None = None
     limit: float = 0.0
+    note: str = UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +106,19 @@ def chart_of(campaign: Campaign, panel: Panel, limit: float) -> str:
         for row, name in enumerate(panel.sources)
     )
     alarm = panel.windows.index(campaign.window) if campaign.window in panel.windows else None
-    return control_chart_svg(ControlChart(campaign.statistic, panel.windows, series, alarm, limit))
+    title = f"{plain(campaign.statistic, limit=80)}, {campaign.direction}"
+    shared = f"{campaign.removed_common_cause:+.1f} in the alarm's window"
+    note = f"{UNITS}, without the shift that all share ({shared})"
+    return control_chart_svg(ControlChart(title, panel.windows, series, alarm, limit, note))
 
 
 def control_chart_svg(chart: ControlChart) -> str:
-    """Named sources in red, suspected ones in amber, all others in grey."""
+    """Named sources in red, suspected ones in ochre, all others in grey; limits dashed."""
     values = [series.values[np.isfinite(series.values)] for series in chart.series]
     reach = max([chart.limit, 1.0, *(float(np.abs(v).max()) for v in values if len(v))]) * 1.08
     frame = _Frame(-reach, reach, len(chart.windows))
-    body = [_text(LEFT, 24, chart.title, INK, size=15), *_axes(frame, chart)]
+    body = [_text(LEFT, 24, chart.title, INK, size=15), _text(LEFT, 42, chart.note, GREY)]
+    body += _axes(frame, chart)
     order = sorted(chart.series, key=lambda series: (series.part != "", series.name))
     body += [_path(frame, series, PALE, width=1.0) for series in order if not series.part]
     shown = [series for series in order if series.part]
@@ -127,18 +137,29 @@ def shares_svg(campaign: Campaign) -> str:
     top = max([1e-9, *(after for _, _, after in rows), *(before for _, before, _ in rows)])
     title = f"{campaign.statistic}, window of {campaign.window}"
     body = [_text(LEFT, 24, title, INK, size=15)]
-    body.append(_text(LEFT, 44, "share of rows: others (grey), this source (red)", GREY))
+    body.append(_text(LEFT, 44, "share of rows: all others (grey), this source (red)", GREY))
     for place, (name, before, after) in enumerate(rows):
-        y = TOP + place * 2 * LINE
-        body.append(_text(LEFT, y + 13, name, INK))
+        y = FIRST_BAR + place * 2 * LINE
+        body.append(_text(LEFT, y + 13, _cut(name, 24), INK))
         for line, (share, colour) in enumerate(((before, GREY), (after, RED))):
-            wide = (WIDTH - 360) * share / top
+            wide = (WIDTH - BARS - 120) * share / top
             at = y + line * LINE * 0.7
             body.append(
-                f'<rect x="240" y="{at:.1f}" width="{wide:.1f}" height="10" fill="{colour}"/>'
+                f'<rect x="{BARS}" y="{at:.1f}" width="{wide:.1f}" height="10" fill="{colour}"/>'
             )
-            body.append(_text(250 + wide, at + 10, f"{share:.3%}", GREY, size=11))
-    return _svg(TOP + len(rows) * 2 * LINE + 20, title, body)
+            body.append(_text(BARS + 10 + wide, at + 10, f"{share:.3%}", GREY, size=11))
+    return _svg(FIRST_BAR + len(rows) * 2 * LINE + 20, title, body)
+
+
+def _cut(name: str, cells: int) -> str:
+    """A name that fits so many cells, in which broad letters take two; "…" where it is cut."""
+    said, kept = plain(name), ""
+    for letter in said:
+        cells -= 2 if east_asian_width(letter) in {"W", "F"} else 1
+        if cells < 1 and len(kept) + 1 < len(said):
+            return f"{kept}…"
+        kept += letter
+    return kept
 
 
 def _part(campaign: Campaign, name: str) -> str:
@@ -160,7 +181,10 @@ def _axes(frame: _Frame, chart: ControlChart) -> Iterator[str]:
     for value, dash in ((0.0, ""), (chart.limit, "4 4"), (-chart.limit, "4 4")):
         y = frame.y(value)
         yield _line(LEFT, y, WIDTH - RIGHT, y, GREY, dash)
-        yield _text(8, y + 4, f"{value:+.1f}", GREY, size=11)
+        yield _text(8, y + 4, f"{value:+.1f}" if value else "0", GREY, size=11)
+    if chart.limit:
+        said = "beyond: an alarm of one source alone"
+        yield _text(LEFT + 4, frame.y(chart.limit) - 4, said, GREY, size=11)
     for step in np.unique(np.linspace(0, max(0, len(chart.windows) - 1), 6).astype(int)):
         if step < len(chart.windows):
             x = min(frame.x(int(step)), WIDTH - 90)
@@ -168,18 +192,20 @@ def _axes(frame: _Frame, chart: ControlChart) -> Iterator[str]:
     if chart.alarm is not None:
         x = frame.x(chart.alarm)
         yield _line(x, TOP - 8, x, HEIGHT - BOTTOM, INK, "3 2")
-        yield _text(min(x + 4, WIDTH - 60), TOP - 2, "alarm", INK, size=11)
+        yield _text(
+            min(x + 4, WIDTH - 96), TOP - 2, f"alarm {chart.windows[chart.alarm]}", INK, size=11
+        )
 
 
 def _legend(shown: Sequence[Series]) -> Iterator[str]:
     for place, series in enumerate(shown[:MOST_LEGENDS]):
-        x, y = LEFT + (place % 4) * 220, 40 + (place // 4) * 14
+        x, y = LEFT + (place % 4) * 224, 62 + (place // 4) * 16
         dash = DASHES[place % len(DASHES)]
         yield _line(x, y - 4, x + 24, y - 4, _colour(series.part), dash)
-        yield _text(x + 30, y, f"{plain(series.name, limit=20)} ({series.part})", INK, size=11)
+        yield _text(x + 30, y, f"{_cut(series.name, 16)} ({series.part})", INK, size=11)
     if len(shown) > MOST_LEGENDS:
         more = f"and {len(shown) - MOST_LEGENDS} more"
-        yield _text(WIDTH - 110, 24, more, GREY, size=11)
+        yield _text(WIDTH - 80, 24, more, GREY, size=11)
 
 
 def _path(frame: _Frame, series: Series, colour: str, *, width: float, dash: str = "") -> str:
