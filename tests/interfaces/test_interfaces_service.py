@@ -23,10 +23,11 @@ from credenza.core.errors import (
     UntrustedError,
     UsageError,
 )
+from credenza.core.jsonable import jsonable
 from credenza.core.types import Campaign
 from credenza.gate.monitor import CampaignRecord, SourceState, Standing
 from credenza.interfaces.api.answers import failed
-from credenza.interfaces.api.pages import TRIES, at_one_moment, pages
+from credenza.interfaces.api.pages import pages
 from credenza.interfaces.cli.main import main
 from credenza.workspace import Workspace
 
@@ -275,29 +276,25 @@ def test_answers_are_whole_and_current_while_a_gate_submits_and_settles(
     assert all(sum(one["campaigns"].values()) >= 2 for one in seen)
 
 
-def test_an_answer_during_which_the_ledger_grew_is_asked_for_again(
-    gate: Gate, tmp_path: Path
+def test_an_answer_is_of_one_moment_and_the_next_one_is_newer(
+    gate: Gate, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(gate.home, home)
-    asked: list[int] = []
+    service, monitor, twice = serve(home), Workspace.monitor, []
 
-    def ask(growths: int) -> int:
-        def during(workspace: Workspace) -> int:
-            asked.append(workspace.log.ledger.size)
-            if len(asked) <= growths:
-                with Workspace.open(home) as writer:
-                    writer.freeze_source("fox", "why")
-                    writer.unfreeze_source("fox", "why")
-            return workspace.log.ledger.size
+    def while_a_week_is_settled(workspace: Workspace, dataset: str) -> Standing:
+        first = monitor(workspace, dataset)
+        with Workspace.open(home) as writer:
+            gate.week(writer, 9)
+        twice.extend([first, monitor(workspace, dataset)])
+        return first
 
-        asked.clear()
-        return at_one_moment(home, during)
-
-    assert ask(growths=2) == asked[-1]
-    assert asked == [asked[0], asked[0] + 2, asked[0] + 4]
-    with pytest.raises(ConflictError, match="grew whenever it was read"):
-        ask(growths=TRIES)
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "monitor", while_a_week_is_settled)
+        during = service.get("/v1/monitor?dataset=trips").document
+    assert jsonable(twice[0]) == jsonable(twice[1]) == during["monitor"]
+    assert service.get("/v1/monitor?dataset=trips").document != during
 
 
 def test_a_workspace_that_is_gone_or_broken_is_told_of_and_comes_back(

@@ -15,35 +15,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    Engine,
     Table,
     and_,
-    create_engine,
     delete,
-    event,
     func,
-    inspect,
     or_,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from credenza.core.canonical import Json, canonical_json
 from credenza.core.errors import ConflictError, UsageError
-from credenza.store.rows import LEASE, METADATA, TABLES, EntryRow, Lease, table_of, values_of
+from credenza.store.database import engine_of, make_tables, translated
+from credenza.store.rows import LEASE, TABLES, EntryRow, Lease, table_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy.engine import Connection
-    from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry
 
 R = TypeVar("R")
-
-BUSY_TIMEOUT_S = 10
 
 _UPSERTS: Mapping[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,
@@ -160,10 +152,11 @@ class Catalog:
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
         self._looking = _READ_ONLY[self._engine.dialect.name]
-        with _translated():
-            _make_tables(self._engine)
+        self._held: Transaction | None = None
+        with translated():
+            make_tables(self._engine)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -176,7 +169,7 @@ class Catalog:
         Raises:
             ConflictError: the database is busy, full or damaged.
         """
-        with _translated(), self._engine.begin() as connection:
+        with translated(), self._engine.begin() as connection:
             yield Transaction(connection)
 
     @contextmanager
@@ -186,11 +179,28 @@ class Catalog:
         Raises:
             ConflictError: the database is damaged, or something was written.
         """
+        if self._held is not None:
+            with translated():
+                yield self._held
+            return
         with (
-            _translated(),
+            translated(),
             self._engine.connect().execution_options(**self._looking) as connection,
         ):
             yield Transaction(connection)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Every snapshot inside the block is the same one; for one thread, and for reading.
+
+        What is written inside, by whomever, is seen after the block.
+        """
+        with self.snapshot() as rows:
+            self._held = rows
+            try:
+                yield
+            finally:
+                self._held = None
 
     def entry_count(self) -> int:
         """How many ledger entries are indexed; entries are indexed in their order."""
@@ -278,83 +288,12 @@ class Catalog:
 
     def _set_until(self, lease: Lease, until_ms: int) -> bool:
         ours = and_(LEASE.c.dataset == lease.dataset, LEASE.c.token == lease.token)
-        with _translated(), self._engine.begin() as connection:
+        with translated(), self._engine.begin() as connection:
             changed = connection.execute(update(LEASE).where(ours).values(until_ms=until_ms))
             return changed.rowcount == 1
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
-
-
-def _engine(url: str) -> Engine:
-    try:
-        engine = create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as wrong:
-        raise _bad_url(str(wrong)) from wrong
-    if engine.dialect.name not in _UPSERTS:
-        raise _bad_url(f"{engine.dialect.name} is not supported")
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _make_tables(engine: Engine) -> None:
-    """Tables as this version has them; an index that another version made is dropped.
-
-    It comes back from the ledger when the workspace is opened.
-    """
-    METADATA.create_all(engine)
-    lying = inspect(engine).get_multi_columns()
-    columns = {name: {column["name"] for column in found} for (_, name), found in lying.items()}
-    tables = list(TABLES.values())
-    if any(columns[table.name] != set(table.columns.keys()) for table in tables):
-        METADATA.drop_all(engine, tables=tables)
-        METADATA.create_all(engine)
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """Take transactions away from the driver, which would start them too late."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Writers queue when they begin: a reader that turns writer midway could only fail."""
-    read_only = connection.get_execution_options().get("credenza_read_only", False)
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Database errors as ours, with the driver's words as the cause."""
-    try:
-        yield
-    except DBAPIError as wrong:
-        cause = str(wrong.orig)
-        if "locked" in cause or "busy" in cause:
-            raise ConflictError(
-                "catalog-busy",
-                "another process writes the catalog",
-                why=f"it did not finish within {BUSY_TIMEOUT_S} s",
-                fix="try again when it is done",
-            ) from wrong
-        raise ConflictError(
-            "catalog-unusable",
-            "the catalog cannot be used",
-            why=cause,
-            fix="check the disk; if the file is damaged, delete it and run "
-            "`credenza catalog rebuild`",
-        ) from wrong
 
 
 @cache
@@ -387,12 +326,3 @@ def _condition(table: Table, name: str, value: object) -> ColumnElement[bool]:
 
 def _json(value: Any) -> Json:  # noqa: ANN401 - a field of any row
     return list(value) if isinstance(value, tuple) else value
-
-
-def _bad_url(why: str) -> UsageError:
-    return UsageError(
-        "bad-catalog-url",
-        "the catalog's URL names no database that we can use",
-        why=why,
-        fix="use sqlite:///PATH, or postgresql+pg8000://… with credenza[postgres] installed",
-    )

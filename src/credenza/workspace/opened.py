@@ -21,6 +21,7 @@ from credenza.workspace.warrants import Acting, Warrants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from credenza.provenance.keys import SigningKey
@@ -128,6 +129,14 @@ class Opened:
         workspace = cls(homes.find_home(home), clock=clock)
         workspace.warrants.acting = acting or Acting()
         return workspace
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """What is read inside the block is all of one moment, whatever others write meanwhile.
+
+        An answer that takes several looks at the index is otherwise of several moments. Only
+        read inside.
+        """
+        return self._stores.journal.catalog.hold()
 
     def close(self) -> None:
         """Tell lineage tools what happened, and let other processes write."""

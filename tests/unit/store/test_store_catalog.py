@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from credenza.core.errors import ConflictError, UsageError
-from credenza.store import catalog as catalog_module
+from credenza.store import database
 from credenza.store.catalog import Between, Catalog
 from credenza.store.rows import (
     TABLES,
@@ -223,10 +223,32 @@ def test_a_snapshot_cannot_write(catalog: Catalog) -> None:
     fill(catalog, BATCH)
 
 
+def test_what_is_held_is_of_one_moment_whatever_others_write(catalog: Catalog, path: Path) -> None:
+    fill(catalog, BATCH)
+    other = Catalog(f"sqlite:///{path}")
+    with catalog.hold():
+        before = catalog.dump()
+        fill(other, replace(BATCH, status="admitted"))
+        assert catalog.dump() == before
+        with pytest.raises(ConflictError), catalog.snapshot() as index:
+            index.upsert(BATCH)
+    assert catalog.dump() == other.dump() != before
+    other.close()
+
+
+def test_a_hold_that_was_broken_off_holds_no_longer(catalog: Catalog) -> None:
+    fill(catalog, BATCH)
+    with pytest.raises(ZeroDivisionError), catalog.hold():
+        1 / catalog.entry_count()
+    fill(catalog, replace(BATCH, status="admitted"))
+    with catalog.snapshot() as index:
+        assert index.find(BatchRow, status="admitted")
+
+
 def test_a_second_writer_is_told_that_the_first_is_busy(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0)
     catalog = Catalog(f"sqlite:///{path}")
     with sqlite3.connect(path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from credenza.core.errors import ConflictError, CredenzaError, UsageError
+from credenza.core.errors import CredenzaError, UsageError
 from credenza.core.text import quote
 from credenza.interfaces.api.answers import failed, picture, said
 from credenza.interfaces.charts import chart_in
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 OPENAPI = "openapi.json"
-TRIES = 16
-"""So often a workspace is read anew while a gate writes to it."""
-
-T = TypeVar("T")
 
 
 def pages(home: Path) -> Starlette:
@@ -46,7 +42,8 @@ def pages(home: Path) -> Starlette:
     def page(path: str, read: Callable[[Workspace, Request], Response], *takes: str) -> Route:
         def answer(request: Request) -> Response:
             _check(request, takes)
-            return at_one_moment(home, lambda workspace: read(workspace, request))
+            with Workspace.open(home) as workspace, workspace.at_one_moment():
+                return read(workspace, request)
 
         return Route(path, answer, methods=["GET"])
 
@@ -63,29 +60,6 @@ def pages(home: Path) -> Starlette:
     )
     app.router.redirect_slashes = False  # another path is another page: there is one way to ask
     return app
-
-
-def at_one_moment(home: Path, ask: Callable[[Workspace], T]) -> T:
-    """What a workspace answers, none of it older or newer than the rest.
-
-    An answer takes several looks at the index. Opening brings the index up to the ledger, so
-    if the ledger has not grown when the answer is there, the index has not moved either.
-
-    Raises:
-        ConflictError: it grew during each of ``TRIES`` tries.
-    """
-    for _ in range(TRIES):
-        with Workspace.open(home) as workspace:
-            ledger = workspace.log.ledger
-            size, answer = ledger.size, ask(workspace)
-            if ledger.refresh() == size:
-                return answer
-    raise ConflictError(
-        "ledger-moving",
-        "the ledger grew whenever it was read",
-        why=f"a gate wrote to it during each of {TRIES} tries",
-        fix="ask again",
-    )
 
 
 def _health(workspace: Workspace, _request: Request) -> Response:

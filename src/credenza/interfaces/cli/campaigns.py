@@ -60,7 +60,7 @@ def show_campaign(home: Path | None, campaign: str, svg: Path | None) -> Answer:
     """
     from credenza.interfaces.charts import chart_in  # noqa: PLC0415 - loads NumPy when used
 
-    with open_workspace(home) as workspace:
+    with open_workspace(home) as workspace, workspace.at_one_moment():
         found = workspace.campaign(campaign)
         picture = chart_in(workspace, found) if svg else ""
     if svg is not None:

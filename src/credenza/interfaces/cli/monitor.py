@@ -29,7 +29,7 @@ def command(home: Path | None, dataset: str) -> Answer:
     by how many times; the source lane speaks when it also goes further than sources
     usually do. False alarms are campaigns that reviewers cleared.
     """
-    with open_workspace(home) as workspace:
+    with open_workspace(home) as workspace, workspace.at_one_moment():
         return _standing(workspace.monitor(dataset))
 
 

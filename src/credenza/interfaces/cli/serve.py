@@ -9,7 +9,7 @@ import click
 
 from credenza.core.extras import needs_extra
 from credenza.interfaces.cli.answer import Answer
-from credenza.interfaces.cli.command import use_case
+from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.terminal import Screen
 
 
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     """
     with needs_extra("service", "a service"):
         from credenza.interfaces.api.guard import Guard  # noqa: PLC0415 - help stays light
-        from credenza.interfaces.api.pages import at_one_moment, pages  # noqa: PLC0415
+        from credenza.interfaces.api.pages import pages  # noqa: PLC0415
         from credenza.interfaces.api.serving import (  # noqa: PLC0415
             listen,
             name_of,
@@ -68,7 +68,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
 
     screen = Screen(sys.stderr)
     found = find_home(home)
-    at_one_moment(found, lambda workspace: workspace.public_key)  # it opens, or says why not
+    open_workspace(found).close()  # it opens, or says why not
     token = token_in(token_file)
     with listen(host, port, beyond_loopback=beyond_loopback) as listening:
         url = url_of(listening)
