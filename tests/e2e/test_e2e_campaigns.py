@@ -210,6 +210,21 @@ def test_a_source_beyond_its_cap_is_held_and_a_dominated_slice_is_warned_of(
     assert any("hans sends" in warning for warning in standing.dominance)
     (hans,) = (one for one in standing.sources if one.source == "hans")
     assert hans.rows > 0.5
+    assert 0.5 < hans.labels["yes"] < 0.8
+    assert (hans.subgroup, hans.of_subgroup > 0.8) == ('`town` = "Bern"', True)
+
+
+def test_a_label_that_hangs_on_one_source_is_warned_of_unasked(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    tables = honest(sources, VOUCHED)
+    tables["anna"] = pa.concat_tables([tables["anna"], honest(sources, 40)["anna"]])
+    for name in NAMES[1:]:
+        tables[name] = replaced(tables[name], "late", ["no"] * sources.rows)
+    send(workspace, sources, VOUCHED, tables)
+    (warning,) = workspace.monitor(DATASET).dominance
+    assert warning.startswith("anna sends 100% of the ")
+    assert warning.endswith('rows with `late` = "yes"')
 
 
 def test_one_source_that_shifts_for_good_speaks_in_its_lane_and_the_policy_may_hold_it(

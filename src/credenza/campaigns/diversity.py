@@ -34,12 +34,17 @@ class Influence:
         leverage: its share of what a linear model of all columns can learn: the sum of its
             rows' leverages over that of all. More than ``rows`` where its rows are unusual.
         labels: its share of the rows of each label value; empty for more than 16 values.
+        subgroup: the value of a category, of at least 50 rows, of which it sends the largest
+            share, in words; "" where there is none.
+        of_subgroup: that share.
     """
 
     source: str
     rows: float
     leverage: float
     labels: Mapping[str, float]
+    subgroup: str = ""
+    of_subgroup: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Slice:
 def influence(
     window: pa.Table, source: Strings, *, facets: Mapping[str, Role], label: str
 ) -> tuple[Influence, ...]:
-    """Each source's share of the rows, of each label and of the leverage, largest first.
+    """Each source's share of the rows, of labels, subgroups and leverage, largest first.
 
     Leverage is x (XᵀX + λI)⁻¹ xᵀ over the columns of the reference model: standardised
     numbers, cut at 5 standard deviations, and the 16 most frequent values of each category.
@@ -78,6 +83,7 @@ def influence(
     rows = np.bincount(of, minlength=len(names)) / n
     leverage = _leverage(_design(window, facets, label))
     pull = np.bincount(of, weights=leverage, minlength=len(names)) / max(leverage.sum(), 1e-12)
+    subgroups = _subgroups(window, of, len(names), facets, label)
     by_label: dict[str, Floats] = {}
     if label:
         own = np.array([str(value) for value in window.column(label).to_pylist()])
@@ -91,10 +97,38 @@ def influence(
             float(rows[place]),
             float(pull[place]),
             {value: float(share[place]) for value, share in by_label.items()},
+            *_largest(subgroups, place),
         )
         for place, name in enumerate(names)
     ]
     return tuple(sorted(found, key=lambda one: (-one.rows, one.source)))
+
+
+def _subgroups(
+    window: pa.Table, of: Ints, sources: int, facets: Mapping[str, Role], label: str
+) -> dict[str, Floats]:
+    """``(S,)`` each source's share of each frequent value of each category, by its name."""
+    found: dict[str, Floats] = {}
+    for name in window.column_names:
+        if name == label or facets.get(name, Role.IGNORED) is not Role.CATEGORY:
+            continue
+        column = by_value(window, name)
+        counts = np.bincount(column.codes[column.codes >= 0], minlength=max(column.size, 1))
+        for code in np.argsort(-counts, kind="stable")[:LEVELS]:
+            if counts[code] >= LEAST_SLICE_ROWS:
+                inside = column.codes == code
+                value = window.column(name)[int(np.argmax(inside))].as_py()
+                sent = np.bincount(of[inside], minlength=sources)
+                found[f"{tick(name)} = {quote(value)}"] = sent / counts[code]
+    return found
+
+
+def _largest(subgroups: Mapping[str, Floats], place: int) -> tuple[str, float]:
+    """The subgroup of which a source sends the largest share, and the share."""
+    if not subgroups:
+        return "", 0.0
+    name = max(subgroups, key=lambda one: (float(subgroups[one][place]), one))
+    return name, float(subgroups[name][place])
 
 
 def slices(

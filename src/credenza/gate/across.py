@@ -131,7 +131,8 @@ def judge_across(
             sent.table, sent.source, facets=reference.facets, label=reference.label
         ),
     )
-    return _with_caps(stores, policy, sent, _with_contradictions(policy, sent, groups, found))
+    compared = _with_contradictions(policy, sent, groups, found)
+    return _with_caps(stores, policy, sent, compared, label=reference.label)
 
 
 def memory_of(stores: Stores, dataset: str) -> Memory:
@@ -261,8 +262,13 @@ def _with_contradictions(
     )
 
 
-def _with_caps(stores: Stores, policy: Policy, sent: Sent, found: AcrossWindow) -> AcrossWindow:
-    """Sources beyond a cap of the policy, and slices that lean on one of them."""
+def _with_caps(
+    stores: Stores, policy: Policy, sent: Sent, found: AcrossWindow, *, label: str
+) -> AcrossWindow:
+    """Sources beyond a cap of the policy, and slices that lean on one of them.
+
+    Of the label's values it is warned unasked, where there are several sources to lean on.
+    """
     rule = policy.diversity
     over = [
         over_cap(one.source, one.rows, rule.window_share, "the rows of the window")
@@ -281,9 +287,11 @@ def _with_caps(stores: Stores, policy: Policy, sent: Sent, found: AcrossWindow) 
         for one in leaning
         if one.share > rule.slice_share
     ]
+    of_label = [label] if label and label not in columns and len(found.influence) > 1 else []
+    told = (*leaning, *slices(sent.table, sent.source, of_label, share=rule.dominant))
     warned = [
         f"{one.source} sends {one.share:.0%} of {in_words(one)}"
-        for one in leaning
+        for one in told
         if one.share > rule.dominant
     ]
     return replace(found, findings=(*found.findings, *over), dominance=tuple(warned))

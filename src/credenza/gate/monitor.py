@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -62,6 +62,9 @@ class SourceState:
         charts: how far it is on its control charts whose limit it exceeds, 1 = at it, by
             chart.
         watched_since: window of the campaign that put it under watch, or "".
+        labels: its share of the rows of each label value in that window.
+        subgroup: value of a category of which it sends the largest share, in words, or "".
+        of_subgroup: that share.
     """
 
     source: str
@@ -72,6 +75,9 @@ class SourceState:
     nearness: float
     charts: Mapping[str, float]
     watched_since: str
+    labels: Mapping[str, float] = field(default_factory=dict)
+    subgroup: str = ""
+    of_subgroup: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +230,7 @@ def _sources(
         if own.ratio >= 1:
             beyond[panel.sources[own.source]][own.chart] = own.ratio
     shares = {
-        str(one["source"]): (float(str(one["rows"])), float(str(one["leverage"])))
+        str(one["source"]): one
         for one in cast("list[dict[str, Json]]", settled.get("influence", []))
     }
     found = []
@@ -232,20 +238,29 @@ def _sources(
         statistic, deviation = "", 0.0
         if name in panel.sources and len(panel.statistics):
             statistic, deviation = _furthest(now[panel.sources.index(name)], panel.statistics)
-        rows, leverage = shares.get(name, (0.0, 0.0))
+        sent = shares.get(name, {})
+        labels = cast("dict[str, Json]", sent.get("labels", {}))
         found.append(
             SourceState(
                 name,
-                rows,
-                leverage,
+                _share(sent.get("rows")),
+                _share(sent.get("leverage")),
                 statistic,
                 deviation,
                 abs(deviation) / policy.lanes.source,
                 beyond[name],
                 watched.get(name, ""),
+                {label: _share(share) for label, share in labels.items()},
+                str(sent.get("subgroup", "")),
+                _share(sent.get("of_subgroup")),
             )
         )
     return tuple(sorted(found, key=lambda one: (-one.nearness, one.source)))
+
+
+def _share(told: Json) -> float:
+    """A share as the ledger spells it; 0 where it has none."""
+    return 0.0 if told is None else float(str(told))
 
 
 def _furthest(own: Floats, statistics: tuple[str, ...]) -> tuple[str, float]:

@@ -97,7 +97,7 @@ class DiversityRule:
         dataset_share: of the rows of the dataset.
         slice_columns: columns whose values are slices.
         slice_share: of the rows of a slice.
-        dominant: from which share of a slice on it is warned of.
+        dominant: from which share of a slice, or of a label's value, on it is warned of.
     """
 
     window_share: float = 1.0

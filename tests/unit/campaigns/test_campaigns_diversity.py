@@ -42,6 +42,20 @@ def test_a_source_of_unusual_rows_has_more_leverage_than_rows() -> None:
     assert big.leverage < big.rows + 0.05
 
 
+def test_the_subgroup_of_which_a_source_sends_most_is_told_with_its_share() -> None:
+    big, far, small = influence(*rows(), facets=FACETS, label="y")
+    assert (big.subgroup, big.of_subgroup) == ('`c` = "north"', 1.0)
+    assert far.subgroup == small.subgroup == '`c` = "south"'
+    assert far.of_subgroup == pytest.approx(200 / 700)
+
+
+def test_a_value_of_few_rows_and_a_missing_one_are_no_subgroups() -> None:
+    table, source = rows()
+    c: list[str | None] = ["few"] * 40 + [None] * 960
+    found = influence(table.set_column(1, "c", pa.array(c)), source, facets=FACETS, label="y")
+    assert {one.subgroup for one in found} == {""}
+
+
 def test_a_label_of_many_values_is_not_listed_by_value() -> None:
     table, source = rows()
     found = influence(table, source, facets={"x": Role.NUMBER}, label="x")
