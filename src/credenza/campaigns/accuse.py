@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from credenza.campaigns.claim import SCALES, SUSPECTED_U, PanelCampaign, without
-from credenza.campaigns.scan import berk_jones
+from credenza.campaigns.scan import together
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -126,7 +126,7 @@ def _followed(trail: Trail, moved: Floats, new: Ints, p_value: float) -> PanelCa
         trail.direction,
         p_value,
         SCALES[scale],
-        float(berk_jones(moved[scale], drop=1)[0]),
+        float(together(moved[scale])),
         without(moved[scale], accused),
         tuple(far[list(accused)].tolist()),
         follows=True,

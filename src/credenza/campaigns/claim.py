@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
-from credenza.campaigns.scan import berk_jones
+from credenza.campaigns.scan import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def claim(
         "up" if sign > 0 else "down",
         p_value,
         SCALES[scale],
-        float(berk_jones(u[scale] * found_sign, drop=1)[0]),
+        float(together(u[scale] * found_sign)),
         without(u[scale] * found_sign, members.tolist()),
         tuple(evidence[members].tolist()),
     )
@@ -130,5 +130,5 @@ def without(u: Floats, named: Sequence[int]) -> tuple[float, ...]:
     for source in named:
         rest = u.copy()
         rest[source] = np.nan
-        found.append(float(berk_jones(rest, drop=1)[0]))
+        found.append(float(together(rest)))
     return tuple(found)

@@ -17,7 +17,7 @@ from credenza.campaigns import (
     standardise,
 )
 from credenza.campaigns.claim import SCALES, PanelCampaign, claim
-from credenza.campaigns.scan import berk_jones
+from credenza.campaigns.scan import together
 from credenza.profiling.statistics.builtin import KINDS, OTHER, STRUCTURE, Kind
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def scan(u: Floats, asked: Bools, groups: tuple[str, ...], reach: Floats) -> Flo
     """
     both = np.where(asked, np.stack([u, -u], axis=1), np.nan)
     one = _one_per_group(np.moveaxis(both, 2, 0), groups)
-    return berk_jones(np.minimum(one, reach), drop=1)[0]
+    return together(np.minimum(one, reach))
 
 
 def reach_of(families: tuple[str, ...]) -> Floats:

@@ -10,17 +10,19 @@ from scipy.stats import norm
 
 from credenza.campaigns.claim import SCALES
 from credenza.campaigns.judge import alone, scan
-from credenza.campaigns.scan import berk_jones
+from credenza.campaigns.scan import berk_jones, together
 from credenza.campaigns.self_calibrate import LEAST_WINDOWS, finest, honest, remember, tail_p
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from credenza.core.types import Floats
 
 
-def slow_berk_jones(u: Floats, drop: int) -> float:
+def slow_berk_jones(u: Floats, drop: int, least: int = 1) -> float:
     p = np.sort(norm.sf(u))[drop:]
     n, best = len(p), 0.0
-    for k in range(1, n // 2 + 1):
+    for k in range(least, n // 2 + 1):
         if p[k - 1] < k / n:
             more = k * np.log(k / n / p[k - 1])
             best = max(best, more + (n - k) * np.log((1 - k / n) / (1 - p[k - 1])))
@@ -49,6 +51,44 @@ def test_one_far_source_makes_no_claim_of_several() -> None:
     assert berk_jones(u)[0] > 10
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_pair_has_to_be_as_many_times_rarer_as_there_are_others(seed: int) -> None:
+    u = np.random.default_rng(seed).normal(size=17)
+    u[: 2 + seed % 2] += 2 + seed
+    p = np.sort(norm.sf(u))[1:]
+    pair = np.log(1 / 16 / p[0]) + 15 * np.log((1 - 1 / 16) / (1 - p[0])) - np.log(16)
+    assert together(u) == pytest.approx(max(pair, slow_berk_jones(u, 1, least=2)), abs=1e-9)
+
+
+def beside_one_far(score: Callable[[Floats], Floats]) -> float:
+    """Share of windows beyond 1/100 of ordinary ones if one source moves by itself."""
+    rng = np.random.default_rng(8)
+    ordinary, others = rng.normal(size=(20, 20_000)), rng.normal(size=(20, 20_000))
+    others[0] = 8.0
+    return float(np.mean(score(others) > np.quantile(score(ordinary), 0.99)))
+
+
+def test_beside_one_that_moves_by_itself_fewer_windows_are_a_campaign() -> None:
+    """Blind: they still are more than ordinary ones, and what two others do counts as ever."""
+    assert 0.01 < beside_one_far(together) < beside_one_far(lambda u: berk_jones(u, drop=1)[0])
+
+
+def test_absent_sources_make_no_pair_rarer() -> None:
+    u = np.random.default_rng(1).normal(size=12)
+    u[:2] += 4
+    assert together(np.concatenate([u, np.full(9, np.nan)])) == pytest.approx(together(u))
+    assert together(np.full((20, 3), np.nan)).tolist() == [0, 0, 0]
+
+
+def test_what_pairs_do_is_heard_less_than_what_three_do() -> None:
+    """Blind: two sources at three standard units, the furthest left out, are nothing."""
+    u = np.zeros(20)
+    u[:2] = 3.0
+    assert together(u) < 2
+    u[2] = 3.0
+    assert together(u) > 6
+
+
 def averages(moved: dict[int, float]) -> Floats:
     """``(K, S, P)`` of twenty quiet sources in one statistic, in which some moved."""
     u = np.zeros((len(SCALES), 20, 1))
@@ -57,9 +97,9 @@ def averages(moved: dict[int, float]) -> Floats:
 
 
 def score_beside(before: dict[int, float]) -> float:
-    """The highest score where one source is far, and another at three units."""
+    """The highest score where one source is far, and another at four units."""
     asked = ~alone(averages(before))
-    return float(scan(averages({2: 6.0, 5: 3.0}), asked, ("",) * 20, np.array([8.0])).max())
+    return float(scan(averages({2: 6.0, 5: 4.0}), asked, ("",) * 20, np.array([8.0])).max())
 
 
 def test_a_source_that_has_drifted_alone_makes_nobody_its_accomplice() -> None:
