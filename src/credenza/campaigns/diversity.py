@@ -113,13 +113,14 @@ def _subgroups(
         if name == label or facets.get(name, Role.IGNORED) is not Role.CATEGORY:
             continue
         column = by_value(window, name)
-        counts = np.bincount(column.codes[column.codes >= 0], minlength=max(column.size, 1))
+        known = np.flatnonzero(column.codes >= 0)
+        joint = column.codes[known] * sources + of[known]
+        sent = np.bincount(joint, minlength=column.size * sources).reshape(column.size, sources)
+        counts = sent.sum(axis=1)
         for code in np.argsort(-counts, kind="stable")[:LEVELS]:
             if counts[code] >= LEAST_SLICE_ROWS:
-                inside = column.codes == code
-                value = window.column(name)[int(np.argmax(inside))].as_py()
-                sent = np.bincount(of[inside], minlength=sources)
-                found[f"{tick(name)} = {quote(value)}"] = sent / counts[code]
+                value = window.column(name)[int(np.argmax(column.codes == code))].as_py()
+                found[f"{tick(name)} = {quote(value)}"] = sent[code] / counts[code]
     return found
 
 

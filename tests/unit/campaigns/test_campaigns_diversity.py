@@ -56,6 +56,11 @@ def test_a_value_of_few_rows_and_a_missing_one_are_no_subgroups() -> None:
     assert {one.subgroup for one in found} == {""}
 
 
+def test_a_window_without_rows_rests_on_nobody() -> None:
+    table, source = rows()
+    assert influence(table.slice(0, 0), source[:0], facets=FACETS, label="y") == ()
+
+
 def test_a_label_of_many_values_is_not_listed_by_value() -> None:
     table, source = rows()
     found = influence(table, source, facets={"x": Role.NUMBER}, label="x")
