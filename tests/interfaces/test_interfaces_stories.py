@@ -37,6 +37,13 @@ def test_a_campaign_tells_the_payload_that_belongs_to_it() -> None:
     assert list(campaign_lines(without))[-1].endswith("aa 15, b6 6")
 
 
+def test_a_campaign_tells_how_often_such_a_claim_was_made_before() -> None:
+    known = replace(CAMPAIGN, evidence={**CAMPAIGN.evidence, "alarm_rate_so_far": "0.025"})
+    said = "  claims like it were made in 2.50% of the windows scanned before"
+    assert said in list(campaign_lines(known))
+    assert not [line for line in campaign_lines(CAMPAIGN) if "claims like it" in line]
+
+
 def test_whom_only_a_payload_names_has_no_figures_in_the_statistic() -> None:
     told = [line for line in campaign_lines(CAMPAIGN) if "standard units" in line]
     assert [line.split(":")[0].strip() for line in told] == ["campaign", "aa"]

@@ -49,7 +49,10 @@ class Influence:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows with one value of one column, and the unit that sends most of them."""
+    """Rows with one value of one column, and the source that sends most of them.
+
+    Blind to declared groups: who sends under two names has two shares.
+    """
 
     column: str
     value: str

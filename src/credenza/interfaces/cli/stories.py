@@ -46,6 +46,9 @@ def campaign_lines(campaign: Campaign) -> Iterator[str]:
     score = campaign.evidence.get("score")
     if score is not None:
         yield f"  with all of them the score is {_digits(score)}"
+    rate = campaign.evidence.get("alarm_rate_so_far")
+    if rate is not None:
+        yield f"  claims like it were made in {float(str(rate)):.2%} of the windows scanned before"
     payloads = campaign.evidence.get("payloads")
     for payload in payloads if isinstance(payloads, Sequence) else ():
         yield _shared_line(_table(payload))

@@ -1,4 +1,4 @@
-"""How numbers go together, with each other and with the label's residual."""
+"""How numbers go together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def correlations(rows: Rows) -> Measures:
     """Fisher's z of every pair of numbers, each cut at the trusted 1 % and 99 %.
 
     Skewed columns are cut so that one row cannot make a correlation; what bends two
-    columns together beyond the cut is not seen.
+    columns together beyond the cut is not seen, nor are categories, labels, and pairs
+    after the first ``MOST_PAIRS`` by name.
     """
     unit = {}
     for name, value in rows.numbers.items():
