@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from credenza.campaigns.judge import WindowResult
     from credenza.core.types import Bools, Floats
 
-MARGIN = 6.0
-"""Part of the rate that is used. An honest change that lasts, such as a drift, meets thirty
-windows: at the whole rate of 1/100 one of them would have a false claim in a quarter of all
-cases, at a sixth in a twentieth."""
+MARGIN = 4.0
+"""The whole rate would be too much: an honest change that lasts, such as a drift, meets thirty
+windows, and at 1/100 one of them would have a false claim in a quarter of all cases."""
 PATIENCE = 4
 """Windows for which a claim is repeated before the change is taken for the new ordinary."""
 
@@ -89,7 +88,7 @@ def scan_panel(
         groups: group of each source, a name or a number; sources of one group count once;
             None or "" = alone.
         rate: false campaigns per window that are accepted, between 0 and 1; what the past
-            foretells is held to a sixth of it.
+            foretells is held to a quarter of it.
         accepted: ``(S, T)`` False where a batch was held and must teach nothing; None:
             nobody decides, and ``Unattended`` says what is learnt.
 
