@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
+from scipy.special import ndtr
 
 if TYPE_CHECKING:
     from credenza.core.types import Floats, Ints
@@ -72,16 +72,12 @@ def _by_count(u: Floats, drop: int) -> tuple[Floats, Ints]:
 
 
 def _divergence(ordered: Floats, k: Ints, size: Ints) -> Floats:
-    p = np.clip(ndtr(-ordered), LEAST_P, 1.0)
-    log_p = np.maximum(log_ndtr(-ordered), np.log(LEAST_P))
+    p = np.maximum(ndtr(-ordered), LEAST_P)
     n = np.maximum(size, 1)
-    share = np.minimum(k / n, 1.0)
-    rest = n - k
-    more = k * (np.log(share) - log_p)
-    less = np.where(
-        rest > 0,
-        rest * (np.log1p(-np.minimum(share, 1 - 1e-12)) - np.log1p(-np.minimum(p, 1 - 1e-12))),
-        0.0,
-    )
-    inside = (k <= np.maximum(size // 2, 1)) & (p < share) & (size > 0)
+    rest = np.maximum(n - k, 0)
+    # k and n are few whole numbers: their logarithms are looked up.
+    log = np.log(np.maximum(np.arange(int(np.max(n)) + len(ordered) + 1), 1))
+    more = k * (log[k] - log[n] - np.log(p))
+    less = rest * (log[rest] - log[n] - np.log1p(-np.minimum(p, 1 - 1e-12)))
+    inside = (k <= np.maximum(size // 2, 1)) & (p * n < k) & (size > 0)
     return np.asarray(np.where(inside, np.maximum(more + less, 0.0), 0.0))
