@@ -190,7 +190,7 @@ def _measured(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Measure
 
 
 def _without_causes(state: PanelState, own: Measured) -> Remainder:
-    usual = _usual(state, own.sd)
+    usual = _usual(state, own.sd, own.scale)
     before = state.averages / usual
     strayed = np.abs(before[SLOW]).max(axis=0)
     speaks = common_cause.voices(own.ready, state.groups, strayed)
@@ -286,12 +286,12 @@ def reach_of(families: tuple[str, ...]) -> Floats:
     return np.array([KINDS.get(name, Kind()).reach for name in families])
 
 
-def _usual(state: PanelState, sd: Floats) -> Floats:
+def _usual(state: PanelState, sd: Floats, scale: Floats) -> Floats:
     """``(K, S, P)`` how far each average usually goes."""
     judged = judged_windows(state.levels.count)
     # Without a sampling error, what was left of the past windows is the only yardstick.
     own = (sd == 0) & (judged >= standardise.PRIOR_WINDOWS)
-    steady = np.where(own, 0.1, _steady(standardise.calmness(state.levels, sd)))
+    steady = np.where(own, 0.1, _steady(standardise.calmness(state.levels, scale)))
     wandered = np.sqrt(standardise.wandered(state.wander, judged))
     return np.asarray(np.maximum(steady, wandered))
 

@@ -66,14 +66,18 @@ def scales(levels: Levels, sampling_sd: Floats) -> Floats:
     return np.asarray(np.maximum(np.sqrt(variance * (1 + step)), LEAST_SCALE))
 
 
-def calmness(levels: Levels, sampling_sd: Floats) -> Floats:
+def calmness(levels: Levels, scale: Floats) -> Floats:
     """``(S, P)`` how much less a statistic varies than its scale says, in (0, 1].
 
     A count of rare events hardly ever moves, and when it does it jumps: one window needs
     the scale of the jump, an average over windows has earned that of the variance.
+
+    Args:
+        levels: before the window.
+        scale: ``(S, P)`` from ``scales``.
     """
     known = levels.count > 1
-    ratio = np.where(known, levels.spread, 0.0) / np.square(scales(levels, sampling_sd))
+    ratio = np.where(known, levels.spread, 0.0) / np.square(scale)
     pool = ratio.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     weight = levels.count / (levels.count + PRIOR_WINDOWS)
     return np.asarray(np.sqrt(np.clip(weight * ratio + (1 - weight) * pool, LEAST_CALM, 1.0)))
@@ -154,5 +158,5 @@ def column_median(values: Floats, otherwise: float = 1.0) -> Floats:
     count = known.sum(axis=0)
     ordered = np.sort(np.where(known, values, np.inf), axis=0)
     middle = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(values) - 1)])
-    both = np.take_along_axis(ordered, middle, axis=0)
+    both = ordered[middle, np.arange(values.shape[1])]
     return np.where(count > 0, both.sum(axis=0) / 2, otherwise)
