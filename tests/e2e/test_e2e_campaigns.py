@@ -291,3 +291,104 @@ def test_a_campaign_of_flipped_labels_is_named_charted_monitored_and_proposes_a_
     assert main(["policy", "propose", DATASET, "--out", str(tmp_path / "new.toml"), *home]) == 0
     assert "none adopted" in capsys.readouterr().out
     assert load_policy((tmp_path / "new.toml").read_bytes()).campaigns
+
+
+def reasons_of(workspace: Workspace, settled: Settlement) -> dict[str, list[tuple[str, str]]]:
+    """By source, the rules that spoke of its batch and their sentences."""
+    return {
+        workspace.batch(verdict.batch).source: [
+            (reason.rule, reason.sentence) for reason in verdict.reasons
+        ]
+        for verdict in settled.verdicts
+    }
+
+
+def apart(
+    tables: dict[str, pa.Table], *late: str
+) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
+    """Tables that come in time, and those of the sources that do not."""
+    return (
+        {name: table for name, table in tables.items() if name not in late},
+        {name: tables[name] for name in late},
+    )
+
+
+@pytest.mark.parametrize("leaps", [True, False])
+def test_who_comes_late_is_told_what_it_would_have_been_told_in_time(
+    workspace: Workspace, sources: SourceSimulator, tmp_path: Path, *, leaps: bool
+) -> None:
+    tables = honest(sources, VOUCHED)
+    if leaps:
+        tables["beat"] = replaced(tables["beat"], "late", ["yes"] * sources.rows)
+    shutil.copytree(workspace.home, tmp_path / "twin")
+    with Workspace.open(tmp_path / "twin", clock=lambda: NOW_S) as twin:
+        (in_time,) = send(twin, sources, VOUCHED, tables)
+        expected = reasons_of(twin, in_time)["beat"]
+    assert ("source" in {rule for rule, _ in expected}) == leaps
+
+    rest, late = apart(tables, "beat")
+    send(workspace, sources, VOUCHED, rest)
+    send(workspace, sources, VOUCHED + 1, honest(sources, VOUCHED + 1))
+    panel = workspace.panel(DATASET)
+    (settled,) = send(workspace, sources, VOUCHED, late)  # a week and a settlement later
+    told = reasons_of(workspace, settled)["beat"]
+    assert [one for one in told if one[0] != "late"] == expected
+    assert [v.outcome for v in settled.verdicts] == [Outcome.HOLD]
+    np.testing.assert_array_equal(workspace.panel(DATASET).deviations, panel.deviations)
+
+
+def test_a_campaign_whose_members_come_late_is_a_campaign(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    rest, late = apart(payload_window(sources, VOUCHED), *GUILTY)
+    (quiet,) = send(workspace, sources, VOUCHED, rest)
+    assert quiet.campaigns == ()
+    (settled,) = send(workspace, sources, VOUCHED, late)
+    (record,) = workspace.campaigns(DATASET)
+    assert {*record.campaign.sources, *record.campaign.suspected} == set(GUILTY)
+    assert record.id == f"{DATASET}/{sources.window_start(VOUCHED)}/1"
+    explained = workspace.explain(settled.verdicts[0].batch)
+    assert explained.campaigns == (record.campaign,)
+    assert workspace.explain(quiet.verdicts[0].batch).campaigns == ()
+    for batch in record.campaign.batches:
+        workspace.decide(batch, "admit", "Oz has a station now")
+    assert workspace.campaign(record.id).standing == "cleared"
+    before = workspace.log.catalog_dump()
+    workspace.log.rebuild_catalog()
+    assert workspace.log.catalog_dump() == before
+
+
+def test_one_member_that_comes_after_its_accomplices_is_set_beside_them(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    rest, late = apart(payload_window(sources, VOUCHED), GUILTY[0])
+    send(workspace, sources, VOUCHED, rest)
+    (settled,) = send(workspace, sources, VOUCHED, late)
+    (campaign,) = settled.campaigns
+    assert GUILTY[0] in {*campaign.sources, *campaign.suspected}
+
+
+def test_beside_nobody_there_is_nothing_to_set_a_late_batch_against_and_it_says_so(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, outcomes='late = "admit"')
+    send(workspace, sources, VOUCHED + 1, honest(sources, VOUCHED + 1))
+    _, late = apart(honest(sources, VOUCHED), "beat")
+    (settled,) = send(workspace, sources, VOUCHED, late)
+    (verdict,) = settled.verdicts
+    assert verdict.outcome is Outcome.HOLD
+    assert ["nobody else" in reason.sentence for reason in verdict.reasons] == [True, False]
+
+
+def test_a_better_batch_for_one_that_was_rejected_is_not_measured_with_it(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, outcomes='source = "hold"')
+    tables = honest(sources, VOUCHED)
+    good = tables["beat"]
+    tables["beat"] = replaced(good, "late", ["yes"] * sources.rows)
+    (settled,) = send(workspace, sources, VOUCHED, tables)
+    (bad,) = (v.batch for v in settled.verdicts if workspace.batch(v.batch).source == "beat")
+    workspace.decide(bad, "reject", "the sender's clock was wrong")
+    (again,) = send(workspace, sources, VOUCHED, {"beat": good})
+    assert [rule for rule, _ in reasons_of(workspace, again)["beat"]] == ["late"]

@@ -145,6 +145,7 @@ def _add_hostile_campaign(workspace: Workspace) -> None:
         "dataset": DATASET,
         "window": window,
         "late": False,
+        "batches": [],
         "campaigns": to_json((campaign,)),
         "watch": [],
         "probation": [],

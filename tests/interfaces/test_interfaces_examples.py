@@ -245,6 +245,7 @@ class Desk:
                 "dataset": "flights",
                 "window": campaign.window,
                 "late": False,
+                "batches": [],
                 "campaigns": to_json((campaign,)),
                 "watch": [],
                 "probation": [],

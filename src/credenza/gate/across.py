@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +14,7 @@ from credenza.campaigns.payload import Expectation, Senders, find_payloads, unit
 from credenza.campaigns.reconcile import reconcile
 from credenza.core.canonical import canonical_json, strict_json
 from credenza.gate.registry import roster
-from credenza.gate.windows import AGE
-from credenza.store.rows import BatchRow, WindowRow
+from credenza.store.rows import BatchRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from credenza.gate.policy import Policy
     from credenza.gate.reference import Reference
     from credenza.gate.stores import Stores
+    from credenza.store.catalog import Transaction
+    from credenza.store.rows import WindowRow
 
 MOST_TOPS = 400
 MOST_MARKS = 200
@@ -102,6 +104,7 @@ class Sent:
         source: ``(n,)`` source id of each row.
         batches: digest of each source's newest batch.
         expected: ``(n, classes)`` label probabilities, or None.
+        before: the settled window before this one.
     """
 
     dataset: str
@@ -110,6 +113,7 @@ class Sent:
     source: Strings
     batches: Mapping[str, str]
     expected: Floats | None
+    before: WindowRow | None
 
 
 def judge_across(
@@ -121,7 +125,7 @@ def judge_across(
     what a source has sent for a week is no abrupt shift any more.
     """
     groups = {name: one.group for name, one in roster(stores).sources.items()}
-    memory = memory_of(stores, sent.dataset)
+    memory = memory_of(stores, sent.before)
     scan = _payloads(stores, policy, reference, sent, groups, memory)
     found = AcrossWindow(
         campaigns=tuple(_with_batches(one, sent.batches) for one in scan.payloads),
@@ -135,11 +139,9 @@ def judge_across(
     return _with_caps(stores, policy, sent, compared, label=reference.label)
 
 
-def memory_of(stores: Stores, dataset: str) -> Memory:
-    """The memory that the newest settled window left behind."""
-    with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
-    digest = "" if newest is None else str(stores.event(newest.settled_index).get("payloads", ""))
+def memory_of(stores: Stores, before: WindowRow | None) -> Memory:
+    """The memory that a settled window left behind."""
+    digest = "" if before is None else str(stores.event(before.settled_index).get("payloads", ""))
     return Memory.from_bytes(stores.journal.blobs.get(digest)) if digest else Memory()
 
 
@@ -202,14 +204,12 @@ def _payloads(  # noqa: PLR0917 - one call's arguments, named where it is made
 
 
 def _window_before(stores: Stores, sent: Sent) -> tuple[pa.Table, Strings]:
-    """Rows of the newest settled window that went into the dataset, and their sources."""
-    with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, by=AGE, dataset=sent.dataset)
-        rows = (
-            []
-            if newest is None
-            else index.find(BatchRow, dataset=sent.dataset, window=newest.window, status="admitted")
-        )
+    """Rows of the settled window before that went into the dataset, and their sources."""
+    rows = []
+    if sent.before is not None:
+        admitted = {"dataset": sent.dataset, "window": sent.before.window, "status": "admitted"}
+        with stores.journal.catalog.snapshot() as index:
+            rows = index.find(BatchRow, **admitted)
     tables, source = [sent.table.slice(0, 0)], []
     for row in sorted(rows, key=lambda row: (row.source, row.sequence)):
         table = stores.table(row)
@@ -299,13 +299,18 @@ def _with_caps(
 
 def _dataset_shares(stores: Stores, sent: Sent) -> Iterator[tuple[str, float]]:
     """Share of the dataset's rows that each source of the window would have with it."""
-    admitted = {"dataset": sent.dataset, "status": "admitted"}
     with stores.journal.catalog.snapshot() as index:
-        rows = index.total(BatchRow, "records", "source", **admitted)
-        kept_out = index.total(BatchRow, "quarantined_rows", "source", **admitted)
-    rows = {name: count - kept_out[name] for name, count in rows.items()}
+        rows = _admitted_rows(index, dataset=sent.dataset)
+        # Beside a late batch, what its window has given already is sent with it.
+        rows.subtract(_admitted_rows(index, dataset=sent.dataset, window=sent.window))
     names, counts = np.unique(sent.source.astype(str), return_counts=True)
-    for name, count in zip(names.tolist(), counts.tolist(), strict=True):
-        rows[name] = rows.get(name, 0) + count
+    rows.update(dict(zip(names.tolist(), counts.tolist(), strict=True)))
     total = max(1, sum(rows.values()))
     return ((name, rows[name] / total) for name in names.tolist())
+
+
+def _admitted_rows(index: Transaction, **where: str) -> Counter[str]:
+    """Rows that went into the dataset, by source."""
+    rows = Counter(index.total(BatchRow, "records", "source", status="admitted", **where))
+    rows.subtract(index.total(BatchRow, "quarantined_rows", "source", status="admitted", **where))
+    return rows

@@ -6,10 +6,11 @@ No part can stop the others: one that fails or overruns is a silence, which poli
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from credenza.core.types import Silence
 from credenza.gate.across import AcrossWindow, Sent, joined, judge_across, memory_of
@@ -18,21 +19,29 @@ from credenza.gate.panel import PanelWindow, judge_panel, lookback_of
 from credenza.gate.silence import assessed
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Iterable
 
     from credenza.core.types import Campaign, Floats
     from credenza.gate.policy import Policy
     from credenza.gate.reference import Reference
     from credenza.gate.stores import Stores
     from credenza.screening.run import Screening
-    from credenza.store.rows import BatchRow
+    from credenza.store.rows import BatchRow, WindowRow
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The batches of one window, their rows, and where each batch's rows lie in ``table``."""
+    """The batches of one window, their rows, and where each batch's rows lie in ``table``.
+
+    Attributes:
+        rows: the batches under judgement.
+        late: it was settled before they came.
+        settled: how many windows were.
+        before: the settled window before it, or None.
+        company: of a late one, what was sent for it besides: judged, and looked at again.
+    """
 
     dataset: str
     name: str
@@ -41,6 +50,8 @@ class Window:
     starts: tuple[int, ...]
     late: bool
     settled: int
+    before: WindowRow | None
+    company: tuple[BatchRow, ...] = ()
 
     def span(self, position: int) -> tuple[int, int]:
         """First and last + 1 row of batch ``position``."""
@@ -81,14 +92,16 @@ def assess(
         stores: where states and guests lie; detectors read none of it.
         policy: which detectors are asked, at which rates.
         reference: what is known to be usual.
-        window: under judgement; a late one is not scanned, its place in the panel is taken.
+        window: under judgement. What came late for one is set beside all that was sent for
+            it, from where the scan stood then; nothing is learnt from it.
         vouched: a person answers for the rows, so detectors are not asked.
     """
     silences: list[Silence] = []
-    foreseen = assessed("reference", lambda: reference.expected(window.table))
+    whole = _with_company(stores, window)
+    foreseen = assessed("reference", lambda: reference.expected(whole.table))
     expected = _heard(foreseen, silences)
-    panel, screening = PanelWindow(lookback=lookback_of(stores, window.dataset)), None
-    across = AcrossWindow(memory=memory_of(stores, window.dataset))
+    panel, screening = PanelWindow(lookback=lookback_of(stores, window.before)), None
+    across = AcrossWindow(memory=memory_of(stores, window.before))
 
     def screen() -> Screening:
         return _screen_rows(stores, policy, reference, window, expected)
@@ -96,12 +109,12 @@ def assess(
     # Detectors read no store: they judge rows beside the campaign scan, on a core of their own.
     with ThreadPoolExecutor(1) as beside:
         rows = None if vouched else beside.submit(assessed, "screening", screen)
-        if policy.campaigns and policy.window.days and not window.late:
+        if policy.campaigns and policy.window.days:
             scanned = assessed(
-                "campaigns", lambda: _scan(stores, policy, reference, window, expected)
+                "campaigns", lambda: _scan(stores, policy, reference, whole, expected)
             )
             panel = _heard(scanned, silences) or panel
-            sent = _sent(window, expected)
+            sent = _sent(whole, expected)
             compared = assessed(
                 "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
             )
@@ -109,7 +122,44 @@ def assess(
         if rows is not None:
             screening = _heard(rows.result(), silences)
             silences += [] if screening is None else screening.silences
-    return Assessment(panel, across, screening, tuple(silences))
+    found = Assessment(panel, across, screening, tuple(silences))
+    return _of_latecomers(found, window) if window.late else found
+
+
+def _with_company(stores: Stores, window: Window) -> Window:
+    """A window and all that was sent for it; what is judged comes first."""
+    tables = [window.table, *(stores.table(row) for row in window.company)]
+    ends = window.starts[-1] + np.cumsum([table.num_rows for table in tables[1:]], dtype=np.int64)
+    return replace(
+        window,
+        rows=(*window.rows, *window.company),
+        table=pa.concat_tables(tables),
+        starts=(*window.starts, *(int(end) for end in ends)),
+    )
+
+
+def _of_latecomers(found: Assessment, window: Window) -> Assessment:
+    """What is said of those who came late; what was said of the others in time stands."""
+    late = {row.source for row in window.rows}
+
+    def of_these(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
+        return tuple(one for one in campaigns if late & {*one.sources, *one.suspected})
+
+    silences = found.silences
+    if len(late.union(row.source for row in window.company)) == 1:
+        alone = "nobody else sent anything for its window, which could be set beside it"
+        silences = (*silences, Silence("campaigns", alone))
+    return replace(
+        found,
+        panel=replace(found.panel, campaigns=of_these(found.panel.campaigns), scanner=None),
+        across=replace(
+            found.across,
+            campaigns=of_these(found.across.campaigns),
+            influence=(),
+            dominance=(),
+        ),
+        silences=silences,
+    )
 
 
 def _heard(answer: T | Silence, silences: list[Silence]) -> T | None:
@@ -131,7 +181,7 @@ def _screen_rows(
         reference,
         asked(stores, policy),
         policy.budget,
-        expected,
+        None if expected is None else expected[: window.table.num_rows],
     )
 
 
@@ -139,7 +189,8 @@ def _scan(
     stores: Stores, policy: Policy, reference: Reference, window: Window, expected: Floats | None
 ) -> PanelWindow:
     spans: dict[str, list[tuple[BatchRow, int, int]]] = {}
-    for position, row in enumerate(window.rows):
+    oldest_first = sorted(enumerate(window.rows), key=lambda at: (at[1].source, at[1].sequence))
+    for position, row in oldest_first:
         spans.setdefault(row.source, []).append((row, *window.span(position)))
     return judge_panel(
         stores,
@@ -150,6 +201,7 @@ def _scan(
         spans=spans,
         table=window.table,
         expected=expected,
+        before=window.before,
     )
 
 
@@ -159,6 +211,7 @@ def _sent(window: Window, expected: Floats | None) -> Sent:
         window.name,
         window.table,
         np.array(window.sources(), dtype=object),
-        {row.source: row.digest for row in window.rows},
+        {row.source: row.digest for row in sorted(window.rows, key=lambda row: row.sequence)},
         expected,
+        window.before,
     )

@@ -82,7 +82,7 @@ def _verdict(index: Transaction, entry: Entry, document: Document) -> None:
     outcome = _text(document, "outcome")
     index.upsert(
         replace(
-            _batch(index, document),
+            _batch(index, _text(document, "batch")),
             status=STATUS[outcome],
             outcome=outcome,
             verdict_index=entry.index,
@@ -96,6 +96,8 @@ def _settlement(index: Transaction, entry: Entry, document: Document) -> None:
     dataset, window = _text(document, "dataset"), _text(document, "window")
     if not document["late"]:
         index.upsert(WindowRow(dataset, window, entry.index, _text(document, "panel")))
+    judged = [_batch(index, digest) for digest in _texts(document, "batches")]
+    index.upsert(*(replace(row, settled_index=entry.index) for row in judged))
     for source in _texts(document, "watch"):
         known = index.get(WatchRow, dataset, source)
         if known is None or not known.since or known.until:
@@ -140,7 +142,7 @@ def _incident(index: Transaction, entry: Entry, document: Document) -> None:  # 
 
 
 def _decision(index: Transaction, entry: Entry, document: Document) -> None:
-    batch = _batch(index, document)
+    batch = _batch(index, _text(document, "batch"))
     admitted = document["outcome"] == "admit"
     left = size(from_json(document.get("remaining", [])))
     decided = replace(
@@ -164,7 +166,7 @@ def _decision(index: Transaction, entry: Entry, document: Document) -> None:
 
 def _reopening(index: Transaction, entry: Entry, document: Document) -> None:
     """A rejection is taken back: what it rejected waits for a person again."""
-    batch = _batch(index, document)
+    batch = _batch(index, _text(document, "batch"))
     left = size(from_json(document["remaining"]))
     split = left < batch.records
     index.upsert(
@@ -227,8 +229,7 @@ def _recall(index: Transaction, entry: Entry, document: Document) -> None:
     index.upsert(replace(known, standing="recalled", reason=_text(document, "reason")))
 
 
-def _batch(index: Transaction, document: Document) -> BatchRow:
-    digest = _text(document, "batch")
+def _batch(index: Transaction, digest: str) -> BatchRow:
     row = index.get(BatchRow, digest)
     if row is None:
         raise InternalError("lost-batch", f"an event is about the unknown batch {digest[:16]}")

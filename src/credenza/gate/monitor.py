@@ -116,16 +116,24 @@ def campaigns(stores: Stores, dataset: str | None = None) -> list[CampaignRecord
     """All campaigns, oldest window first."""
     with stores.journal.catalog.snapshot() as index:
         wanted = {} if dataset is None else {"dataset": dataset}
-        rows = sorted(index.find(WindowRow, **wanted), key=lambda row: row.settled_index)
-        status = {one.digest: one.status for one in index.find(BatchRow, **wanted)}
+        windows, batches = index.find(WindowRow, **wanted), index.find(BatchRow, **wanted)
+    status = {one.digest: one.status for one in batches}
+    settled = {(row.settled_index, row.dataset, row.window) for row in windows}
+    # What came after its window was settled was judged in a settlement of its own.
+    settled |= {
+        (row.settled_index, row.dataset, row.window)
+        for row in batches
+        if row.settled_index is not None
+    }
+    numbers: Counter[str] = Counter()
     found = []
-    for row in rows:
-        documents = cast("list[dict[str, Json]]", stores.event(row.settled_index)["campaigns"])
-        for number, document in enumerate(documents, start=1):
+    for place, owner, window in sorted(settled):
+        for document in cast("list[dict[str, Json]]", stores.event(place)["campaigns"]):
             campaign = campaign_from(document)
             standing = _standing([status.get(digest, "") for digest in campaign.batches])
-            name = f"{row.dataset}/{row.window}/{number}"
-            found.append(CampaignRecord(name, row.dataset, standing, campaign))
+            numbers[f"{owner}/{window}"] += 1
+            name = f"{owner}/{window}/{numbers[f'{owner}/{window}']}"
+            found.append(CampaignRecord(name, owner, standing, campaign))
     return found
 
 

@@ -18,7 +18,7 @@ from credenza.core.types import Silence
 from credenza.gate.decide import Alarm
 from credenza.gate.records import campaign_from
 from credenza.gate.registry import roster
-from credenza.gate.windows import AGE, number_of
+from credenza.gate.windows import number_of
 from credenza.profiling.statistics.builtin import family_of, measure
 from credenza.store.rows import WatchRow, WindowRow
 
@@ -68,10 +68,11 @@ def judge_panel(
     spans: Spans,
     table: pa.Table,
     expected: Floats | None,
+    before: WindowRow | None,
 ) -> PanelWindow:
     """Measure each source's rows of the window and let the scan judge them together.
 
-    The scan's state is what the previous settlement left in the content store; the cost
+    The scan's state is what the window before left in the content store; the cost
     of a window depends on the number of sources and statistics, not on the history.
 
     Args:
@@ -83,14 +84,15 @@ def judge_panel(
         spans: by source, its batches and their first and last + 1 row of ``table``.
         table: the window's rows.
         expected: their label probabilities, or None.
+        before: the settled window before it.
     """
     measured = dict(_measured(reference, table, expected, spans))
-    scanner = _scanner(stores, policy, dataset, tuple(next(iter(measured.values()))))
+    scanner = _scanner(stores, policy, before, tuple(next(iter(measured.values()))))
     scanner = scanner.at(number_of(window, policy.window), policy.window.cycles)
     sources, statistics = scanner.state.sources, scanner.state.statistics
     values, sd = _laid_out(measured, sources, statistics)
     result = scanner.step(values, sd)
-    lookback = lookback_of(stores, dataset).after(sources, statistics, result.residual)
+    lookback = lookback_of(stores, before).after(sources, statistics, result.residual)
     since = _on_watch(stores, dataset)
     watched = frozenset(place for place, source in enumerate(sources) if source in since)
     trails = tuple(_trails(stores, dataset, since, scanner.state))
@@ -117,11 +119,9 @@ def judge_panel(
     )
 
 
-def lookback_of(stores: Stores, dataset: str) -> Lookback:
-    """What the newest settled window left the control charts to look back on."""
-    with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
-    digest = "" if newest is None else str(stores.event(newest.settled_index).get("charts", ""))
+def lookback_of(stores: Stores, before: WindowRow | None) -> Lookback:
+    """What a settled window left the control charts to look back on."""
+    digest = "" if before is None else str(stores.event(before.settled_index).get("charts", ""))
     return Lookback.from_bytes(stores.journal.blobs.get(digest)) if digest else Lookback()
 
 
@@ -184,14 +184,12 @@ def _laid_out(
 
 
 def _scanner(
-    stores: Stores, policy: Policy, dataset: str, statistics: tuple[str, ...]
+    stores: Stores, policy: Policy, before: WindowRow | None, statistics: tuple[str, ...]
 ) -> PanelScanner:
-    """The scanner as the newest settled window left it, or a new one, with all sources."""
+    """The scanner as the window before left it, or a new one, with all sources."""
     known = roster(stores).sources
-    with stores.journal.catalog.snapshot() as index:
-        newest = index.newest(WindowRow, by=AGE, dataset=dataset)
-    if newest is not None and newest.state:
-        scanner = PanelScanner.from_bytes(stores.journal.blobs.get(newest.state))
+    if before is not None and before.state:
+        scanner = PanelScanner.from_bytes(stores.journal.blobs.get(before.state))
         names = sorted(set(known) - set(scanner.state.sources))
         return scanner.with_sources(names, [known[name].group for name in names])
     names = sorted(known)

@@ -12,7 +12,7 @@ from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Ver
 from credenza.gate.records import campaign_from, finding_from, silence_from
 from credenza.gate.review import REVIEWABLE
 from credenza.gate.windows import end_of
-from credenza.store.rows import BatchRow, HeadRow, VersionRow, WindowRow
+from credenza.store.rows import BatchRow, HeadRow, VersionRow
 
 if TYPE_CHECKING:
     from credenza.core.canonical import Json
@@ -108,9 +108,8 @@ def explain(stores: Stores, row: BatchRow) -> Explanation:
     if row.verdict_index is None:
         return Explanation(record, record.reasons, (), (), ())
     verdict = stores.event(row.verdict_index)
-    with stores.journal.catalog.snapshot() as index:
-        window = index.get(WindowRow, row.dataset, row.window)
-    campaigns: Json = [] if window is None else stores.event(window.settled_index)["campaigns"]
+    settled = None if row.settled_index is None else stores.event(row.settled_index)
+    campaigns: Json = [] if settled is None else settled["campaigns"]
     return Explanation(
         record=record,
         reasons=record.reasons,

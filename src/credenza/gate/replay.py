@@ -13,7 +13,7 @@ from credenza.gate.decide import Evidence, decide
 from credenza.gate.policy_file import load_policy
 from credenza.gate.records import campaign_from, evidence_from
 from credenza.gate.windows import date_of
-from credenza.store.rows import BatchRow, EntryRow, WindowRow
+from credenza.store.rows import BatchRow, EntryRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -227,12 +227,10 @@ def _verdict_index(row: BatchRow) -> int:
 
 
 def _campaigns(stores: Stores, row: BatchRow) -> tuple[Campaign, ...]:
-    """Of the window in which the batch was judged; a late one was judged with no scan."""
-    with stores.journal.catalog.snapshot() as index:
-        window = index.get(WindowRow, row.dataset, row.window)
-    if window is None or window.settled_index < (row.verdict_index or 0):
+    """Of the settlement in which the batch was judged."""
+    if row.settled_index is None:
         return ()
-    recorded = stores.event(window.settled_index)["campaigns"]
+    recorded = stores.event(row.settled_index)["campaigns"]
     return tuple(campaign_from(one) for one in cast("list[dict[str, Json]]", recorded))
 
 

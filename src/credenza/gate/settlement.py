@@ -15,18 +15,20 @@ from credenza.gate.assessment import Assessment, Window, assess
 from credenza.gate.beside import guests
 from credenza.gate.decide import CHANGED, Evidence, decide
 from credenza.gate.fitting import reference_for
+from credenza.gate.fold_response import EXCISED
 from credenza.gate.journal import Event
 from credenza.gate.probation import known_for
 from credenza.gate.publication import finish_pending
 from credenza.gate.records import evidence_document, to_json
 from credenza.gate.review import REVIEWABLE
 from credenza.gate.stages import Judged, Screened
-from credenza.gate.windows import AGE, dated_from, day_of
+from credenza.gate.windows import dated_from, day_of, settled_before
 from credenza.store.rows import BatchRow, WatchRow, WindowRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from credenza.campaigns.panel import PanelScanner
     from credenza.core.canonical import Json
     from credenza.core.types import Campaign, Finding, Silence, Verdict
     from credenza.gate.policy import Policy
@@ -72,19 +74,30 @@ def _open_window(
     with stores.journal.catalog.snapshot() as index:
         settled = index.count(WindowRow, dataset=dataset)
         late = bool(days) and index.count(WindowRow, dataset=dataset, window=dated_from(name)) > 0
+        before = settled_before(index, dataset, name)
+        known = index.find(BatchRow, dataset=dataset, window=name) if late else []
     starts = tuple(int(s) for s in np.cumsum([0, *(table.num_rows for table in tables)]))
-    return Window(dataset, name, rows, pa.concat_tables(tables), starts, late, settled)
+    company = _company(known, {row.source for row in rows})
+    table = pa.concat_tables(tables)
+    return Window(dataset, name, rows, table, starts, late, settled, before, company)
+
+
+def _company(known: Sequence[BatchRow], senders: set[str]) -> tuple[BatchRow, ...]:
+    """What was judged of a window already; whose batch was rejected may send a better one."""
+    judged = [
+        row
+        for row in known
+        if row.verdict_index is not None
+        and not (row.source in senders and row.status in ("rejected", EXCISED))
+    ]
+    return tuple(sorted(judged, key=lambda row: (row.source, row.sequence)))
 
 
 def _settle(stores: Stores, policy: Policy, window: Window) -> Settlement:
     screened = _screen(stores, policy, window)
     judged = Judged(screened, tuple(decide(one, policy) for one in screened.evidence))
-    states: dict[str, Json] = {
-        "panel": _accepted_panel(stores, screened, judged),
-        "charts": stores.journal.blobs.put(screened.lookback.to_bytes()),
-        "payloads": stores.journal.blobs.put(screened.across.memory.to_bytes()),
-    }
-    document = _settlement_document(policy, window, judged, _to_publish(judged)) | states
+    document = _settlement_document(policy, window, judged, _to_publish(judged))
+    document |= _states(stores, window, judged)
     stores.journal.record(
         [
             *(
@@ -104,6 +117,22 @@ def _settle(stores: Stores, policy: Policy, window: Window) -> Settlement:
         versions[-1].number if versions else None,
         screened.silences,
     )
+
+
+def _states(stores: Stores, window: Window, judged: Judged) -> dict[str, Json]:
+    """Digests of what the next window is judged from; who comes late teaches nothing."""
+    screened = judged.screened
+    if screened.panel is None:  # nothing was scanned: the scan goes on from where it was
+        panel = "" if window.before is None else window.before.state
+    else:
+        panel = stores.journal.blobs.put(_accepted(screened.panel, judged).to_bytes())
+    if window.late:
+        return {"panel": panel}
+    return {
+        "panel": panel,
+        "charts": stores.journal.blobs.put(screened.lookback.to_bytes()),
+        "payloads": stores.journal.blobs.put(screened.across.memory.to_bytes()),
+    }
 
 
 def _said_once(evidence: Sequence[Evidence]) -> tuple[str, ...]:
@@ -200,22 +229,17 @@ def _about(findings: Sequence[Finding], source: str, start: int, stop: int) -> I
             yield replace(finding, rows=rows)
 
 
-def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
-    """Let the scan learn from admitted sources only; the digest of its new state.
+def _accepted(scanner: PanelScanner, judged: Judged) -> PanelScanner:
+    """Let the scan learn from admitted sources only.
 
     It also learns from those that are held only because they changed together: a new
     timetable is shown to a person in the weeks in which it is new, not for ever. And a
     newcomer that is held for being unknown teaches what is usual of itself, which nobody
     else is held against, or it would stay unknown for ever.
     """
-    scanner = screened.panel
-    if scanner is None:  # nothing was scanned: the scan goes on from where it was
-        with stores.journal.catalog.snapshot() as index:
-            newest = index.newest(WindowRow, by=AGE, dataset=screened.dataset)
-        return "" if newest is None else newest.state
     held = {
         one.source
-        for one, verdict in zip(screened.evidence, judged.verdicts, strict=True)
+        for one, verdict in zip(judged.screened.evidence, judged.verdicts, strict=True)
         if any(
             r.outcome is not Outcome.ADMIT
             and r.rule != CHANGED
@@ -224,7 +248,7 @@ def _accepted_panel(stores: Stores, screened: Screened, judged: Judged) -> str:
         )
     }
     scanner.accept(np.array([name not in held for name in scanner.state.sources]))
-    return stores.journal.blobs.put(scanner.to_bytes())
+    return scanner
 
 
 def _to_publish(judged: Judged) -> list[Json]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from credenza.core.errors import UntrustedError, UsageError
 from credenza.store.catalog import Between
+from credenza.store.rows import WindowRow
 
 if TYPE_CHECKING:
     from credenza.gate.policy import WindowRule
+    from credenza.store.catalog import Transaction
 
 AGE = "settled_index"
 """The column by which windows are as old as they are: one that came late, or is a batch of its
@@ -68,6 +70,18 @@ def number_of(window: str, rule: WindowRule) -> int:
 def dated_from(window: str) -> Between:
     """Windows that are spans of days and not older than one; a batch's own name is behind all."""
     return Between(window, _ALONE)
+
+
+def settled_before(index: Transaction, dataset: str, window: str) -> WindowRow | None:
+    """The settled window whose state a window is judged from, however late it is judged.
+
+    Dated windows are settled in the order of their dates, and what comes for one later is
+    judged from where the scan stood then. A batch that is a window of its own has the newest.
+    """
+    if not is_dated(window):
+        return index.newest(WindowRow, by=AGE, dataset=dataset)
+    earlier = Between("", window)
+    return index.newest(WindowRow, by="window", dataset=dataset, window=earlier)
 
 
 def date_of(text: str) -> dt.date:

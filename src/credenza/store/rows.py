@@ -41,6 +41,7 @@ class BatchRow:
         quarantined_rows: how many of its rows stayed out.
         decided_index: ledger index of the newest decision, which says what is still open.
         bytes: of its files.
+        settled_index: ledger index of the settlement in which it was judged.
     """
 
     digest: str
@@ -58,6 +59,7 @@ class BatchRow:
     quarantined_rows: int = 0
     decided_index: int | None = None
     bytes: int = 0
+    settled_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

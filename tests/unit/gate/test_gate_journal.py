@@ -61,6 +61,7 @@ def settled(window: str, *, watch: list[str], probation: list[str], until: str) 
         "dataset": "trips",
         "window": window,
         "late": True,
+        "batches": [],
         "watch": [*watch],
         "probation": [*probation],
         "until": until,

@@ -73,6 +73,7 @@ def judged(
         "dataset": DATASET,
         "window": window,
         "late": False,
+        "batches": [*names],
         "campaigns": to_json(found),
         "watch": [],
         "probation": [],
