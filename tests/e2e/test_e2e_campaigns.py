@@ -39,6 +39,18 @@ batch_rows = 0.5
 {outcomes}
 {more}
 """
+TWINS_POLICY = """\
+schema = "credenza.policy/1"
+detectors = []
+[window]
+reference = 1
+calibration = 1
+[diversity]
+window_share = 0.5
+dataset_share = 0.3
+[outcomes]
+silence = "admit"
+"""
 DATASET = "trips"
 NAMES = ("anna", "beat", "cara", "dino", "emil", "fred", "gina", "hans")
 GUILTY = ("cara", "fred", "gina")
@@ -212,6 +224,84 @@ def test_a_source_beyond_its_cap_is_held_and_a_dominated_slice_is_warned_of(
     assert hans.rows > 0.5
     assert 0.5 < hans.labels["yes"] < 0.8
     assert (hans.subgroup, hans.of_subgroup > 0.8) == ('`town` = "Bern"', True)
+
+
+@pytest.fixture(scope="module", params=["", "twins"], ids=["undeclared", "declared"])
+def paired(
+    request: pytest.FixtureRequest,
+    simulator: type[SourceSimulator],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, SourceSimulator, str]:
+    """A gate that knows what is usual of five senders, two of which may be a declared group."""
+    desk = tmp_path_factory.mktemp("paired")
+    sources = simulator(desk / "desk", ("anna", "beat", "cara", "west", "east"), rows=100)
+    with Workspace.init(desk / "home", clock=lambda: NOW_S) as workspace:
+        (workspace.home / "policy.toml").write_text(TWINS_POLICY, encoding="utf-8")
+        for name in sources.names:
+            group = request.param if name in {"west", "east"} else ""
+            workspace.add_source(name, [load_key(sources.keys[name]).public], group=group)
+        for window in range(2):
+            send(workspace, sources, window, honest(sources, window))
+    return desk / "home", sources, request.param
+
+
+@pytest.fixture
+def twins(
+    paired: tuple[Path, SourceSimulator, str], tmp_path: Path
+) -> Iterator[tuple[Workspace, SourceSimulator, str]]:
+    """A copy of it."""
+    home, sources, group = paired
+    shutil.copytree(home, tmp_path / "twins")
+    with Workspace.open(tmp_path / "twins", clock=lambda: NOW_S) as opened:
+        yield opened, sources, group
+
+
+def test_a_sender_split_in_two_declared_feeds_is_capped_as_one_and_an_undeclared_one_is_not(
+    twins: tuple[Workspace, SourceSimulator, str],
+) -> None:
+    workspace, sources, group = twins
+    tables = honest(sources, 2)
+    for name in ("west", "east"):
+        tables[name] = pa.concat_tables([honest(sources, place)[name] for place in (2, 40, 41)])
+        tables[name] = replaced(tables[name], "late", ["yes"] * tables[name].num_rows)
+    for name in ("anna", "beat", "cara"):
+        tables[name] = replaced(tables[name], "late", ["no"] * sources.rows)
+    (settled,) = send(workspace, sources, 2, tables)
+    said = capped(workspace, settled)
+    assert said["anna"] == said["beat"] == said["cara"] == []
+    assert said["east"] == said["west"]
+    told = ["67% of the rows of the window", "53% of the rows of the dataset"] if group else []
+    pair = 'the group "twins" (in this window "east", "west") sends '
+    assert [one.partition(";")[0] for one in said["east"]] == [pair + share for share in told]
+    warned = "the group twins (in this window east, west) sends 100% of the 600 rows with `late` = "
+    assert workspace.monitor(DATASET).dominance == ((f'{warned}"yes"',) if group else ())
+
+
+def test_the_share_of_a_declared_group_holds_what_its_absent_members_sent_before(
+    twins: tuple[Workspace, SourceSimulator, str],
+) -> None:
+    workspace, sources, group = twins
+    tables = honest(sources, 2)
+    del tables["west"]
+    (settled,) = send(workspace, sources, 2, tables)
+    said = capped(workspace, settled)
+    told = (
+        'the group "twins" (in this window "east") sends 36% of the rows of the dataset; '
+        "the policy allows 30%"
+    )
+    assert said.pop("east") == ([told] if group else [])
+    assert set(map(tuple, said.values())) == {()}
+
+
+def capped(workspace: Workspace, settled: Settlement) -> dict[str, list[str]]:
+    """What was said of each source's caps; whoever was over one is held."""
+    told: dict[str, list[str]] = {}
+    for verdict in settled.verdicts:
+        over = [reason for reason in verdict.reasons if reason.rule == "diversity"]
+        assert all(reason.outcome is Outcome.HOLD for reason in over)
+        assert not over or verdict.outcome is Outcome.HOLD
+        told[workspace.batch(verdict.batch).source] = [reason.sentence for reason in over]
+    return told
 
 
 def test_a_label_that_hangs_on_one_source_is_warned_of_unasked(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from credenza.campaigns.columns import by_value, numbers
+from credenza.campaigns.payload import unit_of
 from credenza.core.text import quote, tick
 from credenza.core.types import Finding, Role, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -48,16 +49,29 @@ class Influence:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Rows with one value of one column, and the source that sends most of them.
+class Party:
+    """Sources that count as one: those of a declared group, or one by itself.
 
-    Blind to declared groups: who sends under two names has two shares.
+    Blind to who belongs together and does not say so: two names without a common group are
+    two parties, whoever holds their keys.
+
+    Attributes:
+        group: its name; "" for a source that declared none.
+        sources: those of it that sent something.
     """
+
+    group: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows with one value of one column, and the party that sends most of them."""
 
     column: str
     value: str
     rows: int
-    source: str
+    party: Party
     share: float
 
 
@@ -135,31 +149,61 @@ def _largest(subgroups: Mapping[str, Floats], place: int) -> tuple[str, float]:
     return name, float(subgroups[name][place])
 
 
+def parties(source: Strings, groups: Mapping[str, str]) -> tuple[tuple[Party, ...], Ints]:
+    """Who sent, each party once, and ``(n,)`` the place of each row's party among them.
+
+    Args:
+        source: ``(n,)`` source id of each row.
+        groups: declared group by source, "" or missing for none.
+    """
+    names, of_row = np.unique(source.astype(str), return_inverse=True)
+    of = unit_of(names, groups)
+    members = [names[of == unit].tolist() for unit in range(int(of.max(initial=-1)) + 1)]
+    found = tuple(Party(groups.get(own[0], ""), tuple(own)) for own in members)
+    return found, of[of_row]
+
+
 def slices(
-    window: pa.Table, source: Strings, columns: Sequence[str], *, share: float
+    window: pa.Table,
+    source: Strings,
+    columns: Sequence[str],
+    *,
+    share: float,
+    groups: Mapping[str, str],
 ) -> tuple[Slice, ...]:
-    """Slices of at least 50 rows of which one source sends more than ``share``."""
-    names, of = np.unique(source.astype(str), return_inverse=True)
+    """Slices of at least 50 rows of which one party sends more than ``share``."""
+    who, of = parties(source, groups)
     found = []
     for column in columns:
         values = np.array([str(value) for value in window.column(column).to_pylist()])
         for value, count in zip(*np.unique(values, return_counts=True), strict=True):
             if count < LEAST_SLICE_ROWS:
                 continue
-            sent = np.bincount(of[values == value], minlength=len(names)) / count
+            sent = np.bincount(of[values == value], minlength=len(who)) / count
             most = int(np.argmax(sent))
             if sent[most] > share:
-                found.append(
-                    Slice(column, str(value), int(count), str(names[most]), float(sent[most]))
-                )
+                found.append(Slice(column, str(value), int(count), who[most], float(sent[most])))
     return tuple(sorted(found, key=lambda one: (-one.share, one.column, one.value)))
 
 
-def over_cap(source: str, share: float, cap: float, of_what: str) -> Finding:
-    """That a source has more than its cap of something."""
-    exhibits: dict[str, object] = {"source": source, "share": share, "cap": cap, "of": of_what}
-    sentence = f"{quote(source)} sends {share:.0%} of {of_what}; the policy allows {cap:.0%}"
-    return Finding(DETECTOR, Unit.SOURCE, (source,), 1.0, sentence, exhibits)
+def over_cap(party: Party, share: float, cap: float, of_what: str) -> Finding:
+    """That a party has more than its cap of something; it is about each of its sources."""
+    who: dict[str, object] = {"source": party.sources[0]}
+    if party.group:
+        who = {"group": party.group, "sources": list(party.sources)}
+    sentence = f"{_named(party, quote)} sends {share:.0%} of {of_what}; the policy allows {cap:.0%}"
+    exhibits = {**who, "share": share, "cap": cap, "of": of_what}
+    return Finding(DETECTOR, Unit.SOURCE, party.sources, 1.0, sentence, exhibits)
+
+
+def leaning(one: Slice) -> str:
+    """The warning that a slice rests on one party."""
+    return f"{_named(one.party, str)} sends {one.share:.0%} of {in_words(one)}"
+
+
+def _named(party: Party, spell: Callable[[str], str]) -> str:
+    members = ", ".join(map(spell, party.sources))
+    return f"the group {spell(party.group)} (in this window {members})" if party.group else members
 
 
 def in_words(one: Slice) -> str:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pyarrow as pa
 
-from credenza.campaigns.diversity import Influence, in_words, influence, over_cap, slices
+from credenza.campaigns.diversity import (
+    Influence,
+    Party,
+    in_words,
+    influence,
+    leaning,
+    over_cap,
+    parties,
+    slices,
+)
 from credenza.campaigns.payload import Expectation, Senders, find_payloads, unit_of
 from credenza.campaigns.reconcile import reconcile
 from credenza.core.canonical import canonical_json, strict_json
@@ -80,11 +89,11 @@ class AcrossWindow:
     Attributes:
         campaigns: shared payloads, named or suspected.
         rows: positions in the window that bear a payload or disagree with other sources.
-        findings: disagreements and sources beyond their cap; rows counted in the window.
+        findings: disagreements and parties beyond their cap; rows counted in the window.
         silences: by source, why it could not be compared.
         memory: for later windows.
         influence: of each source.
-        dominance: slices that one source dominates, in words.
+        dominance: slices that one party dominates, in words.
     """
 
     campaigns: tuple[Campaign, ...] = ()
@@ -136,7 +145,7 @@ def judge_across(
         ),
     )
     compared = _with_contradictions(policy, sent, groups, found)
-    return _with_caps(stores, policy, sent, compared, label=reference.label)
+    return _with_caps(stores, policy, sent, groups, compared, label=reference.label)
 
 
 def memory_of(stores: Stores, before: WindowRow | None) -> Memory:
@@ -263,42 +272,45 @@ def _with_contradictions(
 
 
 def _with_caps(
-    stores: Stores, policy: Policy, sent: Sent, found: AcrossWindow, *, label: str
+    stores: Stores,
+    policy: Policy,
+    sent: Sent,
+    groups: Mapping[str, str],
+    found: AcrossWindow,
+    *,
+    label: str,
 ) -> AcrossWindow:
-    """Sources beyond a cap of the policy, and slices that lean on one of them.
+    """Parties beyond a cap of the policy, and slices that lean on one of them.
 
-    Of the label's values it is warned unasked, where there are several sources to lean on.
+    Of the label's values it is warned unasked, where there are several parties to lean on.
     """
     rule = policy.diversity
-    over = [
-        over_cap(one.source, one.rows, rule.window_share, "the rows of the window")
-        for one in found.influence
-        if one.rows > rule.window_share
-    ]
-    over += [
-        over_cap(name, share, rule.dataset_share, "the rows of the dataset")
-        for name, share in _dataset_shares(stores, sent)
-        if share > rule.dataset_share
-    ]
+    who, of = parties(sent.source, groups)
+    rows = np.bincount(of, minlength=len(who)) / max(1, len(of))
+    shares = [(party, float(share)) for party, share in zip(who, rows, strict=True)]
+    in_dataset = _dataset_shares(stores, sent, groups, who)
     columns = [name for name in rule.slice_columns if name in sent.table.column_names]
-    leaning = slices(sent.table, sent.source, columns, share=min(rule.dominant, rule.slice_share))
-    over += [
-        over_cap(one.source, one.share, rule.slice_share, in_words(one))
-        for one in leaning
-        if one.share > rule.slice_share
+    least = min(rule.dominant, rule.slice_share)
+    told = slices(sent.table, sent.source, columns, share=least, groups=groups)
+    caps = [
+        *((*one, rule.window_share, "the rows of the window") for one in shares),
+        *((*one, rule.dataset_share, "the rows of the dataset") for one in in_dataset),
+        *((one.party, one.share, rule.slice_share, in_words(one)) for one in told),
     ]
-    of_label = [label] if label and label not in columns and len(found.influence) > 1 else []
-    told = (*leaning, *slices(sent.table, sent.source, of_label, share=rule.dominant))
-    warned = [
-        f"{one.source} sends {one.share:.0%} of {in_words(one)}"
-        for one in told
-        if one.share > rule.dominant
-    ]
+    over = [over_cap(party, share, cap, what) for party, share, cap, what in caps if share > cap]
+    of_label = [label] if label and label not in columns and len(who) > 1 else []
+    told += slices(sent.table, sent.source, of_label, share=rule.dominant, groups=groups)
+    warned = [leaning(one) for one in told if one.share > rule.dominant]
     return replace(found, findings=(*found.findings, *over), dominance=tuple(warned))
 
 
-def _dataset_shares(stores: Stores, sent: Sent) -> Iterator[tuple[str, float]]:
-    """Share of the dataset's rows that each source of the window would have with it."""
+def _dataset_shares(
+    stores: Stores, sent: Sent, groups: Mapping[str, str], who: Sequence[Party]
+) -> Iterator[tuple[Party, float]]:
+    """Share of the dataset's rows that each party of the window would have with it.
+
+    What the other sources of a group sent in earlier windows is the party's too.
+    """
     with stores.journal.catalog.snapshot() as index:
         rows = _admitted_rows(index, dataset=sent.dataset)
         # Beside a late batch, what its window has given already is sent with it.
@@ -306,7 +318,13 @@ def _dataset_shares(stores: Stores, sent: Sent) -> Iterator[tuple[str, float]]:
     names, counts = np.unique(sent.source.astype(str), return_counts=True)
     rows.update(dict(zip(names.tolist(), counts.tolist(), strict=True)))
     total = max(1, sum(rows.values()))
-    return ((name, rows[name] / total) for name in names.tolist())
+    for party in who:
+        own = (
+            count
+            for name, count in rows.items()
+            if name in party.sources or (party.group and groups.get(name) == party.group)
+        )
+        yield party, sum(own) / total
 
 
 def _admitted_rows(index: Transaction, **where: str) -> Counter[str]:

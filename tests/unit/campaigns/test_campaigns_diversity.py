@@ -8,12 +8,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from credenza.campaigns.diversity import in_words, influence, over_cap, slices
+from credenza.campaigns.diversity import (
+    Party,
+    in_words,
+    influence,
+    leaning,
+    over_cap,
+    parties,
+    slices,
+)
 from credenza.core.types import Role
 
 if TYPE_CHECKING:
     from credenza.core.types import Strings
 
+BIG = Party("", ("big",))
+TWINS = Party("twins", ("far", "small"))
 FACETS = {"x": Role.NUMBER, "c": Role.CATEGORY, "y": Role.LABEL}
 
 
@@ -68,12 +78,53 @@ def test_a_label_of_many_values_is_not_listed_by_value() -> None:
 
 
 def test_a_slice_that_leans_on_one_source_is_told_and_a_shared_one_is_not() -> None:
-    (found,) = slices(*rows(), ["c"], share=0.8)
-    assert (found.value, found.source, found.share) == ("north", "big", 1.0)
+    (found,) = slices(*rows(), ["c"], share=0.8, groups={})
+    assert (found.value, found.party, found.share) == ("north", BIG, 1.0)
     assert in_words(found) == 'the 300 rows with `c` = "north"'
-    assert slices(*rows(), ["c"], share=1.0) == ()
+    assert leaning(found) == 'big sends 100% of the 300 rows with `c` = "north"'
+    assert slices(*rows(), ["c"], share=1.0, groups={}) == ()
+
+
+def test_two_sources_of_a_declared_group_are_one_party_and_a_slice_leans_on_both() -> None:
+    (north, south) = slices(*rows(), ["c"], share=0.5, groups={"far": "twins", "small": "twins"})
+    assert north.party == BIG
+    assert (south.value, south.party) == ("south", TWINS)
+    assert south.share == pytest.approx(400 / 700)
+    assert leaning(south).startswith("the group twins (in this window far, small) sends 57% of ")
+
+
+def test_two_sources_that_declare_no_group_are_two_parties_though_one_hand_holds_both() -> None:
+    undeclared = {"big": "", "far": "one group", "small": "another"}
+    (north,) = slices(*rows(), ["c"], share=0.5, groups=undeclared)
+    assert north.party == BIG
+
+
+def test_every_row_has_its_party_and_no_group_s_name_is_taken_for_a_source_s() -> None:
+    _, source = rows()
+    found, of = parties(source, {"far": "big", "small": "big"})
+    assert set(found) == {BIG, Party("big", ("far", "small"))}
+    assert [found[place].sources[0] for place in of[[0, 600, 800]]] == ["big", "far", "far"]
+    nobody, of = parties(source[:0], {"far": "twins"})
+    assert (nobody, len(of)) == ((), 0)
 
 
 def test_a_cap_is_told_with_its_share() -> None:
-    said = over_cap("big", 0.9, 0.5, "the rows of the window")
+    said = over_cap(BIG, 0.9, 0.5, "the rows of the window")
     assert said.sentence == '"big" sends 90% of the rows of the window; the policy allows 50%'
+    assert said.subjects == ("big",)
+    assert said.exhibits == {
+        "source": "big",
+        "share": 0.9,
+        "cap": 0.5,
+        "of": "the rows of the window",
+    }
+
+
+def test_the_cap_of_a_group_is_told_of_each_of_its_sources_and_names_it_and_them() -> None:
+    said = over_cap(TWINS, 0.9, 0.5, "the rows of the window")
+    assert said.subjects == ("far", "small")
+    assert said.sentence == (
+        'the group "twins" (in this window "far", "small") sends 90% of the rows of the window; '
+        "the policy allows 50%"
+    )
+    assert (said.exhibits["group"], said.exhibits["sources"]) == ("twins", ["far", "small"])
