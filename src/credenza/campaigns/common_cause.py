@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import linalg
 
 from credenza.campaigns.standardise import column_median
 
@@ -243,11 +244,15 @@ def _kin_directions(loadings: Loadings) -> Floats:
     """
     if loadings.windows < KIN_WINDOWS:
         return np.zeros((len(loadings.kin), 0))
-    value, direction = np.linalg.eigh(loadings.kin)
+    value = linalg.eigvalsh(loadings.kin, check_finite=False)
     # Sources that never spoke have no share in the bulk.
     bulk = value[value > 1e-9 * max(float(value[-1]), 1e-300)]
-    far = value[-KIN:] > _chance_edge(loadings) * (np.median(bulk) if len(bulk) else np.inf)
-    return np.asarray(direction[:, -KIN:][:, far])
+    edge = _chance_edge(loadings) * (np.median(bulk) if len(bulk) else np.inf)
+    far = int(np.count_nonzero(value[-KIN:] > edge))
+    if not far:
+        return np.zeros((len(loadings.kin), 0))
+    furthest = (len(value) - far, len(value) - 1)
+    return np.asarray(linalg.eigh(loadings.kin, subset_by_index=furthest, check_finite=False)[1])
 
 
 def _chance_edge(loadings: Loadings) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,8 @@ from credenza.campaigns.scan import together
 from credenza.profiling.statistics.builtin import KINDS, OTHER, STRUCTURE, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from credenza.campaigns.self_calibrate import Evidence
     from credenza.campaigns.state import PanelState
-    from credenza.core.types import Bools, Floats
+    from credenza.core.types import Bools, Floats, Ints
 
 WARM_UP = 6
 """Accepted windows before residuals are scored."""
@@ -98,6 +96,7 @@ class Measured:
         scale: ``(S, P)`` one standard unit.
         deviation: ``(S, P)`` standard units, common cause included.
         by_rank: ``(S, P)`` where these were taken for normal scores.
+        rungs: ``(P, CELLS + 1)`` by which they were.
         z: ``(S, P)`` the deviations, as normal scores where no sampling error is known.
     """
 
@@ -109,6 +108,7 @@ class Measured:
     scale: Floats
     deviation: Floats
     by_rank: Bools
+    rungs: Floats
     z: Floats
 
 
@@ -164,13 +164,7 @@ def judge(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Judgement:
     measured = _measured(state, given)
     left = _without_causes(state, measured)
     scores = scan(left.u, left.asked, state.groups, reach_of(state.families)).ravel()
-    verdict = self_calibrate.judge(
-        state.history,
-        state.recent,
-        scores,
-        _kinds(state.families),
-        _attention(state.families),
-    )
+    verdict = self_calibrate.judge(state.history, state.recent, scores, *_kinds(state.families))
     result = _result(state, measured, left, verdict)
     return Judgement(result, given, measured, left, scores, verdict)
 
@@ -185,8 +179,9 @@ def _measured(state: PanelState, given: tuple[Floats, Floats, Bools]) -> Measure
     deviation = np.where(seen & (levels.count > 0), (x - levels.mean) / scale, 0.0)
     # A sampling error says how far is far; without one only the panel's past does.
     by_rank = ready & (sd == 0).all(axis=0)
-    z = np.where(by_rank, normal_scores.scores(state.shapes, deviation), deviation)
-    return Measured(x, sd, seen, ready, levels.mean + season, scale, deviation, by_rank, z)
+    rungs = normal_scores.ladder(state.shapes)
+    z = np.where(by_rank, normal_scores.scores(rungs, deviation), deviation)
+    return Measured(x, sd, seen, ready, levels.mean + season, scale, deviation, by_rank, rungs, z)
 
 
 def _without_causes(state: PanelState, own: Measured) -> Remainder:
@@ -230,7 +225,7 @@ def _result(
     honest = self_calibrate.honest(state.chances, verdict.chance)
     history = len(state.history)
     p_value = max(honest, self_calibrate.finest(history))
-    shared = np.where(own.by_rank, normal_scores.deviations(state.shapes, left.fit), left.fit)
+    shared = np.where(own.by_rank, normal_scores.deviations(own.rungs, left.fit), left.fit)
     return WindowResult(
         t=state.windows,
         p_value=p_value,
@@ -327,21 +322,21 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
     return u
 
 
-def _kinds(families: tuple[str, ...]) -> list[Evidence]:
-    """``(C,)`` kind of evidence of each score, in the order of ``scan``."""
-    return [_kind(name, scale) for scale in SCALES for _ in range(2) for name in families]
-
-
-def _attention(families: tuple[str, ...]) -> Mapping[Evidence, float]:
-    """Part of the rate by kind; nothing is claimed of several sources' structure."""
-    parts: dict[Evidence, float] = defaultdict(float)
+@cache
+def _kinds(families: tuple[str, ...]) -> tuple[Ints, Floats]:
+    """``(C,)`` number of the kind of evidence that each score is, in the order of ``scan``, and
+    ``(K,)`` the part of the rate of each kind; nothing is claimed of several sources' structure.
+    """
+    parts: dict[tuple[str, float], float] = defaultdict(float)
     for name in sorted(set(families) - {STRUCTURE}):
         for scale in SCALES:
             parts[_kind(name, scale)] += KINDS.get(name, Kind()).attention / len(SCALES)
-    return parts
+    number = {kind: place for place, kind in enumerate(parts)}
+    kinds = [_kind(name, scale) for scale in SCALES for _ in range(2) for name in families]
+    return np.array([number.get(kind, -1) for kind in kinds]), np.array([*parts.values()])
 
 
-def _kind(family: str, scale: float) -> Evidence:
+def _kind(family: str, scale: float) -> tuple[str, float]:
     """Statistics of which nothing is known are told apart by how long a move lasts.
 
     Leaps of anything come and go, what lasts is rare. A family that is known has an

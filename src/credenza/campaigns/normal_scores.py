@@ -44,7 +44,22 @@ def update(counts: Floats, z: Floats, learnt: Bools) -> Floats:
     return (FORGETTING * counts + more).astype(np.float32)
 
 
-def scores(counts: Floats, z: Floats) -> Floats:
+def ladder(counts: Floats) -> Floats:
+    """``(P, CELLS + 1)`` normal scores at the edges, each from the side that is nearer.
+
+    Args:
+        counts: ``(P, CELLS)`` of accepted windows.
+    """
+    mass = counts + _BELIEVED
+    mass /= mass.sum(axis=1, keepdims=True)
+    below = np.pad(np.cumsum(mass, axis=1), ((0, 0), (1, 0)))
+    above = np.pad(np.cumsum(mass[:, ::-1], axis=1), ((0, 0), (1, 0)))[:, ::-1]
+    with np.errstate(divide="ignore"):
+        rungs = np.where(below < above, ndtri(below), -ndtri(above))
+    return np.asarray(np.clip(rungs, -FARTHEST, FARTHEST))
+
+
+def scores(rungs: Floats, z: Floats) -> Floats:
     """``(S, P)`` normal scores: what is as rare among normal deviations.
 
     A cancellation rate is zero for weeks and leaps with every storm; its standard
@@ -57,37 +72,25 @@ def scores(counts: Floats, z: Floats) -> Floats:
     campaign has to last to be heard.
 
     Args:
-        counts: ``(P, CELLS)`` of accepted windows.
+        rungs: ``(P, CELLS + 1)`` the ``ladder``.
         z: ``(S, P)`` deviations in standard units.
 
     Source:
         Van der Waerden's normal scores, from a histogram that forgets.
     """
-    ladder = _ladder(counts)
     place = np.clip(_places(z), 0.0, CELLS)
     cell = np.minimum(np.floor(place).astype(np.int64), CELLS - 1)
     statistic = np.arange(z.shape[1])
-    low, high = ladder[statistic, cell], ladder[statistic, cell + 1]
+    low, high = rungs[statistic, cell], rungs[statistic, cell + 1]
     return np.asarray(low + (place - cell) * (high - low))
 
 
-def deviations(counts: Floats, normal: Floats) -> Floats:
-    """``(S, P)`` the standard units that have these normal scores."""
-    columns = zip(normal.T, _ladder(counts), strict=True)
-    found = [np.interp(own, ladder, EDGES) for own, ladder in columns]
+def deviations(rungs: Floats, normal: Floats) -> Floats:
+    """``(S, P)`` the standard units that have these normal scores, by the ``ladder``."""
+    columns = zip(normal.T, rungs, strict=True)
+    found = [np.interp(own, each, EDGES) for own, each in columns]
     return np.asarray(np.sinh(np.stack(found, axis=1)))
 
 
 def _places(z: Floats) -> Floats:
     return np.asarray((np.arcsinh(z) + REACH) / STEP)
-
-
-def _ladder(counts: Floats) -> Floats:
-    """``(P, CELLS + 1)`` normal scores at the edges, each from the side that is nearer."""
-    mass = counts + _BELIEVED
-    mass /= mass.sum(axis=1, keepdims=True)
-    below = np.pad(np.cumsum(mass, axis=1), ((0, 0), (1, 0)))
-    above = np.pad(np.cumsum(mass[:, ::-1], axis=1), ((0, 0), (1, 0)))[:, ::-1]
-    with np.errstate(divide="ignore"):
-        ladder = np.where(below < above, ndtri(below), -ndtri(above))
-    return np.asarray(np.clip(ladder, -FARTHEST, FARTHEST))

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from credenza.core.types import Bools, Floats, Ints
-
-    Evidence = tuple[str, float]
 
 LEAST_WINDOWS = 10
 """Accepted windows before anything is claimed."""
@@ -74,8 +70,8 @@ def judge(
     history: Floats,
     recent: Floats,
     scores: Floats,
-    kinds: Sequence[Evidence],
-    attention: Mapping[Evidence, float],
+    kind: Ints,
+    attention: Floats,
 ) -> Verdict:
     """The score that stands out most, and the chance of that in an ordinary window.
 
@@ -90,27 +86,24 @@ def judge(
         history: ``(T, C)`` scores of accepted windows.
         recent: ``(2, C)`` scores of the two windows before, accepted or not.
         scores: ``(C,)`` scores of the window under test.
-        kinds: ``(C,)`` kind of evidence that each score is.
-        attention: weight of each kind that occurs; they need not add up to one. Of a kind
-            without attention nothing is claimed.
+        kind: ``(C,)`` number of the kind of evidence that each score is; -1: of it nothing
+            is claimed.
+        attention: ``(K,)`` weight of each kind; they need not add up to one.
     """
     # What stays a little beyond the ordinary for three windows is held against three, and
     # the newest windows do not count as ordinary yet, or a campaign would vouch for itself.
     # A score's past lies together in memory and in single precision, which half fits in:
     # the tails of 400 windows are found ten times faster.
     history = history[: max(0, len(history) - LASTING)].T.astype(np.float32, order="C")
-    number = {kind: place for place, kind in enumerate(attention)}
-    part = np.array([number.get(kind, -1) for kind in kinds], dtype=np.int64)
-    maxima = np.zeros((len(number), history.shape[1]))
-    now = _held_against(history, scores, part, maxima)
-    lasting = _held_against(_sums(history), scores + recent.sum(axis=0), part, maxima)
+    maxima = np.zeros((len(attention), history.shape[1]))
+    now = _held_against(history, scores, kind, maxima)
+    lasting = _held_against(_sums(history), scores + recent.sum(axis=0), kind, maxima)
     y = np.maximum(now, lasting)
-    total = sum(attention.values())
     found = []
-    for kind, place in number.items():
-        own = np.flatnonzero(part == place)
+    for place, weight in enumerate(attention):
+        own = np.flatnonzero(kind == place)
         top = int(own[np.argmax(y[own])])
-        chance = tail_p(maxima[place], float(y[top])) * total / attention[kind]
+        chance = tail_p(maxima[place], float(y[top])) * attention.sum() / weight
         found.append((min(1.0, chance), -float(y[top]), top))
     if not found:
         return Verdict(0, 1.0)
@@ -127,7 +120,7 @@ def _sums(history: Floats) -> Floats:
     return np.asarray(sums * (LASTING / count).astype(history.dtype))
 
 
-def _held_against(history: Floats, scores: Floats, part: Ints, maxima: Floats) -> Floats:
+def _held_against(history: Floats, scores: Floats, kind: Ints, maxima: Floats) -> Floats:
     """Minus the logarithm of the chance of scores, and of the past's, by the rest of it.
 
     Beyond its upper half, or its largest ``TAIL_WINDOWS``, a score is taken for
@@ -137,7 +130,7 @@ def _held_against(history: Floats, scores: Floats, part: Ints, maxima: Floats) -
     Args:
         history: ``(C, T)`` scores of accepted windows.
         scores: ``(C,)`` scores of the window under test.
-        part: ``(C,)`` row of ``maxima`` that each score belongs to; -1 = none.
+        kind: ``(C,)`` row of ``maxima`` that each score belongs to; -1 = none.
         maxima: ``(K, T)`` the largest surprise of each accepted window so far, had it been
             judged by the others; raised to what is found here.
 
@@ -149,8 +142,8 @@ def _held_against(history: Floats, scores: Floats, part: Ints, maxima: Floats) -
     over = history[own, window] - every.edge[own]
     scale = _scale(every.total[own] - over, every.windows[own] - 1, every.pool)
     past = _tail_surprise(over / scale, every.freedom - 0.5, every.base)
-    known = part[own] >= 0
-    np.maximum.at(maxima, (part[own][known], window[known]), past[known])
+    known = kind[own] >= 0
+    np.maximum.at(maxima, (kind[own][known], window[known]), past[known])
     far = np.maximum(scores - every.edge, 0.0) / _scale(every.total, every.windows, every.pool)
     return np.where(far > 0, _tail_surprise(far, every.freedom, every.base), 0.0)
 
