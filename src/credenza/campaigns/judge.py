@@ -324,8 +324,12 @@ def _one_per_group(u: Floats, groups: tuple[str, ...]) -> Floats:
 
 @cache
 def _kinds(families: tuple[str, ...]) -> tuple[Ints, Floats]:
-    """``(C,)`` number of the kind of evidence that each score is, in the order of ``scan``, and
-    ``(K,)`` the part of the rate of each kind; nothing is claimed of several sources' structure.
+    """Which kind of evidence each score is, and each kind's part of the rate.
+
+    Nothing is claimed of several sources' structure: -1.
+
+    Returns:
+        ``(C,)`` number of the kind, in the order of ``scan``; ``(K,)`` parts.
     """
     parts: dict[tuple[str, float], float] = defaultdict(float)
     for name in sorted(set(families) - {STRUCTURE}):
