@@ -116,12 +116,13 @@ def _campaign(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         else:
             continue
         together = len(campaign.sources) or len(campaign.suspected)
+        did = f"{campaign.statistic} moved {campaign.direction} in {together} sources together"
+        if "mark" in campaign.evidence:
+            did = f"{together} sources share {campaign.statistic}"
         yield Reason(
             f"campaign-{part}",
             outcome,
-            f"{evidence.source} is {_PARTS[part]} a campaign: {campaign.statistic} moved "
-            f"{campaign.direction} in {together} sources together "
-            f"(p = {campaign.p_value:.2g})",
+            f"{evidence.source} is {_PARTS[part]} a campaign: {did} (p = {campaign.p_value:.2g})",
         )
 
 

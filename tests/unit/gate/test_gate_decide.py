@@ -62,9 +62,17 @@ def test_each_lane_has_a_consequence_of_its_own() -> None:
 
 
 def test_a_shared_payload_goes_to_a_person_and_is_quarantined_once_it_names() -> None:
-    shared = replace(CAMPAIGN, sources=(), suspected=("feed-a",), evidence={"mark": "`x` = 1"})
+    shared = replace(
+        CAMPAIGN,
+        sources=(),
+        suspected=("feed-a", "feed-b", "feed-c"),
+        statistic="rows where `x` = 1",
+        evidence={"mark": "`x` = 1"},
+    )
     held = decide(replace(CLEAN, campaigns=(shared,)), POLICY)
     assert (held.outcome, held.reasons[0].rule) == (Outcome.HOLD, "campaign-payload")
+    said = "payload of a campaign: 3 sources share rows where `x` = 1 (p = "
+    assert said in held.reasons[0].sentence
     named = decide(replace(CLEAN, campaigns=(replace(shared, sources=("feed-a",)),)), POLICY)
     assert named.outcome is Outcome.QUARANTINE
     only_rows = replace(POLICY, outcomes=Outcomes(payload=Outcome.ADMIT))
