@@ -119,6 +119,9 @@ def assess(
                 "across", lambda: judge_across(stores, policy, reference, sent, vouched=vouched)
             )
             across = _heard(compared, silences) or across
+            if window.late and len(set(whole.sources())) == 1:
+                alone = "nobody else sent anything for its window that it could be set beside"
+                silences.append(Silence("campaigns", alone))
         if rows is not None:
             screening = _heard(rows.result(), silences)
             silences += [] if screening is None else screening.silences
@@ -145,10 +148,6 @@ def _of_latecomers(found: Assessment, window: Window) -> Assessment:
     def of_these(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
         return tuple(one for one in campaigns if late & {*one.sources, *one.suspected})
 
-    silences = found.silences
-    if len(late.union(row.source for row in window.company)) == 1:
-        alone = "nobody else sent anything for its window, which could be set beside it"
-        silences = (*silences, Silence("campaigns", alone))
     return replace(
         found,
         panel=replace(found.panel, campaigns=of_these(found.panel.campaigns), scanner=None),
@@ -158,7 +157,6 @@ def _of_latecomers(found: Assessment, window: Window) -> Assessment:
             influence=(),
             dominance=(),
         ),
-        silences=silences,
     )
 
 
