@@ -42,7 +42,8 @@ class ColumnDistance:
             chance; None below 200 rows.
         p_value: of so large a G, after what the median source shows in the same column.
         most: the cell that grew most, in words.
-        times: how many times as frequent it is as usual.
+        times: how many times as frequent it is as usual; of rare values, all of them.
+        is_new: no trusted row has it, and ``times`` says nothing.
     """
 
     source: str
@@ -56,6 +57,7 @@ class ColumnDistance:
     p_value: float
     most: str
     times: float
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,6 @@ def _measured(dataset: str, window: str, view: View) -> WindowDrift:
 
 
 def _distance(drift: Drift, source: str, rows: int) -> ColumnDistance:
-    most = int(np.argmax(drift.ratio))
     return ColumnDistance(
         source,
         drift.coded.column,
@@ -148,6 +149,7 @@ def _distance(drift: Drift, source: str, rows: int) -> ColumnDistance:
         drift.mmd,
         drift.accuracy,
         max(math.exp(drift.log_p), 1e-300),
-        drift.coded.describe(most),
-        float(drift.ratio[most]),
+        drift.coded.describe(drift.most),
+        drift.times,
+        drift.is_new,
     )

@@ -61,6 +61,28 @@ def test_honest_columns_hardly_move(workspace: Workspace) -> None:
     assert all(0.4 < one.classifier_accuracy < 0.65 for one in others if one.classifier_accuracy)
 
 
+def test_a_value_that_no_trusted_row_has_is_called_that_and_not_many_times_as_frequent(
+    new_workspace: NewWorkspace, new_sources: NewSources, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened, sources = new_workspace(), new_sources(*NAMES)
+    sources.register(opened)
+    sources.play(opened, range(4))
+    others = {"beat": ["Bern"] * 30, "cara": ["Oz"] * 6, "dino": ["Ur"] * 2 + ["Uz"] * 4}
+    for name in NAMES:
+        table, towns = sources.table(name, 4), others.get(name, [])
+        own = pa.array([*towns, *table["town"].to_pylist()[len(towns) :]])
+        sources.submit(opened, name, 4, table.set_column(2, table.schema.field("town"), own))
+    sources.settle(opened, 4)
+    found = {one.source: one for one in opened.drift(DATASET).columns if one.column == "town"}
+    assert [found[name].is_new for name in NAMES] == [False, False, True, True]
+    assert (found["beat"].most, found["cara"].most) == ('`town` = "Bern"', '`town` = "Oz"')
+    assert found["dino"].most == '`town` = "Uz"'  # of rare values, which are one cell
+    assert main(["drift", DATASET, "--home", str(opened.home)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert '`town` = "Oz", never seen before' in shown
+    assert f'`town` = "Bern", {found["beat"].times:.1f} times' in shown
+
+
 def test_an_older_window_can_be_measured_and_measuring_writes_nothing(
     workspace: Workspace,
 ) -> None:

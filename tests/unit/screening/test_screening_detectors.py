@@ -232,9 +232,18 @@ def test_column_drift_names_the_column_and_the_source_that_moved(
     assert [(f.subjects, f.exhibits["column"]) for f in findings] == [(("s4",), "amount")]
     assert f"PSI {findings[0].exhibits['psi']:.2f}" in findings[0].sentence
     told = findings[0].exhibits
+    assert findings[0].sentence.endswith(f"{told['times']:.1f} times as frequent")
     assert 0 < float(str(told["jensen_shannon"])) <= 1
     assert float(str(told["mmd"])) > 0
     assert told["classifier_accuracy"] is None or float(str(told["classifier_accuracy"])) > 0.5
+
+
+def test_column_drift_calls_a_value_never_seen_before_that(mixed: Callable[..., Mixed]) -> None:
+    data = mixed(1)
+    data.columns["city"][data.new(("s4",))[::2]] = "Oz"
+    (found,) = DETECTORS.make("column-drift").score(data.view()).findings
+    assert (found.exhibits["most"], found.exhibits["is_new"]) == ('`city` = "Oz"', True)
+    assert found.sentence.endswith('most of all `city` = "Oz", never seen before')
 
 
 def test_column_drift_takes_a_shift_of_all_sources_for_a_season(

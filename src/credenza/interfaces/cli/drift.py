@@ -73,5 +73,5 @@ def _row(one: ColumnDistance) -> tuple[str, ...]:
         *(f"{measure:.3f}" for measure in measures),
         told,
         f"{one.p_value:.2g}",
-        f"{one.most}, {one.times:.1f} times",
+        f"{one.most}, {'never seen before' if one.is_new else f'{one.times:.1f} times'}",
     )

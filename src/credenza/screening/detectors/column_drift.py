@@ -74,7 +74,6 @@ class ColumnDrift:
 
     def _finding(self, drift: Drift, names: tuple[str, ...], here: Any) -> Finding:  # noqa: ANN401 - a mask
         source = names[drift.source]
-        most = int(np.argmax(drift.ratio))
         exhibits: dict[str, object] = {
             "column": drift.coded.column,
             "source": source,
@@ -84,13 +83,15 @@ class ColumnDrift:
             "jensen_shannon": drift.jensen_shannon,
             "mmd": drift.mmd,
             "classifier_accuracy": drift.accuracy,
-            "most": drift.coded.describe(most),
-            "times": float(drift.ratio[most]),
+            "most": drift.coded.describe(drift.most),
+            "times": drift.times,
+            "is_new": drift.is_new,
         }
+        grew = "never seen before" if drift.is_new else f"{drift.times:.1f} times as frequent"
         sentence = (
             f"{tick(drift.coded.column)} of {quote(source)} moved (PSI {drift.psi:.2f}, greatest "
             f"distance {drift.ks:.2f}, {exhibits['rows']} rows), more than other sources' did; "
-            f"most of all {exhibits['most']}, {drift.ratio[most]:.1f} times as frequent"
+            f"most of all {exhibits['most']}, {grew}"
         )
         p_value = float(max(np.exp(drift.log_p), 1e-300))
         return Finding(

@@ -18,7 +18,7 @@ from credenza.profiling.distances import (
 from credenza.screening.features.table import coded_columns, source_codes
 
 if TYPE_CHECKING:
-    from credenza.core.types import Floats, Ints, View
+    from credenza.core.types import Bools, Floats, Ints, View
     from credenza.screening.features.table import Coded
 
 MIN_CELL = 5.0
@@ -42,7 +42,10 @@ class Drift:
         mmd: maximum mean discrepancy over the cells.
         accuracy: of a classifier that tells the source's rows from trusted ones by this
             column alone, .5 is chance; None with too few rows.
-        ratio: ``(size,)`` share in the window over the usual share, by code.
+        most: code that grew most; of rare values, which are one cell, the one sent most.
+        times: share of its cell in the window over the usual share, smoothed.
+        is_new: no trusted row of any source has that code; ``times`` is then what smoothing
+            made of nothing.
         log_p: natural logarithm of the p-value.
     """
 
@@ -55,7 +58,9 @@ class Drift:
     jensen_shannon: float
     mmd: float
     accuracy: float | None
-    ratio: Floats
+    most: int
+    times: float
+    is_new: bool
     log_p: float
 
 
@@ -94,20 +99,21 @@ def _drifts(view: View, coded: Coded, source: Ints, sources: int, min_rows: int)
     old = np.bincount(joint[view.trusted], minlength=sources * coded.size).reshape(shape)
     cells = _merge_rare(old.sum(axis=0), new.sum(axis=0), is_ordered=coded.edges is not None)
     k = int(cells.max()) + 1
-    merged_new = np.stack([np.bincount(cells, weights=row, minlength=k) for row in new])
     merged_old = np.stack([np.bincount(cells, weights=row, minlength=k) for row in old])
     everyone = (merged_old.sum(axis=0) + 0.5) / (merged_old.sum() + 0.5 * k)
-    tested = np.flatnonzero(merged_new.sum(axis=1) >= min_rows)
+    seen = old.sum(axis=0) > 0
+    tested = np.flatnonzero(new.sum(axis=1) >= min_rows)
     found = []
     for s in tested:
         usual = (merged_old[s] + PRIOR_ROWS * everyone) / (merged_old[s].sum() + PRIOR_ROWS)
-        new_rows, old_rows = merged_new[s], float(merged_old[s].sum())
+        old_rows = float(merged_old[s].sum())
         found.append(
             _drift(
                 coded,
                 int(s),
                 cells=cells,
-                new=new_rows,
+                sent=new[s],
+                seen=seen,
                 trusted=int(merged_old.sum()),
                 old_rows=old_rows,
                 usual=usual,
@@ -135,11 +141,13 @@ def _drift(
     source: int,
     *,
     cells: Ints,
-    new: Floats,
+    sent: Ints,
+    seen: Bools,
     trusted: int,
     old_rows: float,
     usual: Floats,
 ) -> Drift:
+    new = np.bincount(cells, weights=sent, minlength=len(usual)).astype(np.float64)
     n = new.sum()
     # Smoothed towards the usual shares, so that cells nobody fills do not count.
     share = (new + PRIOR_ROWS / 10 * usual) / (n + PRIOR_ROWS / 10)
@@ -149,6 +157,8 @@ def _drift(
     g = 2.0 * float(terms.sum()) / (1.0 + n / (old_rows + PRIOR_ROWS))
     is_ordered = coded.edges is not None
     freedom = int((n * usual >= 1).sum()) - 1
+    ratio = share / usual
+    most = int(np.argmax(np.where(cells == np.argmax(ratio), sent, -1)))
     return Drift(
         coded,
         source,
@@ -159,7 +169,9 @@ def _drift(
         jensen_shannon=jensen_shannon(new / n, usual),
         mmd=mean_discrepancy(new / n, usual, is_ordered=is_ordered),
         accuracy=classifier_accuracy(new, trusted * usual),
-        ratio=(share / usual)[cells],
+        most=most,
+        times=float(ratio.max()),
+        is_new=not seen[most],
         log_p=0.0,
     )
 
