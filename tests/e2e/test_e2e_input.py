@@ -143,6 +143,19 @@ def test_an_unknown_source_and_a_key_of_another_source_are_refused(
     assert workspace.batches() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "group", "code"), [("Acme Inc", "", "bad-source"), ("acme", "A/B", "bad-group")]
+)
+def test_a_name_that_no_source_may_have_is_refused_before_anything_is_written(
+    workspace: Workspace, name: str, group: str, code: str
+) -> None:
+    before = workspace.log.catalog_dump()
+    with pytest.raises(UsageError) as refused:
+        workspace.add_source(name, [key_from_seed(b"\x09" * 32).public], group)
+    assert refused.value.code == code
+    assert workspace.log.catalog_dump() == before
+
+
 def test_a_batch_is_taken_once_and_in_its_turn(
     workspace: Workspace, sources: SourceSimulator
 ) -> None:

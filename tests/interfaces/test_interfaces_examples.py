@@ -79,6 +79,8 @@ credenza review expire
 credenza dataset list
 credenza dataset log flights
 credenza dataset show flights
+credenza dataset sources flights
+credenza dataset sources flights --groups
 credenza dataset rollback flights 1 --reason "a partner was hacked"
 credenza dataset checkout flights --out flights-now
 credenza lineage --row flights 1 0

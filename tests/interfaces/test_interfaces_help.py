@@ -45,7 +45,7 @@ incident assign · incident grade · incident widen · incident escalate · inci
 validate pending · validate list · validate rescreen · validate recompute · validate reconcile
 validate with-and-without · validate rederive · relabel export · relabel import
 metrics · report compliance
-dataset list · dataset log · dataset show · dataset rollback · dataset checkout
+dataset list · dataset log · dataset show · dataset sources · dataset rollback · dataset checkout
 release create · release list · release verify · release recall · release recalls
 release export · lineage
 log audit · log prove · log verify · log vkey · log cosign · log monitor

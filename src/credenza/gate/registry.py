@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from credenza.core.canonical import sha256_hex
 from credenza.core.errors import ConflictError, UsageError
 from credenza.gate.journal import Event
+from credenza.provenance.roster import SOURCE_ID
 from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def add_source(stores: Stores, name: str, keys: tuple[str, ...], group: str) -> 
         CredenzaError: the name is taken or unfit, a key is unfit, belongs to another, or
             is not delegated by the key ring where one is followed.
     """
+    for what, said in (("source", name), ("group", group or name)):
+        if not SOURCE_ID.match(said):
+            raise UsageError(
+                f"bad-{what}",
+                f"no {what} can be called {said[:80]!r}",
+                why="a name is 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a letter "
+                "or a digit",
+                fix="choose another name, like acme-2",
+            )
     event: dict[str, Json] = {"event": "source-added", "source": name, "keys": list(keys)}
     if group:
         event["group"] = group

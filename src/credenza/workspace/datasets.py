@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from credenza.core.canonical import Json
     from credenza.core.types import Version
+    from credenza.gate.influence import DatasetInfluence
     from credenza.gate.stores import Stores
     from credenza.workspace.warrants import Warrants
 
@@ -39,6 +40,14 @@ class Datasets:
     def version(self, dataset: str, version: int | None = None) -> Version:
         """One version of a dataset, the newest by default."""
         return questions.version(self._stores, dataset, version)
+
+    def influence(
+        self, dataset: str, version: int | None = None, *, groups: bool = False
+    ) -> DatasetInfluence:
+        """On whom a version rests, by source or by declared group; the newest by default."""
+        from credenza.gate.influence import dataset_influence  # noqa: PLC0415 - seconds to load
+
+        return dataset_influence(self._stores, self.version(dataset, version), groups=groups)
 
     def rollback(
         self, dataset: str, version: int, reason: str, *, reinstate: bool = False

@@ -13,6 +13,7 @@ from credenza.interfaces.cli.command import family, open_workspace
 from credenza.interfaces.cli.terminal import Screen, count, short
 
 if TYPE_CHECKING:
+    from credenza.campaigns.diversity import Influence
     from credenza.core.types import Version
 
 
@@ -65,6 +66,51 @@ def show_version(home: Path | None, dataset: str, version: int | None) -> Answer
     """Show one version: rows, rationale, the batches it was made of."""
     with open_workspace(home) as workspace:
         return _one(workspace.datasets.version(dataset, version))
+
+
+@command.use_case(
+    "sources",
+    examples=("credenza dataset sources flights", "credenza dataset sources flights --groups"),
+)
+@click.argument("dataset")
+@click.option("--version", type=int, help="The newest by default.")
+@click.option("--groups", is_flag=True, help="Sources of one declared group count as one.")
+def show_sources(home: Path | None, dataset: str, version: int | None, *, groups: bool) -> Answer:
+    """Show on whom a version rests: rows, leverage, labels, subgroups.
+
+    Leverage is a source's share of what a linear model of all columns can learn: more than
+    its share of rows where these are unusual. `monitor` shows the same of the newest window.
+    """
+    with open_workspace(home) as workspace:
+        found = workspace.datasets.influence(dataset, version, groups=groups)
+
+    def show(screen: Screen) -> None:
+        screen.fields(
+            [
+                ("dataset", found.dataset),
+                ("version", found.version),
+                ("looked at", f"{found.looked_at:,} of {count(found.rows, 'row')}"),
+            ]
+        )
+        screen.table(
+            (
+                "group" if groups else "source",
+                "rows",
+                "leverage",
+                "most of a label",
+                "of a subgroup",
+            ),
+            [_share_row(one) for one in found.sources],
+        )
+
+    return Answer("credenza.dataset-sources/1", {"influence": jsonable(found)}, show)
+
+
+def _share_row(one: Influence) -> tuple[str, ...]:
+    label = max(one.labels, key=lambda value: one.labels[value], default="")
+    most = f"{one.labels[label]:.0%} of {label}" if label else ""
+    subgroup = f"{one.of_subgroup:.0%} of {one.subgroup}" if one.subgroup else ""
+    return one.source, f"{one.rows:.1%}", f"{one.leverage:.1%}", most, subgroup
 
 
 @command.use_case(
