@@ -73,7 +73,8 @@ def test_what_was_taken_back_no_longer_counts(played: tuple[Workspace, SourceSim
     assert rows_of(workspace.datasets.influence(DATASET))["cara"] == pytest.approx(3 / 7, abs=1e-3)
     workspace.datasets.rollback(DATASET, 2, "a mistake")
     now = workspace.datasets.influence(DATASET)
-    assert (now.rows, rows_of(now)["cara"]) == (480, pytest.approx(1 / 3, abs=1e-3))
+    assert now.rows == 480
+    assert rows_of(now)["cara"] == pytest.approx(1 / 3, abs=1e-3)
     assert workspace.datasets.influence(DATASET, 1).rows == 240
 
 
