@@ -206,7 +206,7 @@ def test_rows_that_other_sources_contradict_stay_out(
 
 
 def test_a_source_beyond_its_cap_is_held_and_a_dominated_slice_is_warned_of(
-    workspace: Workspace, sources: SourceSimulator
+    workspace: Workspace, sources: SourceSimulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_policy(workspace, '[diversity]\nwindow_share = 0.5\nslice_columns = ["town"]')
     tables = honest(sources, VOUCHED)
@@ -224,6 +224,12 @@ def test_a_source_beyond_its_cap_is_held_and_a_dominated_slice_is_warned_of(
     assert hans.rows > 0.5
     assert 0.5 < hans.labels["yes"] < 0.8
     assert (hans.subgroup, hans.of_subgroup > 0.8) == ('`town` = "Bern"', True)
+    assert main(["monitor", DATASET, "--home", str(workspace.home)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    ending = f"{hans.of_subgroup:.0%}  {hans.subgroup}"
+    weights = [line.split() for line in lines if line.endswith(ending)]
+    assert [line[:2] for line in weights] == [["hans", f"{hans.rows:.1%}"]]
+    assert max(len(line) for line in lines) <= 80
 
 
 @pytest.fixture(scope="module", params=["", "twins"], ids=["undeclared", "declared"])

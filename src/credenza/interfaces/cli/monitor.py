@@ -8,15 +8,17 @@ import click
 
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
-from credenza.interfaces.cli.terminal import Screen, count
+from credenza.interfaces.cli.terminal import Screen, count, plain
 from credenza.interfaces.documents import monitor_document
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from credenza.gate.monitor import SourceState, Standing
 
 NEAREST = 10
+SUBGROUP_CHARACTERS = 40
 
 
 @use_case("monitor", examples=("credenza monitor flights",))
@@ -27,7 +29,8 @@ def command(home: Path | None, dataset: str) -> Answer:
     A source's nearness is its distance from its own past over the distance at which it
     alarms alone; 100 % is an alarm. Charts are those whose textbook limit it exceeds, and
     by how many times; the source lane speaks when it also goes further than sources
-    usually do. False alarms are campaigns that reviewers cleared.
+    usually do. Rows and leverage are its shares of the window, the share beside a subgroup
+    is of all rows with that value. False alarms are campaigns that reviewers cleared.
     """
     with open_workspace(home) as workspace, workspace.at_one_moment():
         return _standing(workspace.monitor(dataset))
@@ -56,13 +59,7 @@ def _show(screen: Screen, found: Standing) -> None:
         ("lane", "batches now", "ever"),
         [(rule, now, ever) for rule, (now, ever) in found.lanes.items()],
     )
-    screen.table(
-        (
-            *("source", "nearness", "furthest in", "units"),
-            *("charts", "rows", "leverage", "on watch since"),
-        ),
-        [_source_row(one) for one in found.sources[:NEAREST]],
-    )
+    _show_sources(screen, found.sources[:NEAREST])
     if len(found.sources) > NEAREST:
         screen.line(f"and {count(len(found.sources) - NEAREST, 'source')} further from alarm")
     if found.cycle is not None:
@@ -75,14 +72,28 @@ def _show(screen: Screen, found: Standing) -> None:
         screen.line(f"warning: {warning}")
 
 
-def _source_row(one: SourceState) -> tuple[str, ...]:
-    return (
-        one.source,
-        f"{one.nearness:.0%}",
-        one.statistic,
-        f"{one.deviation:+.1f}",
-        ", ".join(f"{chart} {ratio:.1f}" for chart, ratio in sorted(one.charts.items())),
-        f"{one.rows:.1%}",
-        f"{one.leverage:.1%}",
-        one.watched_since,
+def _show_sources(screen: Screen, sources: Sequence[SourceState]) -> None:
+    """How near to an alarm, on which charts, on watch, of what weight: each of few columns."""
+    screen.table(
+        ("source", "nearness", "units", "furthest in"),
+        [(s.source, f"{s.nearness:.0%}", f"{s.deviation:+.1f}", s.statistic) for s in sources],
     )
+    beyond = [(one.source, _charts(one)) for one in sources if one.charts]
+    watched = [(one.source, one.watched_since) for one in sources if one.watched_since]
+    for told, rows in (("charts", beyond), ("on watch since", watched)):
+        if rows:
+            screen.table(("source", told), rows)
+    screen.table(
+        ("source", "rows", "leverage", "share", "of the subgroup it sends most of"),
+        [_weight(one) for one in sources],
+    )
+
+
+def _charts(one: SourceState) -> str:
+    return ", ".join(f"{chart} {ratio:.1f}" for chart, ratio in sorted(one.charts.items()))
+
+
+def _weight(one: SourceState) -> tuple[str, ...]:
+    share = f"{one.of_subgroup:.0%}" if one.subgroup else ""
+    subgroup = plain(one.subgroup, limit=SUBGROUP_CHARACTERS)
+    return one.source, f"{one.rows:.1%}", f"{one.leverage:.1%}", share, subgroup
