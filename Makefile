@@ -13,8 +13,11 @@ demo: $(STAMP)-demo
 	$(BIN)/credenza demo $(DEMO)
 
 # Two workers with one thread each: threads of two workers only spin for each other's core.
+# Bytecode is kept whatever the shell says: the tests start hundreds of processes, and nothing
+# was compiled when it was installed.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)-dev
 	$(BIN)/python -m pytest -n 2 --durations=25 $(TESTS)
 
@@ -25,7 +28,7 @@ lint: $(STAMP)-dev
 	$(BIN)/ruff format --check .
 
 types: $(STAMP)-dev
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 contracts: $(STAMP)-dev
 	$(BIN)/lint-imports
@@ -40,10 +43,11 @@ $(STAMP)-demo: requirements/demo.txt pyproject.toml | $(BIN)/python
 	touch $@
 
 # The tests use every extra, so torch comes too: this release, in whatever build the index has.
+# Most of those modules are never imported, so each is compiled when it first is.
 $(STAMP)-dev: requirements/dev.txt requirements/torch.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements/torch.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Needs uv on the PATH; run it after changing dependencies in pyproject.toml.
