@@ -25,6 +25,7 @@ from credenza.core.errors import (
 )
 from credenza.core.jsonable import jsonable
 from credenza.core.types import Campaign
+from credenza.gate.drift import ColumnDistance, WindowDrift
 from credenza.gate.monitor import CampaignRecord, SourceState, Standing
 from credenza.interfaces.api.answers import failed
 from credenza.interfaces.api.pages import pages
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 ID = "trips/2024-02-26/1"
 HOSTILE_ID = "trips/2024-03-04/1"
+DRIFT = "/v1/drift?dataset=trips&window=2024-02-26"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,18 @@ def test_the_standing_of_a_dataset_is_that_of_the_command(
     shown = printed(gate, capsys, "monitor", "trips")
     assert shown["monitor"]["campaigns"]["open"] == 2
     assert service.get("/v1/monitor?dataset=trips").document == shown
+
+
+def test_how_far_columns_moved_is_what_the_command_measures_of_all_senders_and_of_one(
+    gate: Gate, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("drift", "trips", "--window", "2024-02-26")
+    shown = printed(gate, capsys, *words)
+    assert len({one["source"] for one in shown["drift"]["columns"]}) > 1
+    assert service.get(DRIFT).document == shown
+    shown = printed(gate, capsys, *words, "--source", "alpha")
+    assert {one["source"] for one in shown["drift"]["columns"]} == {"alpha"}
+    assert service.get(f"{DRIFT}&source=alpha").document == shown
 
 
 def test_a_chart_is_the_commands_picture_and_nothing_hostile_is_alive_in_it(
@@ -125,6 +139,11 @@ def test_health_tells_how_long_the_ledger_is(gate: Gate, service: Service) -> No
         ("/v1/monitor", 400, "no-dataset"),
         ("/v1/monitor?dataset=another", 404, "nothing-settled"),
         ("/v1/monitor?dataset=trips&dataset=other", 400, "bad-parameter"),
+        ("/v1/drift", 400, "no-dataset"),
+        ("/v1/drift?dataset=another", 404, "no-such-window"),
+        ("/v1/drift?dataset=trips&window=2020-01-06", 404, "no-such-window"),
+        (f"{DRIFT}&source=nobody", 404, "unknown-source"),
+        (f"{DRIFT}&from=alpha", 400, "bad-parameter"),
         ("/v1/campaigns?datset=trips", 400, "bad-parameter"),
         ("/v1/health?x=1", 400, "bad-parameter"),
         ("/v1/health/", 404, "no-such-page"),
@@ -197,7 +216,8 @@ def test_what_it_says_of_itself_is_valid_and_names_exactly_its_pages(
 
 
 def test_what_it_says_of_itself_has_every_field_of_what_it_tells(openapi: dict[str, Any]) -> None:
-    for noun in (Campaign, CampaignRecord, Standing, SourceState):
+    nouns = (Campaign, CampaignRecord, Standing, SourceState, WindowDrift, ColumnDistance)
+    for noun in nouns:
         schema = openapi["components"]["schemas"][noun.__name__]
         names = {one.name for one in dataclasses.fields(noun)}
         assert set(schema["properties"]) == set(schema["required"]) == names
@@ -213,6 +233,8 @@ def test_what_it_says_of_itself_has_every_field_of_what_it_tells(openapi: dict[s
         ("/v1/campaigns/{campaign}", "/v1/campaigns/nothing"),
         ("/v1/monitor", "/v1/monitor?dataset=trips"),
         ("/v1/monitor", "/v1/monitor?x=1"),
+        ("/v1/drift", DRIFT),
+        ("/v1/drift", "/v1/drift?dataset=another"),
     ],
 )
 def test_every_answer_is_as_it_says_of_itself(
@@ -229,7 +251,7 @@ def test_every_answer_is_as_it_says_of_itself(
 def test_nothing_that_is_asked_changes_the_ledger(gate: Gate, service: Service) -> None:
     with Workspace.open(gate.home) as workspace:
         before = (workspace.log.ledger.checkpoint(), workspace.log.catalog_dump())
-    for page in ("/v1/health", "/v1/campaigns", f"/v1/campaigns/{ID}", "/v1/monitor"):
+    for page in ("/v1/health", "/v1/campaigns", f"/v1/campaigns/{ID}", "/v1/monitor", DRIFT):
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             reads = method in {"GET", "HEAD"}
             assert (service.get(page, method).status == 405) != reads

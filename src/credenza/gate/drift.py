@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from credenza.core.errors import ConflictError, NotFoundError
 from credenza.core.types import Role
 from credenza.gate.beside import view_beside
 from credenza.gate.fitting import reference_for
+from credenza.gate.registry import roster
 from credenza.gate.windows import AGE
 from credenza.screening.features.column_drifts import column_drifts
 from credenza.screening.features.table import columns_of, source_codes
@@ -21,6 +22,7 @@ from credenza.store.rows import BatchRow, WindowRow
 if TYPE_CHECKING:
     from credenza.core.types import View
     from credenza.gate.policy import Policy
+    from credenza.gate.reference import Reference
     from credenza.gate.stores import Stores
     from credenza.screening.features.column_drifts import Drift
 
@@ -78,7 +80,9 @@ class WindowDrift:
     unread: tuple[str, ...]
 
 
-def window_drift(stores: Stores, policy: Policy, dataset: str, window: str = "") -> WindowDrift:
+def window_drift(
+    stores: Stores, policy: Policy, dataset: str, window: str = "", source: str = ""
+) -> WindowDrift:
     """Measure a settled window again, its held batches too; nothing is judged or written.
 
     The measures of the ``column-drift`` detector, which only tells of those beyond its
@@ -89,11 +93,13 @@ def window_drift(stores: Stores, policy: Policy, dataset: str, window: str = "")
         policy: that says which windows are the reference.
         dataset: whose window.
         window: its first day; "" is the newest.
+        source: whose columns are told; "" is everybody's. All are measured for any.
 
     Raises:
-        NotFoundError: no such window was settled.
+        NotFoundError: no such window was settled, or there is no such source.
         ConflictError: there are no trusted rows yet.
     """
+    only = roster(stores).source(source).id if source else ""
     with stores.journal.catalog.snapshot() as index:
         known = [row.window for row in index.latest(WindowRow, 1, AGE, dataset=dataset)]
         name = window or "".join(known)
@@ -106,6 +112,15 @@ def window_drift(stores: Stores, policy: Policy, dataset: str, window: str = "")
             why=f"the newest is {known[0]}" if known else "none of this dataset was",
             fix="run `credenza settle`, or `credenza batch list` to see the windows",
         )
+    reference = _reference(stores, policy, dataset)
+    table = pa.concat_tables([stores.table(row) for row in rows], promote_options="default")
+    senders = [row.source for row in rows for _ in range(row.records)]
+    measured = _measured(dataset, name, view_beside(name, table, senders, reference))
+    columns = tuple(one for one in measured.columns if only in {"", one.source})
+    return replace(measured, columns=columns)
+
+
+def _reference(stores: Stores, policy: Policy, dataset: str) -> Reference:
     reference = reference_for(stores, dataset, policy.window)
     if reference is None or not reference.trusted.num_rows:
         raise ConflictError(
@@ -115,9 +130,7 @@ def window_drift(stores: Stores, policy: Policy, dataset: str, window: str = "")
             "the policy vouches for, are not all settled",
             fix="settle them, or vouch for fewer windows in the policy",
         )
-    table = pa.concat_tables([stores.table(row) for row in rows], promote_options="default")
-    senders = [row.source for row in rows for _ in range(row.records)]
-    return _measured(dataset, name, view_beside(name, table, senders, reference))
+    return reference
 
 
 def _measured(dataset: str, window: str, view: View) -> WindowDrift:

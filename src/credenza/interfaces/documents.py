@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from credenza.core.errors import CredenzaError
+    from credenza.gate.drift import WindowDrift
     from credenza.gate.monitor import CampaignRecord, Standing
 
 
@@ -44,6 +45,11 @@ def campaign_document(found: CampaignRecord, svg: Path | None = None) -> Documen
 def monitor_document(found: Standing) -> Document:
     """How a dataset stands."""
     return Document("credenza.monitor/1", {"monitor": jsonable(found)})
+
+
+def drift_document(found: WindowDrift) -> Document:
+    """How far columns moved in one window."""
+    return Document("credenza.drift/1", {"drift": jsonable(found)})
 
 
 def health_document(entries: int) -> Document:

@@ -265,11 +265,11 @@ class Gate(Opened):
         """How a dataset stands now: lanes, sources, false alarms so far, backlog."""
         return monitor.monitor(self._stores, self.policies.in_force(), dataset)
 
-    def drift(self, dataset: str, window: str = "") -> WindowDrift:
-        """How far each column of each source moved in a settled window; the newest for ""."""
+    def drift(self, dataset: str, window: str = "", source: str = "") -> WindowDrift:
+        """How far columns moved in a settled window, "" the newest, of one source or all."""
         from credenza.gate.drift import window_drift  # noqa: PLC0415 - the models: seconds to load
 
-        return window_drift(self._stores, self.policies.in_force(), dataset, window)
+        return window_drift(self._stores, self.policies.in_force(), dataset, window, source)
 
     def panel(self, dataset: str) -> Panel:
         """How far each source was from its own past, window by window: control charts."""

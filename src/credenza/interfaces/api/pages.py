@@ -17,6 +17,7 @@ from credenza.interfaces.charts import chart_in
 from credenza.interfaces.documents import (
     campaign_document,
     campaigns_document,
+    drift_document,
     health_document,
     monitor_document,
 )
@@ -54,6 +55,7 @@ def pages(home: Path) -> Starlette:
             page("/v1/campaigns/{campaign:path}/chart.svg", _chart),
             page("/v1/campaigns/{campaign:path}", _campaign),
             page("/v1/monitor", _monitor, "dataset"),
+            page("/v1/drift", _drift, "dataset", "window", "source"),
             Route(f"/{OPENAPI}", _openapi, methods=["GET"]),
         ],
         exception_handlers={CredenzaError: failed, HTTPException: failed, Exception: failed},
@@ -79,15 +81,26 @@ def _chart(workspace: Workspace, request: Request) -> Response:
 
 
 def _monitor(workspace: Workspace, request: Request) -> Response:
+    return said(monitor_document(workspace.monitor(_dataset(request))))
+
+
+def _drift(workspace: Workspace, request: Request) -> Response:
+    asked = request.query_params
+    found = workspace.drift(_dataset(request), asked.get("window", ""), asked.get("source", ""))
+    return said(drift_document(found))
+
+
+def _dataset(request: Request) -> str:
+    """Which dataset a page is asked about."""
     dataset = request.query_params.get("dataset")
     if dataset is None:
         raise UsageError(
             "no-dataset",
             "no dataset is named",
             why="a workspace has several, and each stands for itself",
-            fix="ask for /v1/monitor?dataset=NAME",
+            fix=f"ask for {request.url.path}?dataset=NAME",
         )
-    return said(monitor_document(workspace.monitor(dataset)))
+    return dataset
 
 
 def _openapi(_request: Request) -> Response:

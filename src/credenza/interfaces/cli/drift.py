@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from credenza.core.jsonable import jsonable
 from credenza.interfaces.cli.answer import Answer
 from credenza.interfaces.cli.command import open_workspace, use_case
 from credenza.interfaces.cli.terminal import Screen, count
+from credenza.interfaces.documents import drift_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +36,7 @@ def command(home: Path | None, dataset: str, window: str, source: str) -> Answer
     and categories only; texts, vectors and labels have statistics of their own.
     """
     with open_workspace(home) as workspace:
-        only = workspace.source(source).id if source else ""
-        found = workspace.drift(dataset, window)
-    columns = tuple(one for one in found.columns if only in {"", one.source})
+        found = workspace.drift(dataset, window, source)
 
     def show(screen: Screen) -> None:
         screen.fields(
@@ -51,16 +48,16 @@ def command(home: Path | None, dataset: str, window: str, source: str) -> Answer
         )
         screen.table(
             ("source", "column", "rows", "psi", "ks/tv", "js", "mmd", "told apart", "p", "most"),
-            [_row(one) for one in columns[:SHOWN]],
+            [_row(one) for one in found.columns[:SHOWN]],
         )
-        if len(columns) > SHOWN:
-            screen.line(f"and {count(len(columns) - SHOWN, 'column')} that moved less")
+        if len(found.columns) > SHOWN:
+            screen.line(f"and {count(len(found.columns) - SHOWN, 'column')} that moved less")
         if found.small:
             screen.line(f"too few rows to say anything: {', '.join(found.small)}")
         if found.unread:
             screen.line(f"not compared: {', '.join(found.unread)}")
 
-    return Answer("credenza.drift/1", {"drift": jsonable(replace(found, columns=columns))}, show)
+    return Answer(*drift_document(found), show)
 
 
 def _row(one: ColumnDistance) -> tuple[str, ...]:
