@@ -33,8 +33,10 @@ types: $(STAMP)-dev
 contracts: $(STAMP)-dev
 	$(BIN)/lint-imports
 
+# A new pip reads the index in less than half the time of the one that Python brings.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/pip.txt
 
 # The package is installed without its dependencies: the lock already has them all.
 $(STAMP)-demo: requirements/demo.txt pyproject.toml | $(BIN)/python
@@ -56,6 +58,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 lock:
 	$(LOCK) pyproject.toml --extra demo --group build --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --group pip -o requirements/pip.txt
 
 clean:
 	rm -rf $(VENV) build dist
