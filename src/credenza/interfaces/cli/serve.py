@@ -1,4 +1,4 @@
-"""``credenza serve``: campaigns and monitor over HTTP."""
+"""``credenza serve``: campaigns, monitor and drift over HTTP."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command(  # noqa: PLR0917 - click passes each option by its name
     beyond_loopback: bool,
     stop_after_s: float | None,
 ) -> Answer:
-    """Answer over HTTP what `campaigns` and `monitor` say, until interrupted.
+    """Answer over HTTP what `campaigns`, `monitor` and `drift` say, until interrupted.
 
     It reads and changes nothing. Every request needs `Authorization: Bearer TOKEN`;
     /openapi.json says what can be asked.
