@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -164,8 +165,8 @@ def sources(tmp_path: Path) -> SourceSimulator:
     return SourceSimulator(tmp_path / "desk", ["anna", "beat", "cara", "dino"])
 
 
-@pytest.fixture
-def new_workspace(tmp_path: Path) -> Iterator[NewWorkspace]:
+@contextlib.contextmanager
+def workspaces_in(folder: Path) -> Iterator[NewWorkspace]:
     """Makes workspaces under a policy of a few windows, and closes them at the end."""
     made: list[Workspace] = []
 
@@ -181,7 +182,7 @@ def new_workspace(tmp_path: Path) -> Iterator[NewWorkspace]:
         outcomes: Mapping[str, str] | None = None,
         catalog_url: str = "",
     ) -> Workspace:
-        workspace = Workspace.init(tmp_path / name, catalog_url=catalog_url, clock=lambda: NOW_S)
+        workspace = Workspace.init(folder / name, catalog_url=catalog_url, clock=lambda: NOW_S)
         text = POLICY.format(
             detectors=", ".join(f'"{name}"' for name in detectors),
             campaigns=str(campaigns).lower(),
@@ -198,6 +199,20 @@ def new_workspace(tmp_path: Path) -> Iterator[NewWorkspace]:
     yield make
     for workspace in made:
         workspace.close()
+
+
+@pytest.fixture
+def new_workspace(tmp_path: Path) -> Iterator[NewWorkspace]:
+    """Makes workspaces of a test's own; see ``workspaces_in``."""
+    with workspaces_in(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewWorkspace]:
+    """Makes workspaces that the tests of a module only read, or copy; see ``workspaces_in``."""
+    with workspaces_in(tmp_path_factory.mktemp("shared")) as make:
+        yield make
 
 
 @pytest.fixture

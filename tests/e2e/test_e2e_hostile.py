@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +13,16 @@ import pytest
 
 from credenza.core.errors import UntrustedError
 from credenza.core.types import Outcome
+from credenza.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.conftest import NewWorkspace, SourceSimulator
 
-    from credenza.workspace import Workspace
-
 LABEL = "late"
+NOW_S = 1_800_000_000.0
 
 
 def replaced(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
@@ -218,26 +222,42 @@ HOSTILE_VALUES = {
 }
 
 
-@pytest.mark.parametrize("change", HOSTILE_VALUES.values(), ids=HOSTILE_VALUES)
-def test_one_hostile_batch_does_not_keep_the_others_of_its_window_from_being_judged(
-    new_workspace: NewWorkspace, sources: SourceSimulator, change: object
-) -> None:
-    assert callable(change)
-    workspace = new_workspace(
+@pytest.fixture(scope="module")
+def vouched_home(shared_workspace: NewWorkspace, simulator: type[SourceSimulator]) -> Path:
+    """Where four vouched-for windows lie. Made once; each test opens a copy."""
+    workspace = shared_workspace(
         campaigns=True,
         detectors=("column-drift", "confident-disagreement", "duplicates", "subgroup-labels"),
         outcomes={"silence": "admit"},
     )
+    sources = simulator(workspace.home.parent / "desk", ["anna", "beat", "cara", "dino"])
     sources.register(workspace)
     sources.play(workspace, range(4))
+    workspace.close()
+    return workspace.home
+
+
+@pytest.fixture
+def vouched(vouched_home: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of one's own."""
+    shutil.copytree(vouched_home, tmp_path / "vouched")
+    with Workspace.open(tmp_path / "vouched", clock=lambda: NOW_S) as workspace:
+        yield workspace
+
+
+@pytest.mark.parametrize("change", HOSTILE_VALUES.values(), ids=HOSTILE_VALUES)
+def test_one_hostile_batch_does_not_keep_the_others_of_its_window_from_being_judged(
+    vouched: Workspace, sources: SourceSimulator, change: object
+) -> None:
+    assert callable(change)
     for name in ("anna", "beat", "cara"):
-        sources.submit(workspace, name, 4)
-    hostile = sources.submit(workspace, "dino", 4, change(sources.table("dino", 4)))
-    (settled,) = sources.settle(workspace, 4)
+        sources.submit(vouched, name, 4)
+    hostile = sources.submit(vouched, "dino", 4, change(sources.table("dino", 4)))
+    (settled,) = sources.settle(vouched, 4)
     assert settled.silences == ()
     outcomes = {verdict.batch: verdict.outcome for verdict in settled.verdicts}
     assert len(outcomes) == 4
     del outcomes[hostile.batch]
     assert set(outcomes.values()) == {Outcome.ADMIT}
-    sources.play(workspace, range(5, 6))  # and the gate goes on
-    assert workspace.log.audit().problems == ()
+    sources.play(vouched, range(5, 6))  # and the gate goes on
+    assert vouched.log.audit().problems == ()

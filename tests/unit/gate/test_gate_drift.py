@@ -13,7 +13,7 @@ from credenza.core.errors import ConflictError, NotFoundError
 from credenza.interfaces.cli.main import main
 
 if TYPE_CHECKING:
-    from tests.conftest import NewSources, NewWorkspace
+    from tests.conftest import NewSources, NewWorkspace, SourceSimulator
 
     from credenza.workspace import Workspace
 
@@ -21,10 +21,14 @@ DATASET = "trips"
 NAMES = ("anna", "beat", "cara", "dino")
 
 
-@pytest.fixture
-def workspace(new_workspace: NewWorkspace, new_sources: NewSources) -> Workspace:
-    """Four vouched-for windows, and a fifth in which beat's trips all begin hours later."""
-    opened, sources = new_workspace(), new_sources(*NAMES, rows=250)
+@pytest.fixture(scope="module")
+def workspace(shared_workspace: NewWorkspace, simulator: type[SourceSimulator]) -> Workspace:
+    """Four vouched-for windows, and a fifth in which beat's trips all begin hours later.
+
+    Made once and only looked at.
+    """
+    opened = shared_workspace()
+    sources = simulator(opened.home.parent / "desk", NAMES, rows=250)
     sources.register(opened)
     sources.play(opened, range(4))
     for name in NAMES:
