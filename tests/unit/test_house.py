@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
 import subprocess
@@ -20,6 +21,11 @@ HIDDEN_RANDOMNESS = ("np.random.", "numpy.random.", "random.")
 REPEATABLE = {"np.random.default_rng", "np.random.Generator", "np.random.SeedSequence"}
 
 
+@functools.cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def _dotted(node: ast.AST) -> str:
     if isinstance(node, ast.Name):
         return node.id
@@ -29,8 +35,7 @@ def _dotted(node: ast.AST) -> str:
 
 
 def _names(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    return {_dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {_dotted(node) for node in ast.walk(_parsed(path)) if isinstance(node, ast.Attribute)}
 
 
 def test_the_import_contracts_of_the_house_are_kept() -> None:
@@ -50,7 +55,7 @@ def test_no_test_is_skipped_for_want_of_a_package() -> None:
     asked = {
         str(call.args[0].value)
         for path in sorted((REPOSITORY / "tests").rglob("*.py"))
-        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        for call in ast.walk(_parsed(path))
         if isinstance(call, ast.Call) and _dotted(call.func) == "pytest.importorskip"
         if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
     }
@@ -62,7 +67,7 @@ def test_every_extra_that_is_asked_for_is_one_of_the_package() -> None:
     asked = {
         str(call.args[0].value)
         for path in MODULES
-        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        for call in ast.walk(_parsed(path))
         if isinstance(call, ast.Call) and _dotted(call.func) == "needs_extra"
         if isinstance(call.args[0], ast.Constant)
     }
@@ -90,7 +95,7 @@ def test_no_module_draws_from_randomness_that_it_was_not_given() -> None:
     unseeded = {
         (path.relative_to(SRC).as_posix(), "default_rng()")
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(_parsed(path))
         if isinstance(node, ast.Call)
         and _dotted(node.func).endswith("default_rng")
         and not (node.args or node.keywords)
@@ -101,4 +106,4 @@ def test_no_module_draws_from_randomness_that_it_was_not_given() -> None:
 def test_a_room_is_described_where_it_is_entered() -> None:
     for path in MODULES:
         if path.name == "__init__.py":
-            assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+            assert ast.get_docstring(_parsed(path)), path
