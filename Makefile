@@ -13,13 +13,14 @@ demo: $(STAMP)-demo
 	$(BIN)/credenza demo $(DEMO)
 
 # Two workers with one thread each: threads of two workers only spin for each other's core.
+# Each begins with one half, in one piece, so that what a module's tests share is made once.
 # Bytecode is kept whatever the shell says: the tests start hundreds of processes, and nothing
 # was compiled when it was installed.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)-dev
-	$(BIN)/python -m pytest -n 2 --durations=25 $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=25 $(TESTS)
 
 check: lint types contracts test
 

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, the others in the order that they were given."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 DATASET = "trips"
 LABEL = "late"
 FIRST_DAY = dt.date(2024, 1, 1)  # a Monday, like the default policy's anchor

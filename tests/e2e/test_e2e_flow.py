@@ -246,6 +246,7 @@ def test_a_crash_around_the_dataset_is_finished_by_the_next_writer_and_never_dou
         assert reopened.log.catalog_dump() == before
 
 
+@pytest.mark.longest
 def test_kill_9_at_random_moments_loses_doubles_and_halves_nothing() -> None:
     harness = Path(__file__).parents[2] / "benchmarks" / "gate" / "kill_loop.py"
     command = [sys.executable, str(harness), "--kills", "8", "--check-every", "4", "--json"]
