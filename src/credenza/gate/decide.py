@@ -10,7 +10,7 @@ from credenza.core.types import Campaign, Finding, Outcome, Reason, Silence, Uni
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from credenza.gate.policy import Policy
+    from credenza.gate.policy import Lanes, Policy
 
 
 CHANGED = "campaign-changed"
@@ -24,10 +24,18 @@ class Alarm:
     Attributes:
         lane: "source" (its own control chart), "structure" (volume, missing values, pairs
             never seen) or "common_cause" (most sources moved together).
+        reach: how far, in the standard units of the policy's ``lanes``; None where no threshold
+            of the policy applies, as on a control chart, or none was recorded.
     """
 
     lane: str
     sentence: str
+    reach: float | None = None
+
+    def speaks(self, lanes: Lanes) -> bool:
+        """Whether it is far enough for the policy."""
+        least = lanes.common_cause if self.lane == "common_cause" else lanes.source
+        return self.reach is None or self.reach >= least
 
 
 _PARTS = {
@@ -51,7 +59,7 @@ class Evidence:
         held_by: recovery by which its source is held since then, or "".
         same_source: how many other batches of its source are held or quarantined.
         flagged_rows: positions in the batch of rows that screening flagged.
-        alarms: of the other lanes.
+        alarms: of the other lanes, near ones too: the policy says which of them speak.
         late: its window was judged before it came.
         accepted: windows in which batches of its source were accepted since it last changed
             how it collects; None where nobody counts.
@@ -169,7 +177,8 @@ def _lanes(evidence: Evidence, policy: Policy) -> Iterator[Reason]:
         "common_cause": policy.outcomes.common_cause,
     }
     for alarm in evidence.alarms:
-        yield Reason(alarm.lane, outcomes[alarm.lane], alarm.sentence)
+        if alarm.speaks(policy.lanes):
+            yield Reason(alarm.lane, outcomes[alarm.lane], alarm.sentence)
 
 
 def _rows(evidence: Evidence, policy: Policy) -> Iterator[Reason]:

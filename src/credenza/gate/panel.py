@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from credenza.campaigns.accuse import Trail, accuse, pursue
 from credenza.campaigns.explain import explain
-from credenza.campaigns.judge import WARM_UP
+from credenza.campaigns.judge import SOURCE_U, WARM_UP
 from credenza.campaigns.lookback import Lookback
 from credenza.campaigns.panel import PanelScanner
 from credenza.campaigns.source_lane import chart_alarms
@@ -112,7 +112,7 @@ def judge_panel(
             )
             for claim in pursue(accused, result.averages, trails)
         ),
-        alarms=_alarms(result, policy, tuple(spans), scanner.state, charts),
+        alarms=_alarms(result, tuple(spans), scanner.state, charts),
         silences={source: _too_new() for source in spans if source in scanner.newcomers},
         scanner=scanner,
         lookback=lookback,
@@ -203,22 +203,25 @@ def _scanner(
 
 def _alarms(
     result: WindowResult,
-    policy: Policy,
     present: tuple[str, ...],
     state: PanelState,
     charts: Iterable[ChartAlarm],
 ) -> dict[str, tuple[Alarm, ...]]:
-    """By source, its farthest statistic in each lane and on charts, and what moved most."""
+    """By source, its farthest statistic in each lane and on charts, and what moved most.
+
+    From where the scan begins to speak of a source: the policy has the last word on each.
+    """
     shift = result.common_shift
     top = int(np.argmax(np.abs(shift))) if len(shift) else 0
     shared: tuple[Alarm, ...] = ()
-    if len(shift) and abs(shift[top]) >= policy.lanes.common_cause:
+    if len(shift) and abs(shift[top]) >= SOURCE_U:
         way = "up" if shift[top] > 0 else "down"
         shared = (
             Alarm(
                 "common_cause",
                 f"most sources moved {way} together in {state.statistics[top]}, "
                 f"{abs(shift[top]):.1f} standard units; the scan goes on without it",
+                float(abs(shift[top])),
             ),
         )
     found = dict.fromkeys(present, shared)
@@ -226,13 +229,14 @@ def _alarms(
     for alarm in sorted(result.source_alarms, key=lambda one: -abs(one.deviation)):
         source, statistic = state.sources[alarm.source], state.statistics[alarm.statistic]
         lane = "structure" if family_of(statistic) == "structure" else "source"
-        if abs(alarm.deviation) >= policy.lanes.source and (source, lane) not in said:
+        if (source, lane) not in said:
             said.add((source, lane))
             sentence = (
                 f"{source} moved {alarm.direction} alone in {statistic}, "
                 f"{abs(alarm.deviation):.1f} standard units from its own past"
             )
-            found[source] = (*found.get(source, ()), Alarm(lane, sentence))
+            reach = abs(alarm.deviation)
+            found[source] = (*found.get(source, ()), Alarm(lane, sentence, reach))
     for own in charts:
         source = state.sources[own.source]
         if source in found:

@@ -66,7 +66,7 @@ class Lanes:
 
     Attributes:
         source: a source's distance from its own past; the scan itself begins at 4.5.
-        common_cause: the shift that all sources share.
+        common_cause: the shift that all sources share; likewise.
     """
 
     source: float = 4.5

@@ -7,6 +7,7 @@ workspace's policy, the next command that judges writes it into the ledger.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 SURE = 0.75
 """Lower bound of the share of decisions that speak for a change: 12 of 12, 19 of 20."""
+
+
+THRESHOLDS = {
+    "lanes.source": ("source", "structure"),
+    "lanes.common_cause": ("common_cause",),
+    "budget.batch_rows": ("batch-rows",),
+}
+"""Settings from which on rules stop a batch, whose distances are on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +69,19 @@ class Proposal:
 def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Proposal:
     """Settings that reviewers' decisions of the last ``days`` speak for, with their replay.
 
-    A rule that alone stopped batches is proposed to only note them once it is 95 % sure that
-    reviewers admit three in four of these (Wilson's lower bound: 12 of 12, 19 of 20). A rule
-    that only noted is proposed to hold once reviewers reject as many of the batches it spoke
-    of. The accepted rate of campaigns is halved once more than twice as many as accepted
-    were cleared. Nothing is proposed that a required case forbids.
+    Where a distance or share stops batches by a threshold (``THRESHOLDS``), and reviewers admitted
+    all that were nearer than the nearest one they rejected, a threshold between the two is
+    proposed, once there are 12 of these. Thresholds are never lowered: what lay below was not
+    judged. Another rule that alone stopped batches is proposed to only note them once it is 95 %
+    sure that reviewers admit three in four of these (Wilson's lower bound: 12 of 12, 19 of
+    20). A rule that only noted is proposed to hold once reviewers reject as many of the
+    batches it spoke of. The accepted rate of campaigns is halved once more than twice as many
+    as accepted were cleared. Nothing is proposed that a required case forbids.
 
     Replayed from the recorded evidence: see ``replay`` for what that can tell. Blind to what
-    reviewers never saw, and no judge of reviewers: whoever can decide can bend the next
-    proposal, so it is a person who adopts it, and the ledger that remembers.
+    reviewers never saw, to an attacker who stays below a threshold that was raised, and no judge
+    of reviewers: whoever can decide can bend the next proposal, so it is a person who adopts it,
+    and the ledger that remembers.
 
     Args:
         stores: the workspace.
@@ -81,7 +94,13 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
     cases = [case_of(stores, row) for row in rows]
     changes: list[Change] = []
     text = data.decode("utf-8")
-    wanted = [*_outcome_changes(policy, cases), *_rate_changes(stores, policy, dataset, since)]
+    raised = [*_threshold_changes(policy, cases)]
+    freed = {rule for change in raised for rule in THRESHOLDS[change.key]}
+    wanted = [
+        *raised,
+        *_outcome_changes(policy, cases, freed),
+        *_rate_changes(stores, policy, dataset, since),
+    ]
     for change in wanted:
         tried = edited(text, change.key, change.after)
         if all(case.passed for case in run_cases(load_policy(tried.encode())) if case.required):
@@ -134,14 +153,56 @@ def _days_before(window: str, days: int) -> str:
         return ""
 
 
-def _outcome_changes(policy: Policy, cases: Sequence[Case]) -> Iterator[Change]:
+def _threshold_changes(policy: Policy, cases: Sequence[Case]) -> Iterator[Change]:
+    for key, rules in THRESHOLDS.items():
+        stopped = [case for case in cases if case.decided and _stopped_by(case)]
+        alone = [case for case in stopped if _stopped_by(case) <= set(rules)]
+        far = [(_distance(case, key), case.decided) for case in alone]
+        nearest = min((own for own, word in far if own and word == "reject"), default=math.inf)
+        below = [own for own, word in far if own and word == "admit" and own < nearest]
+        if wilson(len(below), len(below))[0] >= SURE:
+            section, name = key.split(".")
+            before = getattr(getattr(policy, section), name)
+            until = (
+                f"; the nearest they rejected lay at {nearest:.3g}" if nearest < math.inf else ""
+            )
+            why = (
+                f"reviewers admitted all {len(below)} batches that only this stopped, up to "
+                f"{max(below):.3g}{until}"
+            )
+            yield Change(key, f"{before:g}", str(_between(max(below), nearest)), why)
+
+
+def _distance(case: Case, key: str) -> float | None:
+    """How far a batch was in the units of a threshold; None where that was not recorded."""
+    found = case.evidence
+    if found is None:
+        return None
+    if key == "budget.batch_rows":
+        return len(found.flagged_rows) / max(1, found.records)
+    reaches = [alarm.reach for alarm in found.alarms if alarm.lane in THRESHOLDS[key]]
+    known = [reach for reach in reaches if reach is not None]
+    return max(known) if known and len(known) == len(reaches) else None
+
+
+def _between(low: float, high: float) -> float:
+    """The shortest decimal above ``low`` and below ``high``."""
+    for digits in range(1, 12):
+        short = float(round((math.floor(low * 10**digits) + 1) / 10**digits, digits))
+        if low < short < high:
+            return short
+    return (low + high) / 2
+
+
+def _outcome_changes(policy: Policy, cases: Sequence[Case], freed: set[str]) -> Iterator[Change]:
+    """``freed`` rules have a better threshold, and keep what they do beyond it."""
     for rule, name in SETTING.items():
         now = cast("Outcome", getattr(policy.outcomes, name))
         alone = [case for case in cases if _stopped_by(case) == {rule}]
         spoke = [case for case in cases if rule in dict(case.rules)]
         if now is not Outcome.ADMIT:
             found = _decided(alone, "admit")
-            if found is not None:
+            if found is not None and rule not in freed:
                 yield _outcome_change(name, now, Outcome.ADMIT, *found, "admitted")
         else:
             found = _decided(spoke, "reject")

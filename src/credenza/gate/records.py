@@ -95,13 +95,19 @@ def evidence_from(verdict: Mapping[str, Json], campaigns: Iterable[Campaign]) ->
     read = {
         "batch": str(verdict["batch"]),
         "flagged_rows": _integers(told["flagged_rows"]),
-        "alarms": tuple(Alarm(one["lane"], one["sentence"]) for one in told["alarms"]),
+        "alarms": tuple(map(_alarm_from, told["alarms"])),
         "changed": _strings(told["changed"]),
         "findings": tuple(map(finding_from, cast("Any", verdict["findings"]))),
         "silences": tuple(map(silence_from, cast("Any", verdict["silences"]))),
         "campaigns": tuple(campaigns),
     }
     return Evidence(**{**told, **read})
+
+
+def _alarm_from(document: Mapping[str, Json]) -> Alarm:
+    reach = document.get("reach")
+    far = None if reach is None else float(str(reach))
+    return Alarm(str(document["lane"]), str(document["sentence"]), far)
 
 
 def silence_from(document: Mapping[str, Json]) -> Silence:

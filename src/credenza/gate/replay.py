@@ -132,10 +132,11 @@ def case_of(stores: Stores, row: BatchRow) -> Case:
 def replay(cases: Sequence[Case], policy: Policy) -> Replay:
     """What ``policy`` makes of judged batches, by the same function that judged them.
 
-    Exact for outcomes, for limits on flagged rows and for probation. What a looser
-    threshold of a detector or lane would have found was never recorded, so these stay as
-    they were; and so does what follows from another verdict: what a scan learns from, and
-    whom it watches.
+    Exact for outcomes, for limits on flagged rows, for probation, and for thresholds of
+    lanes from 4.5 on, where the scan begins to speak (verdicts of before the distance of an
+    alarm was kept: as they were). What a looser threshold of a detector would have found was
+    never recorded, so that stays as it was; and so does what follows from another verdict:
+    what a scan learns from, and whom it watches.
     """
     whole = [case for case in cases if case.evidence is not None]
     before = [case.outcome() for case in whole]

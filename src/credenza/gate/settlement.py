@@ -113,7 +113,7 @@ def _settle(stores: Stores, policy: Policy, window: Window) -> Settlement:
         window.name,
         judged.verdicts,
         screened.campaigns,
-        _said_once(screened.evidence),
+        _said_once(screened.evidence, policy),
         versions[-1].number if versions else None,
         screened.silences,
     )
@@ -135,8 +135,9 @@ def _states(stores: Stores, window: Window, judged: Judged) -> dict[str, Json]:
     }
 
 
-def _said_once(evidence: Sequence[Evidence]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(alarm.sentence for one in evidence for alarm in one.alarms))
+def _said_once(evidence: Sequence[Evidence], policy: Policy) -> tuple[str, ...]:
+    alarms = (alarm for one in evidence for alarm in one.alarms if alarm.speaks(policy.lanes))
+    return tuple(dict.fromkeys(alarm.sentence for alarm in alarms))
 
 
 def _screen(stores: Stores, policy: Policy, window: Window) -> Screened:

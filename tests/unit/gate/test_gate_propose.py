@@ -13,6 +13,7 @@ from credenza.gate.journal import Event
 from credenza.gate.policy_file import load_policy, shipped_policy
 from credenza.gate.propose import edited
 from credenza.gate.records import evidence_document, to_json
+from credenza.store.rows import EntryRow
 
 if TYPE_CHECKING:
     from tests.conftest import NewWorkspace
@@ -38,10 +39,12 @@ def judged(
     decided: list[str],
     campaign: Campaign | None = None,
     kept: bool = True,
+    own: list[dict[str, Any]] | None = None,
 ) -> None:
     """One settled window whose batches gave rise to these rules, and reviewers' words on each.
 
-    ``kept`` False is a ledger from before evidence was kept whole.
+    ``kept`` False is a ledger from before evidence was kept whole; ``own`` are facts of each
+    batch by itself.
     """
     journal = workspace._stores.journal
     window = f"2024-02-{len(workspace.batches()) % 20 + 1:02}"
@@ -50,7 +53,8 @@ def judged(
     found = () if campaign is None else (campaign,)
     events: list[Event] = []
     for place, name in enumerate(names):
-        evidence = Evidence(name, f"s{place}", 10, campaigns=found, **facts)
+        each = facts | (own[place] if own else {})
+        evidence = Evidence(name, f"s{place}", 10, campaigns=found, **each)
         verdict = cast("dict[str, Json]", to_json(decide(evidence, workspace.policies.in_force())))
         if kept:
             verdict |= evidence_document(evidence)
@@ -107,6 +111,89 @@ def test_a_rule_that_reviewers_always_overrule_is_proposed_to_note_only(
     assert found.replay.after == {"admit": 15, "hold": 0, "quarantine": 0, "reject": 0}
     assert (found.replay.released, found.replay.released_rejected) == (15, 0)
     assert load_policy(found.text.encode()).outcomes.diversity is Outcome.ADMIT
+
+
+def moved(*distances: float, lane: str = "source") -> list[dict[str, Any]]:
+    """Of each batch an alarm so far away."""
+    return [{"alarms": (Alarm(lane, "it moved", far),)} for far in distances]
+
+
+def holding(workspace: Workspace, rule: str) -> None:
+    text = edited(shipped_policy(), f"outcomes.{rule}", '"hold"')
+    (workspace.home / "policy.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("lane", "key"),
+    [
+        ("source", "lanes.source"),
+        ("structure", "lanes.source"),
+        ("common_cause", "lanes.common_cause"),
+    ],
+)
+def test_a_threshold_rises_above_what_reviewers_admit_and_stays_below_what_they_reject(
+    workspace: Workspace, lane: str, key: str
+) -> None:
+    holding(workspace, lane)
+    near, far = [6.0 + place / 20 for place in range(12)], [9.0, 12.0]
+    words = [*(["admit"] * 12), "reject", "admit"]
+    judged(workspace, decided=words, own=moved(*near, *far, lane=lane))
+    found = workspace.policies.propose(DATASET)
+    (change,) = found.changes
+    assert (change.key, change.after) == (key, "6.6")  # the furthest below 9 is 6.55
+    assert "all 12 batches" in change.why
+    assert "lay at 9" in change.why
+    assert found.replay.before["hold"] == 14
+    assert (found.replay.after["admit"], found.replay.after["hold"]) == (12, 2)
+    assert (found.replay.released, found.replay.released_rejected) == (12, 0)
+
+
+def test_a_threshold_that_is_adopted_is_in_the_ledger_and_judges(workspace: Workspace) -> None:
+    holding(workspace, "source")
+    judged(workspace, decided=["admit"] * 12, own=moved(*[5.0] * 12))
+    proposed = workspace.policies.propose(DATASET).text
+    (workspace.home / "policy.toml").write_text(proposed, encoding="utf-8")
+    workspace.policies.recorded()
+    journal = workspace._stores.journal
+    with journal.catalog.snapshot() as index:
+        newest = index.find(EntryRow, kind="policy")[-1]
+    assert "source = 5.1" in str(journal.document(newest.digest)["text"])
+    judged(workspace, decided=["", ""], own=moved(5.0, 5.2))
+    fates = [(row.status, row.outcome) for row in workspace.batches()[-2:]]
+    assert fates == [("admitted", "admit"), ("held", "hold")]
+
+
+@pytest.mark.parametrize(
+    ("words", "distances"),
+    [
+        (["admit"] * 11, [5.0] * 11),  # too few to be sure
+        (["reject"] + ["admit"] * 20, [4.6] + [5.0] * 20),  # the nearest was rejected
+    ],
+)
+def test_reviewers_who_do_not_agree_on_a_distance_move_no_threshold(
+    workspace: Workspace, words: list[str], distances: list[float]
+) -> None:
+    holding(workspace, "source")
+    judged(workspace, decided=words, own=moved(*distances))
+    found = workspace.policies.propose(DATASET)
+    assert [one.key for one in found.changes if one.key.startswith("lanes")] == []
+
+
+def test_alarms_of_no_known_distance_move_the_outcome_as_before(workspace: Workspace) -> None:
+    holding(workspace, "source")
+    judged(workspace, "source", decided=["admit"] * 12)
+    (change,) = workspace.policies.propose(DATASET).changes
+    assert (change.key, change.after) == ("outcomes.source", '"admit"')
+
+
+def test_the_share_of_flagged_rows_rises_no_further_than_every_policy_allows(
+    workspace: Workspace,
+) -> None:
+    judged(workspace, decided=["admit"] * 12, own=[{"flagged_rows": (0, 1)}] * 12)
+    (change,) = workspace.policies.propose(DATASET).changes
+    assert (change.key, change.before, change.after) == ("budget.batch_rows", "0.1", "0.3")
+    judged(workspace, decided=["admit"] * 12, own=[{"flagged_rows": tuple(range(9))}] * 12)
+    assert workspace.policies.propose(DATASET).changes == ()
 
 
 def test_nothing_is_adopted_and_the_ledger_is_as_it_was(workspace: Workspace) -> None:
