@@ -310,6 +310,25 @@ def capped(workspace: Workspace, settled: Settlement) -> dict[str, list[str]]:
     return told
 
 
+def test_few_rows_that_are_unlike_all_others_have_a_cap_of_their_own(
+    workspace: Workspace, sources: SourceSimulator
+) -> None:
+    set_policy(workspace, "[diversity]\nwindow_share = 0.3\nleverage_share = 0.18")
+    tables = honest(sources, VOUCHED)
+    (settled,) = send(workspace, sources, VOUCHED, tables)
+    assert set(sources_by_outcome(workspace, settled).values()) == {Outcome.ADMIT}
+
+    tables = honest(sources, VOUCHED + 1)
+    far = [50.0 * (-1) ** place for place in range(sources.rows)]
+    tables["hans"] = replaced(tables["hans"], "distance", far)
+    tables["hans"] = replaced(tables["hans"], "hour", [place % 2 * 1000 for place in range(100)])
+    (settled,) = send(workspace, sources, VOUCHED + 1, tables)
+    (guilty,) = (v for v in settled.verdicts if workspace.batch(v.batch).source == "hans")
+    said = [reason.sentence for reason in guilty.reasons if reason.rule == "diversity"]
+    assert len(said) == 1  # an eighth of the rows, a fifth of the leverage
+    assert "of the leverage in the window" in said[0]
+
+
 def test_a_label_that_hangs_on_one_source_is_warned_of_unasked(
     workspace: Workspace, sources: SourceSimulator
 ) -> None:

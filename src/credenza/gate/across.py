@@ -288,12 +288,15 @@ def _with_caps(
     who, of = parties(sent.source, groups)
     rows = np.bincount(of, minlength=len(who)) / max(1, len(of))
     shares = [(party, float(share)) for party, share in zip(who, rows, strict=True)]
+    pull = {one.source: one.leverage for one in found.influence}
+    leverage = [(party, sum(pull[name] for name in party.sources)) for party in who]
     in_dataset = _dataset_shares(stores, sent, groups, who)
     columns = [name for name in rule.slice_columns if name in sent.table.column_names]
     least = min(rule.dominant, rule.slice_share)
     told = slices(sent.table, sent.source, columns, share=least, groups=groups)
     caps = [
         *((*one, rule.window_share, "the rows of the window") for one in shares),
+        *((*one, rule.leverage_share, "the leverage in the window") for one in leverage),
         *((*one, rule.dataset_share, "the rows of the dataset") for one in in_dataset),
         *((one.party, one.share, rule.slice_share, in_words(one)) for one in told),
     ]

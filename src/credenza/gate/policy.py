@@ -94,6 +94,8 @@ class DiversityRule:
 
     Attributes:
         window_share: of the rows of a window.
+        leverage_share: of what a linear model of all columns can learn from a window: few
+            rows that are unlike all others bend a fit as far as many that are usual.
         dataset_share: of the rows of the dataset.
         slice_columns: columns whose values are slices.
         slice_share: of the rows of a slice.
@@ -101,6 +103,7 @@ class DiversityRule:
     """
 
     window_share: float = 1.0
+    leverage_share: float = 1.0
     dataset_share: float = 1.0
     slice_columns: tuple[str, ...] = ()
     slice_share: float = 1.0

@@ -59,6 +59,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "lanes.common_cause": (1.0, 100.0),
     "reconcile.spreads": (1.0, 1000.0),
     "diversity.window_share": (0.01, 1.0),
+    "diversity.leverage_share": (0.01, 1.0),
     "diversity.dataset_share": (0.01, 1.0),
     "diversity.slice_share": (0.01, 1.0),
     "diversity.dominant": (0.01, 1.0),
