@@ -289,7 +289,7 @@ def _with_caps(
     rows = np.bincount(of, minlength=len(who)) / max(1, len(of))
     shares = [(party, float(share)) for party, share in zip(who, rows, strict=True)]
     pull = {one.source: one.leverage for one in found.influence}
-    leverage = [(party, sum(pull[name] for name in party.sources)) for party in who]
+    leverage = [(party, min(1.0, sum(map(pull.__getitem__, party.sources)))) for party in who]
     in_dataset = _dataset_shares(stores, sent, groups, who)
     columns = [name for name in rule.slice_columns if name in sent.table.column_names]
     least = min(rule.dominant, rule.slice_share)
