@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credenza.campaigns.panel import PanelScanner
@@ -77,6 +77,7 @@ def test_in_whatever_order_batches_fill_their_windows_the_verdicts_are_the_same(
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10_000), joined=st.integers(0, WINDOWS - 1))
+@example(seed=9894, joined=15)  # whose silence was a little of something in single precision
 def test_a_source_that_joins_is_as_one_that_was_silent_from_the_beginning(
     seed: int, joined: int
 ) -> None:

@@ -244,7 +244,8 @@ def _kin_directions(loadings: Loadings) -> Floats:
     """
     if loadings.windows < KIN_WINDOWS:
         return np.zeros((len(loadings.kin), 0))
-    value = linalg.eigvalsh(loadings.kin, check_finite=False)
+    kin = loadings.kin.astype(np.float64)  # in single precision nothing is as much as a little
+    value = linalg.eigvalsh(kin, check_finite=False)
     # Sources that never spoke have no share in the bulk.
     bulk = value[value > 1e-9 * max(float(value[-1]), 1e-300)]
     edge = _chance_edge(loadings) * (np.median(bulk) if len(bulk) else np.inf)
@@ -252,7 +253,7 @@ def _kin_directions(loadings: Loadings) -> Floats:
     if not far:
         return np.zeros((len(loadings.kin), 0))
     furthest = (len(value) - far, len(value) - 1)
-    return np.asarray(linalg.eigh(loadings.kin, subset_by_index=furthest, check_finite=False)[1])
+    return np.asarray(linalg.eigh(kin, subset_by_index=furthest, check_finite=False)[1])
 
 
 def _chance_edge(loadings: Loadings) -> float:
