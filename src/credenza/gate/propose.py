@@ -10,7 +10,7 @@ import datetime as dt
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from credenza.core.types import Outcome
@@ -94,11 +94,12 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
     cases = [case_of(stores, row) for row in rows]
     changes: list[Change] = []
     text = data.decode("utf-8")
-    raised = [*_threshold_changes(policy, cases)]
+    stands = [_under(case, policy) for case in cases]
+    raised = [*_threshold_changes(policy, stands)]
     freed = {rule for change in raised for rule in THRESHOLDS[change.key]}
     wanted = [
         *raised,
-        *_outcome_changes(policy, cases, freed),
+        *_outcome_changes(policy, stands, freed),
         *_rate_changes(stores, policy, dataset, since),
     ]
     for change in wanted:
@@ -153,6 +154,14 @@ def _days_before(window: str, days: int) -> str:
         return ""
 
 
+def _under(case: Case, policy: Policy) -> Case:
+    """With the rules as they are in force: what decisions already changed, they do not again."""
+    verdict = case.verdict(policy)
+    if verdict is None:
+        return case
+    return replace(case, rules=tuple((one.rule, one.outcome) for one in verdict.reasons))
+
+
 def _threshold_changes(policy: Policy, cases: Sequence[Case]) -> Iterator[Change]:
     for key, rules in THRESHOLDS.items():
         stopped = [case for case in cases if case.decided and _stopped_by(case)]
@@ -180,7 +189,8 @@ def _distance(case: Case, key: str) -> float | None:
         return None
     if key == "budget.batch_rows":
         return len(found.flagged_rows) / max(1, found.records)
-    reaches = [alarm.reach for alarm in found.alarms if alarm.lane in THRESHOLDS[key]]
+    lanes = _stopped_by(case) & set(THRESHOLDS[key])
+    reaches = [alarm.reach for alarm in found.alarms if alarm.lane in lanes]
     known = [reach for reach in reaches if reach is not None]
     return max(known) if known and len(known) == len(reaches) else None
 

@@ -186,6 +186,27 @@ def test_alarms_of_no_known_distance_move_the_outcome_as_before(workspace: Works
     assert (change.key, change.after) == ("outcomes.source", '"admit"')
 
 
+def test_decisions_that_raised_a_threshold_speak_for_nothing_more(workspace: Workspace) -> None:
+    holding(workspace, "source")
+    judged(workspace, decided=["admit"] * 12, own=moved(*[5.0] * 12))
+    proposed = workspace.policies.propose(DATASET).text
+    (workspace.home / "policy.toml").write_text(proposed, encoding="utf-8")
+    workspace.policies.recorded()
+    assert workspace.policies.propose(DATASET).changes == ()
+
+
+def test_an_alarm_that_is_only_noted_is_no_distance_of_what_stopped_a_batch(
+    workspace: Workspace,
+) -> None:
+    holding(workspace, "source")
+    noted = Alarm("structure", "it was volume", 20.0)
+    (stopped,) = moved(5.0)
+    own = [*moved(*[6.0] * 12), {"alarms": (*stopped["alarms"], noted)}]
+    judged(workspace, decided=[*(["admit"] * 12), "reject"], own=own)
+    found = workspace.policies.propose(DATASET)
+    assert [one.key for one in found.changes if one.key.startswith("lanes")] == []
+
+
 def test_the_share_of_flagged_rows_rises_no_further_than_every_policy_allows(
     workspace: Workspace,
 ) -> None:
