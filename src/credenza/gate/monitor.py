@@ -94,7 +94,7 @@ class Standing:
         cycle: a cycle that the policy does not name yet and sources follow, in windows,
             and how much they do alike one cycle apart, 1 = wholly; None: none was found.
         sources: nearest to an alarm first.
-        dominance: slices that lean on one source, in words.
+        dominance: slices that lean on one source or declared group, in words.
         backlog: batches by status that wait for a window or a person.
     """
 

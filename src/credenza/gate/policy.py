@@ -90,7 +90,7 @@ class ReconcileRule:
 
 @dataclass(frozen=True, slots=True)
 class DiversityRule:
-    """How much may rest on one source.
+    """How much may rest on one source, or on those of one declared group.
 
     Attributes:
         window_share: of the rows of a window.

@@ -78,11 +78,13 @@ def show_campaign(home: Path | None, campaign: str, svg: Path | None) -> Answer:
 
 def _row(one: CampaignRecord) -> tuple[str, ...]:
     campaign = one.campaign
+    # Rows that are shared have no direction.
+    way = "" if "mark" in campaign.evidence else f" {campaign.direction}"
     return (
         one.id,
         one.standing,
         plain(", ".join(campaign.sources) or "nobody", limit=40),
         plain(", ".join(campaign.suspected), limit=40),
         f"{campaign.p_value:.2g}",
-        f"{campaign.statistic} {campaign.direction}",
+        f"{campaign.statistic}{way}",
     )
