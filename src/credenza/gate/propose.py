@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from credenza.core.errors import NotFoundError
 from credenza.core.types import Outcome
 from credenza.core.wilson import wilson
 from credenza.gate.monitor import CLEARED, campaigns
@@ -88,6 +89,9 @@ def propose(stores: Stores, data: bytes, dataset: str, *, days: int = 30) -> Pro
         data: the present policy file.
         dataset: whose decisions.
         days: back from the newest settled window.
+
+    Raises:
+        NotFoundError: no window of it was settled yet.
     """
     policy = load_policy(data)
     since, rows = _recent(stores, dataset, days)
@@ -141,7 +145,14 @@ def _recent(stores: Stores, dataset: str, days: int) -> tuple[str, list[BatchRow
     with stores.journal.catalog.snapshot() as index:
         settled = sorted(row.window for row in index.find(WindowRow, dataset=dataset))
         rows = index.find(BatchRow, dataset=dataset)
-    since = _days_before(settled[-1], days) if settled else ""
+    if not settled:
+        raise NotFoundError(
+            "nothing-settled",
+            f"no window of {dataset[:100]!r} was settled yet",
+            why="a proposal is drawn from judged windows and what reviewers said of them",
+            fix="see `credenza dataset list` and `credenza batch list` for its name",
+        )
+    since = _days_before(settled[-1], days)
     judged = [row for row in rows if row.verdict_index is not None and row.window >= since]
     return since, judged
 

@@ -296,3 +296,5 @@ def test_a_campaign_or_dataset_that_does_not_exist_is_said(workspace: Workspace)
         workspace.campaign("trips/2024-01-01/1")
     with pytest.raises(NotFoundError):
         workspace.monitor("nothing")
+    with pytest.raises(NotFoundError):
+        workspace.policies.propose("nothing")
