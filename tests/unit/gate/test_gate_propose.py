@@ -123,6 +123,12 @@ def holding(workspace: Workspace, rule: str) -> None:
     (workspace.home / "policy.toml").write_text(text, encoding="utf-8")
 
 
+def adopt_proposal(workspace: Workspace) -> None:
+    proposed = workspace.policies.propose(DATASET).text
+    (workspace.home / "policy.toml").write_text(proposed, encoding="utf-8")
+    workspace.policies.recorded()
+
+
 @pytest.mark.parametrize(
     ("lane", "key"),
     [
@@ -151,9 +157,7 @@ def test_a_threshold_rises_above_what_reviewers_admit_and_stays_below_what_they_
 def test_a_threshold_that_is_adopted_is_in_the_ledger_and_judges(workspace: Workspace) -> None:
     holding(workspace, "source")
     judged(workspace, decided=["admit"] * 12, own=moved(*[5.0] * 12))
-    proposed = workspace.policies.propose(DATASET).text
-    (workspace.home / "policy.toml").write_text(proposed, encoding="utf-8")
-    workspace.policies.recorded()
+    adopt_proposal(workspace)
     journal = workspace._stores.journal
     with journal.catalog.snapshot() as index:
         newest = index.find(EntryRow, kind="policy")[-1]
@@ -189,9 +193,7 @@ def test_alarms_of_no_known_distance_move_the_outcome_as_before(workspace: Works
 def test_decisions_that_raised_a_threshold_speak_for_nothing_more(workspace: Workspace) -> None:
     holding(workspace, "source")
     judged(workspace, decided=["admit"] * 12, own=moved(*[5.0] * 12))
-    proposed = workspace.policies.propose(DATASET).text
-    (workspace.home / "policy.toml").write_text(proposed, encoding="utf-8")
-    workspace.policies.recorded()
+    adopt_proposal(workspace)
     assert workspace.policies.propose(DATASET).changes == ()
 
 
